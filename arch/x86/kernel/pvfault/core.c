@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The backend slot: one backend at a time, on every CPU that is online, and
+ * never while the machine is about to stop being the one that the host knows.
+ *
+ *	register	arm the hook, then let the host tell each CPU
+ *	unregister	let the host tell no CPU, disarm the hook, wake all
+ *	CPU hotplug	the same for one CPU, in its hotplug thread
+ *	suspend		told no more from before tasks are frozen until they
+ *			have been thawed; covers hibernation and its restore
+ *	reboot, kexec	told no more, for good: the host must not write into
+ *			the memory of the next kernel
+ *	crash		the same for the crashing CPU; the others are stopped
+ *			by NMI with their interrupts off
+ */
+
+#define pr_fmt(fmt) "pvfault: " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/init.h>
+#include <linux/irqflags.h>
+#include <linux/jump_label.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/percpu.h>
+#include <linux/reboot.h>
+#include <linux/smp.h>
+#include <linux/static_call.h>
+#include <linux/string.h>
+#include <linux/suspend.h>
+
+#include <asm/pvfault.h>
+#include <asm/reboot.h>
+
+#include "internal.h"
+
+static bool pvfault_off __ro_after_init;
+
+/* Guards the slot, and with it registering, suspend and reboot. */
+static DEFINE_MUTEX(pvfault_mutex);
+static const struct pvfault_backend *pvfault_backend;
+static enum cpuhp_state pvfault_cpuhp_state;
+
+/* No CPU is to be told: suspending or rebooting. Read with interrupts off. */
+static bool pvfault_quiet;
+
+/* This CPU is told. Written on its CPU, with interrupts off. */
+static DEFINE_PER_CPU(bool, pvfault_told);
+
+/* Why there is no backend: said once, at the end of boot. */
+static const char *pvfault_why = "no supported hypervisor";
+
+static int __init pvfault_param(char *arg)
+{
+	if (arg && !strcmp(arg, "off")) {
+		pvfault_off = true;
+		pvfault_why = "switched off by pvfault=off";
+	} else if (!arg || strcmp(arg, "on")) {
+		pr_warn("pvfault=%s is neither on nor off, using on\n", arg ?: "");
+	}
+	return 0;
+}
+early_param("pvfault", pvfault_param);
+
+static void pvfault_tell_cpu(void *unused)
+{
+	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
+	unsigned int cpu = smp_processor_id();
+	int err = 0;
+
+	if (READ_ONCE(pvfault_quiet) || this_cpu_read(pvfault_told))
+		return;
+	if (backend->cpu_online)
+		err = backend->cpu_online(cpu);
+	if (err)
+		pr_warn("%s: CPU %u takes no part, error %d\n",
+			backend->name, cpu, err);
+	else
+		this_cpu_write(pvfault_told, true);
+}
+
+static void pvfault_hush_cpu(void *unused)
+{
+	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
+
+	if (!this_cpu_read(pvfault_told))
+		return;
+	if (backend->cpu_offline)
+		backend->cpu_offline(smp_processor_id());
+	this_cpu_write(pvfault_told, false);
+}
+
+static int pvfault_cpu_online(unsigned int cpu)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	pvfault_tell_cpu(NULL);
+	local_irq_restore(flags);
+	return 0;
+}
+
+static int pvfault_cpu_offline(unsigned int cpu)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	pvfault_hush_cpu(NULL);
+	local_irq_restore(flags);
+	pvfault_ready_all();
+	return 0;
+}
+
+/* Told no more, on any CPU, and nobody left asleep. */
+static void pvfault_hush_all(void)
+{
+	WRITE_ONCE(pvfault_quiet, true);
+	on_each_cpu(pvfault_hush_cpu, NULL, true);
+	pvfault_ready_all();
+}
+
+/**
+ * pvfault_register() - make @backend the active one
+ * @backend: stays valid until pvfault_unregister() has returned
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -ENODEV if switched off at boot; -EBUSY if there is one already;
+ * -EINVAL without name or recogniser; -ENOMEM, or another error from setting
+ * up CPU hotplug.
+ */
+int pvfault_register(const struct pvfault_backend *backend)
+{
+	int err;
+
+	if (!backend->name || !backend->recognise)
+		return -EINVAL;
+	if (pvfault_off)
+		return -ENODEV;
+
+	mutex_lock(&pvfault_mutex);
+	err = -EBUSY;
+	if (pvfault_backend)
+		goto unlock;
+	err = pvfault_table_init();
+	if (err)
+		goto unlock;
+
+	WRITE_ONCE(pvfault_backend, backend);
+	static_call_update(pvfault_recognise, backend->recognise);
+	static_branch_enable(&pvfault_enabled);
+	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "x86/pvfault:online",
+				pvfault_cpu_online, pvfault_cpu_offline);
+	if (err < 0)
+		goto disarm;
+	pvfault_cpuhp_state = err;
+	err = 0;
+	pr_info("backend %s active\n", backend->name);
+	goto unlock;
+
+disarm:
+	static_branch_disable(&pvfault_enabled);
+	static_call_update(pvfault_recognise, pvfault_recognise_none);
+	WRITE_ONCE(pvfault_backend, NULL);
+unlock:
+	mutex_unlock(&pvfault_mutex);
+	return err;
+}
+EXPORT_SYMBOL_GPL(pvfault_register);
+
+/**
+ * pvfault_unregister() - let go of @backend
+ * @backend: the active one; anything else is ignored
+ *
+ * Tasks that sleep are woken and retry. When this returns nobody calls
+ * @backend any more.
+ *
+ * Context: process context, may sleep.
+ */
+void pvfault_unregister(const struct pvfault_backend *backend)
+{
+	int cpu;
+
+	mutex_lock(&pvfault_mutex);
+	if (pvfault_backend != backend)
+		goto unlock;
+	cpuhp_remove_state(pvfault_cpuhp_state);
+	static_branch_disable(&pvfault_enabled);
+	static_call_update(pvfault_recognise, pvfault_recognise_none);
+	pvfault_why = "the last one was unregistered";
+	WRITE_ONCE(pvfault_backend, NULL);
+	/* Repairs that are under way read the slot with interrupts off. */
+	for_each_possible_cpu(cpu)
+		pvfault_watch_sync(cpu);
+	pvfault_ready_all();
+	pr_info("backend %s unregistered\n", backend->name);
+unlock:
+	mutex_unlock(&pvfault_mutex);
+}
+EXPORT_SYMBOL_GPL(pvfault_unregister);
+
+/**
+ * pvfault_unavailable() - say why there will be no backend
+ * @why: half a sentence for the boot line; a string constant
+ *
+ * For a backend that finds its hypervisor, but not what it needs.
+ *
+ * Context: any, before the end of boot.
+ */
+void pvfault_unavailable(const char *why)
+{
+	if (!pvfault_off)
+		pvfault_why = why;
+}
+
+/**
+ * pvfault_backend_name() - the active backend's name
+ *
+ * Context: any.
+ * Return: a name, or "none".
+ */
+const char *pvfault_backend_name(void)
+{
+	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
+
+	return backend ? backend->name : "none";
+}
+
+/**
+ * pvfault_backend_repair() - look for a READY lost on this CPU
+ *
+ * Context: hard interrupt.
+ */
+void pvfault_backend_repair(void)
+{
+	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
+
+	if (backend && backend->repair && this_cpu_read(pvfault_told))
+		backend->repair();
+}
+
+static int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	mutex_lock(&pvfault_mutex);
+	if (pvfault_backend) {
+		switch (event) {
+		case PM_SUSPEND_PREPARE:
+		case PM_HIBERNATION_PREPARE:
+		case PM_RESTORE_PREPARE:
+			pvfault_hush_all();
+			break;
+		case PM_POST_SUSPEND:
+		case PM_POST_HIBERNATION:
+		case PM_POST_RESTORE:
+			WRITE_ONCE(pvfault_quiet, false);
+			on_each_cpu(pvfault_tell_cpu, NULL, true);
+			break;
+		}
+	}
+	mutex_unlock(&pvfault_mutex);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block pvfault_pm_nb = {
+	.notifier_call = pvfault_pm,
+};
+
+/* Not under the mutex: an emergency must not wait for anybody. */
+static int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
+{
+	if (READ_ONCE(pvfault_backend))
+		pvfault_hush_all();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block pvfault_reboot_nb = {
+	.notifier_call = pvfault_reboot,
+};
+
+#ifdef CONFIG_CRASH_DUMP
+static void (*pvfault_next_crash_shutdown)(struct pt_regs *regs) __ro_after_init;
+
+static void pvfault_crash_shutdown(struct pt_regs *regs)
+{
+	WRITE_ONCE(pvfault_quiet, true);
+	if (READ_ONCE(pvfault_backend))
+		pvfault_hush_cpu(NULL);
+	pvfault_next_crash_shutdown(regs);
+}
+
+static void __init pvfault_crash_init(void)
+{
+	pvfault_next_crash_shutdown = machine_ops.crash_shutdown;
+	machine_ops.crash_shutdown = pvfault_crash_shutdown;
+}
+#else
+static void __init pvfault_crash_init(void) { }
+#endif
+
+static int __init pvfault_init(void)
+{
+	register_pm_notifier(&pvfault_pm_nb);
+	register_reboot_notifier(&pvfault_reboot_nb);
+	pvfault_crash_init();
+	return 0;
+}
+core_initcall(pvfault_init);
+
+static int __init pvfault_report(void)
+{
+	if (!pvfault_backend)
+		pr_info("no backend: %s\n", pvfault_why);
+	return 0;
+}
+late_initcall(pvfault_report);

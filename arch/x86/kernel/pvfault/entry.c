@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the page-fault hook to the table: recognise, then sleep or refuse.
+ *
+ * The recogniser runs before irqentry_enter(): if it says no, the fault goes
+ * on as if it had never been looked at. It is reached by a static call, for a
+ * call through an ops pointer can't be shown to stay in noinstr text.
+ */
+
+#include <linux/entry-common.h>
+#include <linux/hardirq.h>
+#include <linux/jump_label.h>
+#include <linux/sched.h>
+#include <linux/static_call.h>
+
+#include <asm/processor-flags.h>
+#include <asm/ptrace.h>
+#include <asm/pvfault.h>
+
+#include "internal.h"
+
+DEFINE_STATIC_KEY_FALSE(pvfault_enabled);
+
+noinstr bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
+				    unsigned long address, pvfault_token_t *token)
+{
+	return false;
+}
+
+DEFINE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
+
+/*
+ * Where may the interrupted task sleep? In user mode: it holds nothing. In
+ * kernel mode nowhere yet: only where a genuine fault may sleep would be safe.
+ */
+static bool pvfault_may_sleep(struct pt_regs *regs)
+{
+	return user_mode(regs) && (regs->flags & X86_EFLAGS_IF);
+}
+
+/*
+ * Refuse: the task retries, the host waits as if there were no pvfault. The
+ * mark that drops the late READY takes locks of the table, which may be held
+ * by what was interrupted if that had interrupts off.
+ */
+static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token)
+{
+	pvfault_note(rejected, token);
+	if ((regs->flags & X86_EFLAGS_IF) && !in_nmi())
+		pvfault_table_forget(token);
+}
+
+noinstr bool __pvfault_handle(struct pt_regs *regs, unsigned long error_code,
+			      unsigned long address)
+{
+	irqentry_state_t state;
+	pvfault_token_t token;
+	u32 generation;
+
+	if (!static_call(pvfault_recognise)(regs, error_code, address, &token))
+		return false;
+	generation = pvfault_generation();
+
+	state = irqentry_enter(regs);
+	instrumentation_begin();
+
+	pvfault_note(not_present, token);
+	if (pvfault_may_sleep(regs))
+		/* A user-mode wait holds nothing, so it may also be frozen. */
+		pvfault_table_sleep(token, generation, smp_processor_id(),
+				    TASK_KILLABLE | TASK_FREEZABLE);
+	else
+		pvfault_refuse(regs, token);
+
+	instrumentation_end();
+	irqentry_exit(regs, state);
+	return true;
+}
+
+/**
+ * pvfault_wait() - NOT_PRESENT that didn't come as a #PF of this task
+ * @token: of the missing page
+ * @generation: pvfault_generation() when the backend learnt of it
+ *
+ * For a backend that learns of a missing page somewhere else and sends the
+ * task to sleep later, maybe on another CPU.
+ *
+ * Context: process context that may sleep, but with interrupts off, which are
+ * on while it sleeps. A backend must be registered, or have been.
+ */
+void pvfault_wait(pvfault_token_t token, u32 generation)
+{
+	pvfault_note(not_present, token);
+	pvfault_note(deferred, token);
+	pvfault_table_sleep(token, generation, PVFAULT_ANY_CPU, TASK_KILLABLE);
+}
+EXPORT_SYMBOL_GPL(pvfault_wait);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files of the core share. Backends see include/linux/pvfault.h only. */
+#ifndef PVFAULT_INTERNAL_H
+#define PVFAULT_INTERNAL_H
+
+#include <linux/cpumask.h>
+#include <linux/percpu.h>
+#include <linux/pvfault.h>
+#include <linux/static_call_types.h>
+#include <linux/types.h>
+
+struct pt_regs;
+struct seq_file;
+
+#include <trace/events/pvfault.h>
+
+/*
+ * Everything that happens is counted and can be traced, under one name.
+ * Once all is quiet these balance:
+ *
+ *	not_present = sleep + early_hit + rejected
+ *	sleep       = wake + retry + abandoned (+ those still asleep)
+ *	ready       = woke somebody + early + dropped
+ */
+#define PVFAULT_EVENTS(X)						\
+	X(not_present)	/* the host announced a missing page */		\
+	X(deferred)	/* of these: not by a #PF of the task itself */	\
+	X(sleep)	/* a task began to wait */			\
+	X(early_hit)	/* no wait: READY, single or for all, came first */ \
+	X(wake)		/* a wait ended by READY, single or for all */	\
+	X(retry)	/* a wait ended by its deadline */		\
+	X(abandoned)	/* a wait ended by a fatal signal */		\
+	X(rejected)	/* NOT_PRESENT where no task may sleep */	\
+	X(ready)	/* the host announced one page */		\
+	X(early)	/* READY nobody waits for yet: remembered */	\
+	X(dropped)	/* READY for an abandoned or known token */	\
+	X(overwritten)	/* a remembered token gave way to a newer one */ \
+	X(wake_all)	/* READY for all */				\
+	X(repair)	/* a CPU was asked to look for a lost READY */
+
+#define PVFAULT_EVENT_ENUM(name) PVFAULT_NR_##name,
+enum pvfault_event {
+	PVFAULT_EVENTS(PVFAULT_EVENT_ENUM)
+	PVFAULT_NR_EVENTS
+};
+
+struct pvfault_counters {
+	unsigned long n[PVFAULT_NR_EVENTS];
+};
+
+DECLARE_PER_CPU(struct pvfault_counters, pvfault_counters);
+
+/* Count and trace @event. Any context. */
+#define pvfault_note(event, token)					\
+do {									\
+	this_cpu_inc(pvfault_counters.n[PVFAULT_NR_##event]);		\
+	trace_pvfault_##event(token);					\
+} while (0)
+
+/* A sleeper told by an unknown CPU: whatever happens to any CPU concerns it. */
+#define PVFAULT_ANY_CPU	(-1)
+
+/* table.c: tokens, sleepers and what is remembered of others. */
+struct pvfault_scan {
+	/* in */
+	unsigned long repair_age;	/* jiffies */
+	unsigned long deadline;		/* jiffies */
+	unsigned int budget;		/* sleepers to look at */
+	/* kept between calls */
+	unsigned int bucket;		/* where to go on; 0: from the start */
+	/* out */
+	unsigned int sleepers;		/* seen in this call */
+	bool repair_any;		/* told by an unknown CPU */
+	struct cpumask *repair;		/* CPUs that may have lost a READY */
+};
+
+int pvfault_table_init(void);
+void pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
+			 unsigned int state);
+void pvfault_table_forget(pvfault_token_t token);
+bool pvfault_table_scan(struct pvfault_scan *scan);
+unsigned int pvfault_table_outstanding(void);
+void pvfault_table_show(struct seq_file *m);
+unsigned int pvfault_table_marks(unsigned int cpu);
+
+/* watch.c: the two deadlines of every wait, and READY for all. */
+void pvfault_watch_arm(void);
+void pvfault_watch_kick(void);
+void pvfault_watch_sync(int cpu);
+bool pvfault_watch_expired(unsigned long since);
+unsigned long pvfault_deadline_ms(void);
+int pvfault_set_deadline_ms(unsigned long ms);
+
+/* core.c: the backend slot. */
+const char *pvfault_backend_name(void);
+void pvfault_backend_repair(void);
+
+/* entry.c: the recogniser that the hook calls. */
+bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
+			    unsigned long address, pvfault_token_t *token);
+DECLARE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
+
+/* stats.c */
+unsigned long pvfault_count(enum pvfault_event event);
+
+#endif /* PVFAULT_INTERNAL_H */

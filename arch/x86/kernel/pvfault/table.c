@@ -1,0 +1,681 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The token table: who sleeps on which token, and which tokens are known
+ * although nobody sleeps on them.
+ *
+ * A token hashes to a bucket, a bucket is a lock and a list of nodes. A node
+ * is a sleeper, on the stack of the task that sleeps, or a mark, from a small
+ * pool that belongs to a CPU. This is a node's life, and who moves it on:
+ *
+ *	from		to		by		when
+ *	(new sleeper)	SLEEPING	the sleeper	NOT_PRESENT
+ *	SLEEPING	WOKEN		waker, scan	READY, READY for all
+ *	SLEEPING	LEFT		the sleeper	fatal signal, deadline
+ *	(free mark)	EARLY		waker		READY for unknown token
+ *	(free mark)	ABANDONED	ex-sleeper,	left without READY, or
+ *					refuser		refused to sleep
+ *	EARLY		(free mark)	sleeper,	NOT_PRESENT,
+ *					ex-sleeper,	left just before,
+ *					owner CPU	pool is empty
+ *	ABANDONED	(free mark)	waker, sleeper,	READY, NOT_PRESENT anew,
+ *					owner CPU	pool is empty
+ *
+ * Ordering and lifetime
+ * ---------------------
+ * The bucket lock guards the bucket's list, and the token and state of the
+ * nodes on it. It is a raw lock, taken with interrupts off, because READY is
+ * an interrupt. It is never taken in NMI, nor with interrupts off in the
+ * interrupted context of a #PF, so that a host which announces a missing page
+ * inside one of these critical sections meets a refusal, not a deadlock.
+ * Inside it only the scheduler's own locks are taken (to wake).
+ *
+ * A sleeper's node dies with its stack frame. The waker therefore takes the
+ * node off the list, reads the task, and then stores WOKEN with release: the
+ * last touch. The sleeper may see it (acquire, in pvfault_table_sleep())
+ * without the lock, at any moment, because something else woke it, and be
+ * gone. The task outlives the wake-up that follows: it was alive while its
+ * node was on the list, and interrupts are off, which holds back the RCU
+ * grace period that freeing a task takes.
+ *
+ * No wake is lost: the sleeper queues, sets its task state (a full barrier)
+ * and then looks at its node; the waker stores WOKEN and then wakes, and
+ * try_to_wake_up() begins with a full barrier before it looks at the state.
+ *
+ * READY for all is a number. It is read when a task is told (before it
+ * queues) and compared under the bucket lock when it queues; READY for all
+ * increments it and then lets the scan pass over each bucket, under its lock.
+ * Either the sleeper was on the list before the scan came, and the scan finds
+ * it older than the number, or it comes after, and finds the number changed.
+ *
+ * A CPU takes marks from its own pool only, with interrupts off, so taking
+ * needs no lock. Marks are given back from any CPU, after they left the list,
+ * by an atomic bit (release, against acquire when it is taken again). Only the
+ * owner CPU writes a mark's token, so it may read it without a lock to
+ * find the bucket of a mark that has to give way.
+ */
+
+#define pr_fmt(fmt) "pvfault: " fmt
+
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "internal.h"
+
+/* As many tokens as a host has outstanding for a CPU (64 under KVM). */
+#define PVFAULT_MARKS		64
+#define PVFAULT_MIN_BUCKETS	256
+
+enum pvfault_state {
+	PVFAULT_SLEEPING,
+	PVFAULT_WOKEN,
+	PVFAULT_LEFT,
+	PVFAULT_EARLY,
+	PVFAULT_ABANDONED,
+};
+
+struct pvfault_node {
+	struct hlist_node link;
+	pvfault_token_t token;
+	enum pvfault_state state;
+};
+
+struct pvfault_sleeper {
+	struct pvfault_node node;
+	int cpu;			/* that was told, or PVFAULT_ANY_CPU */
+	u32 generation;			/* when it was told */
+	unsigned long since;		/* jiffies */
+	struct task_struct *task;
+};
+
+struct pvfault_mark {
+	struct pvfault_node node;
+	u32 stamp;			/* order of taking within its pool */
+	int cpu;			/* whose pool it belongs to */
+};
+
+struct pvfault_pool {
+	DECLARE_BITMAP(busy, PVFAULT_MARKS);
+	u32 clock;
+	struct pvfault_mark mark[PVFAULT_MARKS];
+};
+
+struct pvfault_bucket {
+	raw_spinlock_t lock;		/* the list, token and state of its nodes */
+	struct hlist_head nodes;
+};
+
+static struct pvfault_bucket *pvfault_buckets __read_mostly;
+static unsigned int pvfault_bits __read_mostly;
+static struct pvfault_pool __percpu *pvfault_pools __read_mostly;
+
+/* Counts READY for all. Written rarely, by READY for all alone. */
+static atomic_t pvfault_generation_count = ATOMIC_INIT(0);
+
+/*
+ * "Somebody waits for the host here": lets lockdep see what is held when a
+ * task begins a wait, and complain if it is something that mustn't sleep.
+ */
+static struct lock_class_key pvfault_wait_key;
+static struct lockdep_map pvfault_wait_map __maybe_unused;
+
+static struct pvfault_bucket *pvfault_bucket(pvfault_token_t token)
+{
+	return &pvfault_buckets[hash_64(token, pvfault_bits)];
+}
+
+static struct pvfault_sleeper *to_sleeper(struct pvfault_node *node)
+{
+	return container_of(node, struct pvfault_sleeper, node);
+}
+
+static struct pvfault_mark *to_mark(struct pvfault_node *node)
+{
+	return container_of(node, struct pvfault_mark, node);
+}
+
+/* Give back a mark that is on no list. Context: any CPU. */
+static void pvfault_mark_put(struct pvfault_mark *mark)
+{
+	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, mark->cpu);
+
+	clear_bit_unlock(mark - pool->mark, pool->busy);
+}
+
+/* Take @node, a mark, off its list and give it back. Context: its bucket is locked. */
+static void pvfault_mark_erase(struct pvfault_node *node)
+{
+	hlist_del_init(&node->link);
+	pvfault_mark_put(to_mark(node));
+}
+
+/*
+ * The pool is empty: let its oldest mark give way. Returns NULL if that has
+ * just been given back by another CPU, so that there is a free one now.
+ */
+static struct pvfault_mark *pvfault_mark_evict(struct pvfault_pool *pool)
+{
+	struct pvfault_mark *mark = &pool->mark[0];
+	struct pvfault_bucket *b;
+	bool mine;
+	int i;
+
+	for (i = 1; i < PVFAULT_MARKS; i++)
+		if ((s32)(pool->mark[i].stamp - mark->stamp) < 0)
+			mark = &pool->mark[i];
+
+	b = pvfault_bucket(mark->node.token);
+	raw_spin_lock(&b->lock);
+	mine = !hlist_unhashed(&mark->node.link);
+	if (mine)
+		hlist_del_init(&mark->node.link);
+	raw_spin_unlock(&b->lock);
+
+	if (!mine)
+		return NULL;
+	pvfault_note(overwritten, mark->node.token);
+	return mark;
+}
+
+/*
+ * Take a mark for @token from this CPU's pool. Never fails: the oldest gives
+ * way, and the deadline takes care of whoever that concerns.
+ *
+ * Context: interrupts off, no bucket locked.
+ */
+static struct pvfault_mark *pvfault_mark_get(pvfault_token_t token)
+{
+	struct pvfault_pool *pool = this_cpu_ptr(pvfault_pools);
+	struct pvfault_mark *mark = NULL;
+
+	do {
+		unsigned long i = find_first_zero_bit(pool->busy, PVFAULT_MARKS);
+
+		if (i >= PVFAULT_MARKS)
+			mark = pvfault_mark_evict(pool);
+		else if (!test_and_set_bit_lock(i, pool->busy))
+			mark = &pool->mark[i];
+	} while (!mark);
+
+	mark->node.token = token;
+	mark->stamp = pool->clock++;
+	return mark;
+}
+
+static void pvfault_mark_add(struct pvfault_bucket *b, struct pvfault_mark *mark,
+			     enum pvfault_state state)
+{
+	mark->node.state = state;
+	hlist_add_head(&mark->node.link, &b->nodes);
+}
+
+/* SLEEPING to WOKEN. Context: the node's bucket is locked, interrupts off. */
+static void pvfault_wake(struct pvfault_node *node)
+{
+	struct task_struct *task = to_sleeper(node)->task;
+
+	hlist_del_init(&node->link);
+	/* The last touch; pairs with the acquire in pvfault_table_sleep(). */
+	smp_store_release(&node->state, PVFAULT_WOKEN);
+	wake_up_process(task);
+}
+
+/*
+ * Deliver READY to whoever knows @token. Two sleepers on one token are both
+ * woken. Context: @b is locked. Return: false if nobody knows it.
+ */
+static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
+{
+	struct pvfault_node *node;
+	struct hlist_node *next;
+	bool woken = false, known = false;
+
+	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
+		if (node->token != token)
+			continue;
+		known = true;
+		if (node->state == PVFAULT_SLEEPING) {
+			pvfault_wake(node);
+			woken = true;
+		} else if (node->state == PVFAULT_ABANDONED) {
+			pvfault_mark_erase(node);
+		}
+	}
+	if (known && !woken)
+		pvfault_note(dropped, token);
+	return known;
+}
+
+/**
+ * pvfault_ready() - the host announced a page: wake who waits for it
+ * @token: as in NOT_PRESENT
+ *
+ * May come on any CPU, before, during or after NOT_PRESENT, more than once,
+ * or for a token nobody knows. Allocates nothing; its work is bounded by the
+ * bucket's length.
+ *
+ * Context: any but NMI. A backend must be registered.
+ */
+void pvfault_ready(pvfault_token_t token)
+{
+	struct pvfault_bucket *b = pvfault_bucket(token);
+	struct pvfault_mark *mark;
+	unsigned long flags;
+
+	pvfault_note(ready, token);
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	if (likely(pvfault_settle(b, token))) {
+		raw_spin_unlock_irqrestore(&b->lock, flags);
+		return;
+	}
+	raw_spin_unlock(&b->lock);
+
+	mark = pvfault_mark_get(token);
+
+	raw_spin_lock(&b->lock);
+	if (likely(!pvfault_settle(b, token))) {
+		pvfault_mark_add(b, mark, PVFAULT_EARLY);
+		mark = NULL;
+	}
+	raw_spin_unlock(&b->lock);
+
+	if (mark)
+		pvfault_mark_put(mark);
+	else
+		pvfault_note(early, token);
+	local_irq_restore(flags);
+}
+EXPORT_SYMBOL_GPL(pvfault_ready);
+
+/**
+ * pvfault_generation() - how often there was READY for all
+ *
+ * A backend that learns of a missing page and sends the task to sleep later
+ * reads this when it learns, and hands it to pvfault_wait().
+ *
+ * Context: any, noinstr.
+ * Return: a number that changes with each READY for all.
+ */
+noinstr u32 pvfault_generation(void)
+{
+	return arch_atomic_read(&pvfault_generation_count);
+}
+EXPORT_SYMBOL_GPL(pvfault_generation);
+
+/**
+ * pvfault_ready_all() - wake every task that was told before this moment
+ *
+ * For all that is uncertain: the host forgot its tokens, a CPU or the backend
+ * goes away. Also covers tasks that have been told and do not sleep yet.
+ * Returns at once; the waking is the watch's, in timer context.
+ *
+ * Context: any but NMI.
+ */
+void pvfault_ready_all(void)
+{
+	pvfault_note(wake_all, ~0ULL);
+	atomic_inc(&pvfault_generation_count);
+	pvfault_watch_kick();
+}
+EXPORT_SYMBOL_GPL(pvfault_ready_all);
+
+/*
+ * Put @s on its bucket's list, unless READY came first.
+ * Context: interrupts off.
+ */
+static bool pvfault_queue(struct pvfault_sleeper *s)
+{
+	struct pvfault_bucket *b = pvfault_bucket(s->node.token);
+	struct pvfault_node *node;
+	struct hlist_node *next;
+	bool early = false;
+
+	raw_spin_lock(&b->lock);
+	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
+		if (node->token != s->node.token ||
+		    node->state == PVFAULT_SLEEPING)
+			continue;
+		/* An abandoned token that is announced anew has been reused. */
+		early |= node->state == PVFAULT_EARLY;
+		pvfault_mark_erase(node);
+	}
+	early |= s->generation != pvfault_generation();
+	if (!early)
+		hlist_add_head(&s->node.link, &b->nodes);
+	raw_spin_unlock(&b->lock);
+	return !early;
+}
+
+/*
+ * Leave without READY: SLEEPING to LEFT. Returns false if a waker was faster,
+ * which is then done with the node, for it changed the state under the lock.
+ */
+static bool pvfault_leave(struct pvfault_sleeper *s)
+{
+	struct pvfault_bucket *b = pvfault_bucket(s->node.token);
+	unsigned long flags;
+	bool left;
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	left = s->node.state == PVFAULT_SLEEPING;
+	if (left) {
+		hlist_del_init(&s->node.link);
+		s->node.state = PVFAULT_LEFT;
+	}
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+
+	if (left)
+		pvfault_table_forget(s->node.token);
+	return left;
+}
+
+/**
+ * pvfault_table_forget() - nobody will wait for @token any more
+ * @token: of a wait that ended without READY, or never began
+ *
+ * Leaves a mark, so that its READY is dropped when it comes at last. If it
+ * has come meanwhile, takes back what was remembered of it.
+ *
+ * Context: any but NMI; not inside a critical section of this file.
+ */
+void pvfault_table_forget(pvfault_token_t token)
+{
+	struct pvfault_bucket *b = pvfault_bucket(token);
+	struct pvfault_mark *mark;
+	struct pvfault_node *node;
+	struct hlist_node *next;
+	unsigned long flags;
+	bool known = false;
+
+	local_irq_save(flags);
+	mark = pvfault_mark_get(token);
+
+	raw_spin_lock(&b->lock);
+	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
+		if (node->token != token || node->state == PVFAULT_SLEEPING)
+			continue;
+		known = true;
+		if (node->state == PVFAULT_EARLY)
+			pvfault_mark_erase(node);
+	}
+	if (!known)
+		pvfault_mark_add(b, mark, PVFAULT_ABANDONED);
+	raw_spin_unlock(&b->lock);
+
+	if (known)
+		pvfault_mark_put(mark);
+	local_irq_restore(flags);
+}
+
+/* Sleep until READY, a fatal signal or the deadline. Context: may sleep. */
+static void pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
+{
+	bool retry = false;
+
+	might_sleep();
+	lock_map_acquire(&pvfault_wait_map);
+	lock_map_release(&pvfault_wait_map);
+
+	for (;;) {
+		set_current_state(state);
+		/* Pairs with the last touch in pvfault_wake(). */
+		if (smp_load_acquire(&s->node.state) != PVFAULT_SLEEPING) {
+			pvfault_note(wake, s->node.token);
+			break;
+		}
+		if (fatal_signal_pending(current) && pvfault_leave(s)) {
+			pvfault_note(abandoned, s->node.token);
+			break;
+		}
+		if (pvfault_watch_expired(s->since) && pvfault_leave(s)) {
+			pvfault_note(retry, s->node.token);
+			retry = true;
+			break;
+		}
+		pvfault_watch_arm();
+		/* Shows as I/O wait, also in PSI io and delay accounting. */
+		io_schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+
+	if (retry)
+		pr_warn_ratelimited("%s: %s/%d waited %u ms for token %#llx, retries\n",
+				    pvfault_backend_name(), current->comm,
+				    task_pid_nr(current),
+				    jiffies_to_msecs(jiffies - s->since),
+				    s->node.token);
+}
+
+/**
+ * pvfault_table_sleep() - NOT_PRESENT: sleep until READY
+ * @token: of the missing page
+ * @generation: pvfault_generation() when the task was told
+ * @cpu: the CPU that was told, or PVFAULT_ANY_CPU
+ * @state: the task state to sleep in; includes TASK_KILLABLE
+ *
+ * Returns at once if READY came first. May return without READY; the caller
+ * retries its access whatever happened.
+ *
+ * Context: process context that may sleep, but with interrupts off, as they
+ * have been since the task was told if @cpu is this CPU. On again while it
+ * sleeps, off when it returns.
+ */
+void pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
+			 unsigned int state)
+{
+	struct pvfault_sleeper s = {
+		.node = { .token = token, .state = PVFAULT_SLEEPING },
+		.task = current,
+		.cpu = cpu,
+		.generation = generation,
+		.since = jiffies,
+	};
+
+	lockdep_assert_irqs_disabled();
+
+	if (!pvfault_queue(&s)) {
+		pvfault_note(early_hit, token);
+		return;
+	}
+	pvfault_note(sleep, token);
+
+	local_irq_enable();
+	pvfault_sleep(&s, state);
+	local_irq_disable();
+}
+
+/* Look at one sleeper. Context: its bucket is locked. */
+static void pvfault_scan_one(struct pvfault_scan *scan, struct pvfault_node *node)
+{
+	struct pvfault_sleeper *s = to_sleeper(node);
+	unsigned long age = jiffies - s->since;
+
+	scan->sleepers++;
+	if (s->generation != pvfault_generation()) {
+		pvfault_wake(node);
+	} else if (age >= scan->deadline) {
+		/* It finds out by itself and leaves. */
+		wake_up_process(s->task);
+	} else if (age >= scan->repair_age) {
+		if (s->cpu == PVFAULT_ANY_CPU)
+			scan->repair_any = true;
+		else
+			cpumask_set_cpu(s->cpu, scan->repair);
+	}
+}
+
+/**
+ * pvfault_table_scan() - pass over the sleepers
+ * @scan: what to look for, where to go on, what was found
+ *
+ * Wakes those told before the last READY for all and those past their
+ * deadline, and collects the CPUs that may have lost a READY. Looks at
+ * @scan->budget sleepers or a bucket more.
+ *
+ * Context: any but NMI, one scan at a time.
+ * Return: true when it has come to the end of the table.
+ */
+bool pvfault_table_scan(struct pvfault_scan *scan)
+{
+	struct pvfault_node *node;
+	struct hlist_node *next;
+	unsigned long flags;
+
+	scan->sleepers = 0;
+	/*
+	 * Pairs with the full barrier of set_current_state() before
+	 * pvfault_watch_arm(): a sleeper that this pass doesn't see finds the
+	 * watch's timer not pending, and arms it.
+	 */
+	smp_mb();
+	for (; scan->bucket < 1U << pvfault_bits; scan->bucket++) {
+		struct pvfault_bucket *b = &pvfault_buckets[scan->bucket];
+
+		if (hlist_empty(&b->nodes))
+			continue;
+		if (scan->sleepers >= scan->budget)
+			return false;
+		raw_spin_lock_irqsave(&b->lock, flags);
+		hlist_for_each_entry_safe(node, next, &b->nodes, link)
+			if (node->state == PVFAULT_SLEEPING)
+				pvfault_scan_one(scan, node);
+		raw_spin_unlock_irqrestore(&b->lock, flags);
+	}
+	scan->bucket = 0;
+	return true;
+}
+
+/* Call @fn for each sleeper on the table, its bucket locked. */
+static void pvfault_for_each_sleeper(void (*fn)(struct pvfault_sleeper *s, void *arg), void *arg)
+{
+	struct pvfault_node *node;
+	unsigned long flags;
+	unsigned int i;
+
+	if (!pvfault_buckets)
+		return;
+	for (i = 0; i < 1U << pvfault_bits; i++) {
+		struct pvfault_bucket *b = &pvfault_buckets[i];
+
+		raw_spin_lock_irqsave(&b->lock, flags);
+		hlist_for_each_entry(node, &b->nodes, link)
+			if (node->state == PVFAULT_SLEEPING)
+				fn(to_sleeper(node), arg);
+		raw_spin_unlock_irqrestore(&b->lock, flags);
+	}
+}
+
+static void pvfault_count_one(struct pvfault_sleeper *s, void *arg)
+{
+	++*(unsigned int *)arg;
+}
+
+/**
+ * pvfault_table_outstanding() - how many tasks sleep and have not been woken
+ *
+ * Context: any but NMI.
+ * Return: that number, counted on the table.
+ */
+unsigned int pvfault_table_outstanding(void)
+{
+	unsigned int n = 0;
+
+	pvfault_for_each_sleeper(pvfault_count_one, &n);
+	return n;
+}
+
+static void pvfault_show_one(struct pvfault_sleeper *s, void *arg)
+{
+	seq_printf(arg, "%#18llx %4d %10u %6d %s\n", s->node.token, s->cpu,
+		   jiffies_to_msecs(jiffies - s->since),
+		   task_pid_nr(s->task), s->task->comm);
+}
+
+/**
+ * pvfault_table_show() - list the sleepers
+ * @m: where to
+ *
+ * Context: any but NMI.
+ */
+void pvfault_table_show(struct seq_file *m)
+{
+	seq_puts(m, "             token  cpu     age_ms    pid comm\n");
+	pvfault_for_each_sleeper(pvfault_show_one, m);
+}
+
+/**
+ * pvfault_table_marks() - how many tokens a CPU remembers
+ * @cpu: whose pool
+ *
+ * Context: any.
+ * Return: that number, at most 64.
+ */
+unsigned int pvfault_table_marks(unsigned int cpu)
+{
+	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, cpu);
+
+	return bitmap_weight(pool->busy, PVFAULT_MARKS);
+}
+
+static void pvfault_pool_init(struct pvfault_pool *pool, int cpu)
+{
+	int i;
+
+	for (i = 0; i < PVFAULT_MARKS; i++) {
+		INIT_HLIST_NODE(&pool->mark[i].node.link);
+		pool->mark[i].cpu = cpu;
+	}
+}
+
+/**
+ * pvfault_table_init() - allocate the table
+ *
+ * A bucket for each token that hosts can have outstanding, so that a bucket
+ * holds about one node on any size of machine. Done once and kept: 16 bytes a
+ * bucket, and 64 marks of 40 bytes for each possible CPU.
+ *
+ * Context: may sleep; callers exclude each other.
+ * Return: 0 or -ENOMEM.
+ */
+int pvfault_table_init(void)
+{
+	unsigned int i, n;
+	int cpu;
+
+	if (pvfault_buckets)
+		return 0;
+
+	pvfault_pools = alloc_percpu(struct pvfault_pool);
+	if (!pvfault_pools)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		pvfault_pool_init(per_cpu_ptr(pvfault_pools, cpu), cpu);
+
+	n = max_t(unsigned int, PVFAULT_MIN_BUCKETS,
+		  roundup_pow_of_two(num_possible_cpus() * PVFAULT_MARKS));
+	pvfault_bits = ilog2(n);
+	lockdep_init_map_wait(&pvfault_wait_map, "pvfault_wait",
+			      &pvfault_wait_key, 0, LD_WAIT_SLEEP);
+	pvfault_buckets = kvcalloc(n, sizeof(*pvfault_buckets), GFP_KERNEL);
+	if (!pvfault_buckets) {
+		free_percpu(pvfault_pools);
+		pvfault_pools = NULL;
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++)
+		raw_spin_lock_init(&pvfault_buckets[i].lock);
+	return 0;
+}

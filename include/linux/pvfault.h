@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Asynchronous page faults for guests: the contract between the core and
+ * the backends that speak a hypervisor's protocol.
+ *
+ * A hypervisor that has taken a page away tells the guest
+ *
+ *	NOT_PRESENT(token)	the page you have just touched is being fetched,
+ *	READY(token)		it is there again.
+ *
+ * A backend translates what its hypervisor says into these two. The core
+ * puts the faulting task to sleep and wakes it to retry its instruction.
+ *
+ * A spurious wake is always safe, a lost wake never is. So a backend that
+ * is in doubt says READY, or READY for all.
+ */
+#ifndef _LINUX_PVFAULT_H
+#define _LINUX_PVFAULT_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+struct pt_regs;
+
+/**
+ * typedef pvfault_token_t - names one missing page between host and guest
+ *
+ * Chosen by the host, unique among those that are outstanding. The core
+ * attaches no meaning to its bits; every value is valid.
+ */
+typedef u64 pvfault_token_t;
+
+/**
+ * struct pvfault_backend - how one hypervisor announces missing pages
+ * @name: for the boot line, statistics and messages
+ * @recognise: Is this #PF a NOT_PRESENT? Returns true and fills in *@token if
+ *	so; the fault is then not handled as a genuine one. Claims only what a
+ *	genuine fault can't look like, and leaves alone what isn't its own.
+ *	Context: #PF entry, before irqentry_enter(): interrupts off, RCU maybe
+ *	not watching, any context that can fault, NMI included. Must be
+ *	noinstr.
+ * @cpu_online: Let the host announce missing pages to this CPU. Optional.
+ *	Context: on @cpu, interrupts off. Return: 0, or a negative error, which
+ *	is reported and leaves this CPU without announcements, nothing worse.
+ * @cpu_offline: Undo of @cpu_online: when it returns, the host tells this CPU
+ *	nothing more and writes to none of its memory. The core then wakes all
+ *	sleepers. Also called for suspend, reboot, kexec and, on the crashing
+ *	CPU alone, for a crash. Optional.
+ *	Context: on @cpu, interrupts off.
+ * @repair: Look for a READY whose interrupt was lost, deliver it with
+ *	pvfault_ready(), acknowledge it to the host. Called on a CPU that was
+ *	told NOT_PRESENT more than a second ago. Optional.
+ *	Context: on that CPU, hard interrupt.
+ */
+struct pvfault_backend {
+	const char *name;
+	bool (*recognise)(struct pt_regs *regs, unsigned long error_code,
+			  unsigned long address, pvfault_token_t *token);
+	int (*cpu_online)(unsigned int cpu);
+	void (*cpu_offline)(unsigned int cpu);
+	void (*repair)(void);
+};
+
+#ifdef CONFIG_PVFAULT
+
+int pvfault_register(const struct pvfault_backend *backend);
+void pvfault_unregister(const struct pvfault_backend *backend);
+void pvfault_unavailable(const char *why);
+
+u32 pvfault_generation(void);
+void pvfault_wait(pvfault_token_t token, u32 generation);
+void pvfault_ready(pvfault_token_t token);
+void pvfault_ready_all(void);
+
+#else
+
+static inline int pvfault_register(const struct pvfault_backend *backend)
+{
+	return -ENODEV;
+}
+
+static inline void pvfault_unregister(const struct pvfault_backend *backend) { }
+static inline void pvfault_unavailable(const char *why) { }
+static inline u32 pvfault_generation(void)
+{
+	return 0;
+}
+
+static inline void pvfault_wait(pvfault_token_t token, u32 generation) { }
+static inline void pvfault_ready(pvfault_token_t token) { }
+static inline void pvfault_ready_all(void) { }
+
+#endif /* CONFIG_PVFAULT */
+#endif /* _LINUX_PVFAULT_H */

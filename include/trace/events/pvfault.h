@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM pvfault
+
+#if !defined(_TRACE_PVFAULT_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_PVFAULT_H
+
+#include <linux/tracepoint.h>
+
+/*
+ * One event for each counter, all of one class. A wait is the pair
+ * sleep ... wake, retry or abandoned with the same token, fired by the
+ * sleeping task itself.
+ */
+DECLARE_EVENT_CLASS(pvfault_token,
+	TP_PROTO(u64 token),
+	TP_ARGS(token),
+	TP_STRUCT__entry(
+		__field(u64, token)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+	),
+	TP_printk("token=%#llx", __entry->token)
+);
+
+#define PVFAULT_TRACE_EVENT(event)					\
+	DEFINE_EVENT(pvfault_token, pvfault_##event,			\
+		     TP_PROTO(u64 token), TP_ARGS(token))
+
+PVFAULT_TRACE_EVENT(not_present);
+PVFAULT_TRACE_EVENT(deferred);
+PVFAULT_TRACE_EVENT(sleep);
+PVFAULT_TRACE_EVENT(early_hit);
+PVFAULT_TRACE_EVENT(wake);
+PVFAULT_TRACE_EVENT(retry);
+PVFAULT_TRACE_EVENT(abandoned);
+PVFAULT_TRACE_EVENT(rejected);
+PVFAULT_TRACE_EVENT(ready);
+PVFAULT_TRACE_EVENT(early);
+PVFAULT_TRACE_EVENT(dropped);
+PVFAULT_TRACE_EVENT(overwritten);
+PVFAULT_TRACE_EVENT(wake_all);
+PVFAULT_TRACE_EVENT(repair);
+
+#undef PVFAULT_TRACE_EVENT
+
+#endif /* _TRACE_PVFAULT_H */
+
+#include <trace/define_trace.h>
