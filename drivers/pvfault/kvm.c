@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM backend: NOT_PRESENT is a #PF with the token in CR2, READY an interrupt
+ * with the token in an area shared with the host. The protocol is described in
+ * Documentation/virt/kvm/x86/msr.rst.
+ *
+ *	MSR_KVM_ASYNC_PF_EN	where this CPU's area is, and what it takes
+ *	MSR_KVM_ASYNC_PF_INT	the vector of READY
+ *	MSR_KVM_ASYNC_PF_ACK	"the token slot is empty again"
+ *
+ * What stays in arch/x86/kernel/kvm.c, and why: the IDT entry, because the IDT
+ * is sealed long before initcalls run; and the decryption of the area, because
+ * it has to be done before the first secondary CPU copies its mapping.
+ */
+
+#define pr_fmt(fmt) "pvfault: kvm: " fmt
+
+#include <linux/hardirq.h>
+#include <linux/init.h>
+#include <linux/kvm_para.h>
+#include <linux/limits.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/pvfault.h>
+#include <linux/smp.h>
+
+#include <asm/apic.h>
+#include <asm/hypervisor.h>
+#include <asm/idtentry.h>
+#include <asm/irq_regs.h>
+#include <asm/irq_vectors.h>
+#include <asm/msr.h>
+#include <asm/pgtable_types.h>
+#include <asm/ptrace.h>
+
+/* The low bits of a token that hold the id of the vCPU that was told. */
+#define KVM_APF_VCPU_ID_MASK	0xfffU
+/* READY for all on the vCPU that reads it. */
+#define KVM_APF_TOKEN_ALL	(~0U)
+
+/*
+ * What kvm_read_and_reset_apf_flags() returns when it found NOT_PRESENT: the
+ * flag, and above it the generation, which kvm_async_pf_task_wait_schedule()
+ * gets back later, when any number of READY for all may have passed.
+ */
+#define KVM_APF_GENERATION_SHIFT	1
+
+static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __aligned(64);
+
+static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_enabled);
+static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
+
+static bool kvm_apf_wanted __initdata = true;
+
+static int __init kvm_apf_no_param(char *arg)
+{
+	kvm_apf_wanted = false;
+	return 0;
+}
+early_param("no-kvmapf", kvm_apf_no_param);
+
+/**
+ * kvm_apf_area_of() - the area that @cpu shares with the host
+ * @cpu: any possible CPU
+ *
+ * For arch/x86/kernel/kvm.c to decrypt in a confidential guest.
+ *
+ * Context: any.
+ */
+struct kvm_vcpu_pv_apf_data * __init kvm_apf_area_of(int cpu)
+{
+	return &per_cpu(kvm_apf_area, cpu);
+}
+
+/* The flags are ours: NOT_PRESENT is about to be dealt with. */
+static __always_inline u32 kvm_apf_take_flags(void)
+{
+	u32 flags = __this_cpu_read(kvm_apf_area.flags);
+
+	if (flags)
+		__this_cpu_write(kvm_apf_area.flags, 0);
+	return flags;
+}
+
+/*
+ * An injected #PF has error code 0 and a 32-bit token in CR2.
+ *
+ * In user mode that is enough: a genuine fault has the user bit set, and the
+ * processor's own accesses on behalf of user mode (descriptor tables) go to
+ * kernel addresses, which on 64-bit are above any token. The flags may be
+ * stale or already eaten, it makes no difference.
+ *
+ * In kernel mode a read of a low user address looks the same, so everything
+ * must agree: the flags, the vCPU's id in the token, and that this is no NMI,
+ * whose own fault may meet flags that belong to the #PF it interrupted. We
+ * don't ask for notifications in kernel mode; a host that sends one, or flags
+ * left over from a nested guest, cost a retry.
+ */
+static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_code,
+				      unsigned long address, pvfault_token_t *token)
+{
+	if (likely(error_code) || address > U32_MAX)
+		return false;
+	if (!__this_cpu_read(kvm_apf_enabled))
+		return false;
+
+	if (!IS_ENABLED(CONFIG_X86_64) || !user_mode(regs)) {
+		if (!(__this_cpu_read(kvm_apf_area.flags) & KVM_PV_REASON_PAGE_NOT_PRESENT))
+			return false;
+	}
+	if (!user_mode(regs)) {
+		if ((address & KVM_APF_VCPU_ID_MASK) != __this_cpu_read(kvm_apf_vcpu_id))
+			return false;
+		if (in_nmi())
+			return false;
+	}
+
+	kvm_apf_take_flags();
+	*token = address;
+	return true;
+}
+
+/*
+ * Empty the token slot and let the host fill it again. An empty slot counts as
+ * token 0: hosts before Linux 5.18 use it as a token, and for others it costs
+ * one remembered token. The acknowledgment is due in any case, a host that
+ * believes one outstanding delivers nothing more.
+ */
+static void kvm_apf_take_token(void)
+{
+	u32 token = __this_cpu_read(kvm_apf_area.token);
+
+	if (token == KVM_APF_TOKEN_ALL)
+		pvfault_ready_all();
+	else
+		pvfault_ready(token);
+	__this_cpu_write(kvm_apf_area.token, 0);
+	wrmsrl(MSR_KVM_ASYNC_PF_ACK, 1);
+}
+
+DEFINE_IDTENTRY_SYSVEC(sysvec_kvm_asyncpf_interrupt)
+{
+	struct pt_regs *old_regs = set_irq_regs(regs);
+
+	apic_eoi();
+	inc_irq_stat(irq_hv_callback_count);
+	if (__this_cpu_read(kvm_apf_enabled))
+		kvm_apf_take_token();
+	set_irq_regs(old_regs);
+}
+
+/* A READY whose interrupt was lost still lies in the slot. */
+static void kvm_apf_repair(void)
+{
+	if (__this_cpu_read(kvm_apf_area.token))
+		kvm_apf_take_token();
+	else
+		wrmsrl(MSR_KVM_ASYNC_PF_ACK, 1);
+}
+
+static int kvm_apf_cpu_online(unsigned int cpu)
+{
+	u64 en = slow_virt_to_phys(this_cpu_ptr(&kvm_apf_area)) |
+		 KVM_ASYNC_PF_ENABLED | KVM_ASYNC_PF_DELIVERY_AS_INT;
+
+	/* If we run guests of our own, tell their vCPU's thread by a vmexit. */
+	if (kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_VMEXIT))
+		en |= KVM_ASYNC_PF_DELIVERY_AS_PF_VMEXIT;
+
+	__this_cpu_write(kvm_apf_area.flags, 0);
+	__this_cpu_write(kvm_apf_area.token, 0);
+	__this_cpu_write(kvm_apf_vcpu_id, cpu_physical_id(cpu) & KVM_APF_VCPU_ID_MASK);
+	__this_cpu_write(kvm_apf_enabled, true);
+
+	/* The vector first: the host uses it from the moment of enabling on. */
+	if (wrmsrl_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ||
+	    wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, en)) {
+		__this_cpu_write(kvm_apf_enabled, false);
+		return -EIO;
+	}
+	return 0;
+}
+
+static void kvm_apf_cpu_offline(unsigned int cpu)
+{
+	wrmsrl(MSR_KVM_ASYNC_PF_EN, 0);
+	__this_cpu_write(kvm_apf_enabled, false);
+}
+
+static const struct pvfault_backend kvm_apf_backend = {
+	.name		= "kvm",
+	.recognise	= kvm_apf_recognise,
+	.cpu_online	= kvm_apf_cpu_online,
+	.cpu_offline	= kvm_apf_cpu_offline,
+	.repair		= kvm_apf_repair,
+};
+
+/**
+ * kvm_read_and_reset_apf_flags() - was the vmexit just taken a NOT_PRESENT?
+ *
+ * For the kernel's own KVM, when this guest is a host: the notification comes
+ * as a #PF vmexit of the nested guest.
+ *
+ * Context: on the CPU of the vmexit, interrupts off, noinstr.
+ * Return: 0 if not; else KVM_PV_REASON_PAGE_NOT_PRESENT and, above it, what
+ * kvm_async_pf_task_wait_schedule() needs to know of this moment.
+ */
+noinstr u32 kvm_read_and_reset_apf_flags(void)
+{
+	if (!__this_cpu_read(kvm_apf_enabled) ||
+	    !(kvm_apf_take_flags() & KVM_PV_REASON_PAGE_NOT_PRESENT))
+		return 0;
+	return pvfault_generation() << KVM_APF_GENERATION_SHIFT |
+	       KVM_PV_REASON_PAGE_NOT_PRESENT;
+}
+EXPORT_SYMBOL_GPL(kvm_read_and_reset_apf_flags);
+
+/**
+ * kvm_async_pf_task_wait_schedule() - the vCPU's thread waits for READY
+ * @token: from the vmexit
+ * @flags: from kvm_read_and_reset_apf_flags()
+ *
+ * Context: process context that may sleep, but with interrupts off.
+ */
+void kvm_async_pf_task_wait_schedule(u32 token, u32 flags)
+{
+	u32 told = flags >> KVM_APF_GENERATION_SHIFT;
+	u32 now = pvfault_generation();
+
+	/* One bit was shifted out; what differs in the others is outdated. */
+	if (told != (now & (U32_MAX >> KVM_APF_GENERATION_SHIFT)))
+		now--;
+	pvfault_wait(token, now);
+}
+EXPORT_SYMBOL_GPL(kvm_async_pf_task_wait_schedule);
+
+static int __init kvm_apf_init(void)
+{
+	if (!hypervisor_is_type(X86_HYPER_KVM))
+		return 0;
+	if (!kvm_apf_wanted)
+		pvfault_unavailable("switched off by no-kvmapf");
+	else if (!kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_INT))
+		pvfault_unavailable("this KVM host offers no async page faults by interrupt");
+	else if (!boot_cpu_has(X86_FEATURE_APIC))
+		pvfault_unavailable("no local APIC");
+	else
+		return pvfault_register(&kvm_apf_backend);
+	return 0;
+}
+subsys_initcall(kvm_apf_init);
