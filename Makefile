@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+# pvfault: asynchronous page faults for Linux guests. "make help" lists all.
+
+BUILD	?= $(CURDIR)/build
+export BUILD
+
+.PHONY: help
+help:
+	@echo 'For everybody:'
+	@echo '  make demo              build a kernel, boot it as a guest that its host swaps,'
+	@echo '                         without and with pvfault; print one table (15 minutes cold)'
+	@echo '  make test              the tests (25 minutes cold)'
+	@echo '  make apply KDIR=tree   put pvfault into a kernel tree of your own'
+	@echo '  make unapply KDIR=tree take it out again'
+	@echo
+	@echo 'For working on it:'
+	@echo '  make setup             install what is missing from Debian'\''s packages'
+	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|hostile)'
+	@echo '  make unit              the token table in userspace, under sanitizers'
+	@echo '  make kunit             the core in a real kernel'
+	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
+	@echo "                         ($$(cd tests/e2e && python3 -c 'import sys; sys.path.insert(0, "../rig"); import scenarios; print(*scenarios.ALL)'))"
+	@echo '  make bench BENCH=name  one benchmark (hotpath kernbench)'
+	@echo '  make lint              checkpatch --strict and sparse'
+	@echo '  make test-all          everything; goes on where it stopped'
+	@echo '  make clean             remove the build folder'
+
+.PHONY: setup
+setup:
+	@scripts/setup.sh
+
+CONFIG	?= main
+TREE	?= pvfault
+
+.PHONY: kernel
+kernel: setup
+	@scripts/kernel.sh $(TREE) $(CONFIG)
+
+.PHONY: demo
+demo: setup
+	@scripts/kernel.sh pvfault main
+	@python3 tests/e2e/demo.py
+
+.PHONY: test test-all
+test: setup
+	@python3 tests/run.py quick
+test-all: setup
+	@python3 tests/run.py all
+
+.PHONY: unit
+unit: setup
+	@$(MAKE) --no-print-directory -C tests/unit OUT=$(BUILD)/unit check
+
+.PHONY: kunit
+kunit: setup
+	@scripts/kernel.sh pvfault main
+	@python3 tests/e2e/run.py kunit
+
+.PHONY: e2e
+e2e: setup
+	@[ -n "$(SCENARIO)" ] || { echo 'make e2e: say which, SCENARIO=name; make help lists them' >&2; exit 2; }
+	@scripts/kernel.sh pvfault main
+	@case "$(SCENARIO)$(SABOTAGE)" in *lost-ready) scripts/kernel.sh pvfault hostile ;; \
+		*debug*) scripts/kernel.sh pvfault debug ;; esac
+	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
+
+.PHONY: bench
+bench: setup
+	@python3 tests/bench/run.py "$(BENCH)"
+
+.PHONY: apply unapply
+apply unapply:
+	@scripts/apply.py $@ "$(KDIR)"
+
+.PHONY: lint
+lint: setup
+	@scripts/lint.sh
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by the other scripts.
+
+set -eu
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+SERIES=${SERIES:-6.12}
+
+say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+
+# Files of the overlay, as they lie in a kernel tree. A folder is ours alone.
+overlay() {
+	(cd "$TOP" && find include arch drivers Documentation -type f | LC_ALL=C sort)
+}
+
+# Copy $1 to $2 unless it is the same, so that make doesn't build it again.
+refresh() {
+	cmp -s "$1" "$2" && return 0
+	mkdir -p "$(dirname "$2")"
+	cp "$1" "$2"
+}

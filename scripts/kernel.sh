@@ -1,0 +1,130 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# kernel.sh TREE CONFIG: build a kernel from Debian's linux-source package.
+#
+#   TREE    pvfault   overlay and patches applied
+#           stock     as Debian ships it
+#   CONFIG  main      what boots as L1, L2 and for KUnit
+#           off       the same with CONFIG_PVFAULT=n
+#           bare      PVFAULT=y with KVM_GUEST=n
+#           debug     lockdep, raw-lock nesting, KASAN
+#           hostile   the KVM host that loses READY, for tests only
+#           unpack    nothing: just the source
+#
+# The image lands in build/TREE/out-CONFIG/arch/x86/boot/bzImage.
+
+. "$(dirname "$0")/common.sh"
+
+tree=${1:-pvfault}
+config=${2:-main}
+dir=$BUILD/$tree
+src=$dir/src
+out=$dir/out-$config
+
+fetch() {
+	deb=$(ls "$BUILD"/deb/linux-source-"$SERIES"_*.deb 2>/dev/null | tail -n 1)
+	[ -n "$deb" ] && return
+	mkdir -p "$BUILD/deb"
+	say "downloading Debian's linux-source-$SERIES"
+	get() { (cd "$BUILD/deb" && apt-get download -q "linux-source-$SERIES" 2>&1); }
+	if ! get >"$BUILD/deb/log"; then
+		[ "$(id -u)" = 0 ] && apt-get update -q >/dev/null 2>&1
+		get >"$BUILD/deb/log" || die "$(tail -n 1 "$BUILD/deb/log") (the package" \
+			"is in Debian 12's security archive; run apt-get update as root)"
+	fi
+	deb=$(ls "$BUILD"/deb/linux-source-"$SERIES"_*.deb | tail -n 1)
+}
+
+unpack() {
+	[ -e "$src/.unpacked" ] && return
+	fetch
+	say "unpacking $(basename "$deb") for the $tree tree"
+	rm -rf "$src"
+	mkdir -p "$src"
+	dpkg-deb --fsys-tarfile "$deb" |
+		tar -xO "./usr/src/linux-source-$SERIES.tar.xz" |
+		tar -xJ -C "$src" --strip-components=1
+	touch "$src/.unpacked"
+}
+
+# The series is applied once; a changed series needs a fresh tree.
+patch_tree() {
+	[ "$tree" = pvfault ] || return 0
+	sum=$(cat "$TOP/patches/linux-$SERIES"/*.patch "$TOP"/tests/patches/*.patch |
+		sha256sum | cut -c 1-64)
+	if [ -e "$src/.patched" ] && [ "$(cat "$src/.patched")" != "$sum" ]; then
+		say "the patches have changed: taking a fresh tree"
+		rm -rf "$src"
+		unpack
+	fi
+	if [ ! -e "$src/.patched" ]; then
+		say "applying patches/linux-$SERIES"
+		cat "$TOP/patches/linux-$SERIES"/*.patch "$TOP"/tests/patches/*.patch |
+			patch -d "$src" -p1 -s -N || die "the series does not apply"
+		echo "$sum" >"$src/.patched"
+	fi
+	overlay | while read -r f; do
+		refresh "$TOP/$f" "$src/$f"
+	done
+}
+
+fragments() {
+	cd "$TOP/configs"
+	case $tree in
+	stock)	cat base.config kvm.config ;;
+	*)	cat base.config kvm.config pvfault.config ;;
+	esac
+	[ "$config" = main ] || [ "$tree" = stock ] || cat "$config.config"
+	cd - >/dev/null
+}
+
+configure() {
+	mkdir -p "$out"
+	fragments >"$out/.fragments.new"
+	cmp -s "$out/.fragments.new" "$out/.fragments" && [ -e "$out/.config" ] && return
+	make -s -C "$src" O="$out" tinyconfig
+	(cd "$src" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" \
+		"$out/.fragments.new" >"$out/merge.log")
+	make -s -C "$src" O="$out" olddefconfig
+	# Each line of the fragments must have taken, the last one of a name counts.
+	awk -F= '/^CONFIG_/ { want[$1] = $2 }
+		END { for (n in want) print n, want[n] }' "$out/.fragments.new" |
+	while read -r name value; do
+		have=$(sed -n "s/^$name=//p" "$out/.config")
+		[ "${have:-n}" = "$value" ] || echo "$name is ${have:-n}, not $value"
+	done >"$out/refused"
+	[ ! -s "$out/refused" ] || die "Kconfig refused: $(tr '\n' ';' <"$out/refused")"
+	mv "$out/.fragments.new" "$out/.fragments"
+}
+
+build() {
+	export CCACHE_DIR="$BUILD/ccache" CCACHE_BASEDIR="$dir" CCACHE_NOHASHDIR=1
+	export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=pvfault KBUILD_BUILD_HOST=pvfault
+	say "building kernel $tree/$config (cold: 5 to 6 minutes on two cores); log in $out/build.log"
+	start=$(date +%s)
+	make -C "$src" O="$out" -j"$(nproc)" CC="ccache gcc" bzImage >"$out/build.log" 2>&1 &
+	pid=$!
+	trap 'kill $pid 2>/dev/null; exit 130' INT TERM
+	while kill -0 $pid 2>/dev/null; do
+		sleep 1
+		now=$(($(date +%s) - start))
+		[ $((now % 30)) -ne 29 ] ||
+			say "  $(grep -c '^  \(CC\|AS\) ' "$out/build.log") files after $now s"
+	done
+	wait $pid || {
+		grep -E 'error|Error|undefined' "$out/build.log" | head -n 10 >&2
+		die "the build failed; see $out/build.log"
+	}
+	say "built $out/arch/x86/boot/bzImage in $(($(date +%s) - start)) s"
+}
+
+main() {
+	unpack
+	[ "$config" = unpack ] && exit 0
+	patch_tree
+	configure
+	build
+	exit 0
+}
+# In one line and to its end, for a shell reads a script while it runs it.
+main

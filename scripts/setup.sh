@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Install what is needed from Debian's packages, if it isn't there.
+
+. "$(dirname "$0")/common.sh"
+
+PACKAGES="gcc make git bc bison flex libelf-dev libc6-dev ccache cpio xz-utils
+	python3 patch busybox-static qemu-system-x86 seabios sparse perl python3-ply
+	python3-git libcmocka-dev"
+
+. /etc/os-release 2>/dev/null || ID=unknown
+[ "$ID" = debian ] || command -v apt-get >/dev/null ||
+	die "this is not Debian; install by hand what these packages hold: $PACKAGES"
+[ "$(uname -m)" = x86_64 ] ||
+	die "this is $(uname -m); a 64-bit x86 machine is needed, for its TSC and its QEMU"
+
+missing=
+for p in $PACKAGES; do
+	dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed ||
+		missing="$missing $p"
+done
+if [ -n "$missing" ]; then
+	if [ "$(id -u)" = 0 ]; then
+		sudo=
+	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+		sudo=sudo
+	else
+		die "packages are missing; as root: apt-get install --no-install-recommends$missing"
+	fi
+	say "installing:$missing"
+	# A list that is there is good enough, unless the install then fails.
+	install() {
+		DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q \
+			--no-install-recommends $missing >"$BUILD/setup.log" 2>&1
+	}
+	mkdir -p "$BUILD"
+	install || { $sudo apt-get update -q >/dev/null 2>&1; install; } || {
+		tail -n 5 "$BUILD/setup.log" >&2
+		die "apt-get could not install them; see $BUILD/setup.log"
+	}
+fi
+
+need=12
+free=$(df -P -BG "$TOP" | awk 'NR == 2 { sub("G", "", $4); print $4 }')
+[ "$free" -ge "$need" ] ||
+	die "only $free GiB are free here; make room for $need GiB of kernel builds"

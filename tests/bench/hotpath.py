@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+"""hotpath: a minor page fault, in instructions, and the hook as it runs."""
+
+import pathlib
+import re
+import time
+
+import rig
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# (name, tree, configuration), what people call it
+KERNELS = {
+    "stock": ("stock", "main", "stock kernel"),
+    "off": ("pvfault", "off", "CONFIG_PVFAULT=n"),
+    "on": ("pvfault", "main", "CONFIG_PVFAULT=y"),
+}
+
+
+def build():
+    for tree, config, _ in KERNELS.values():
+        rig.run(rig.ROOT / "scripts/kernel.sh", tree, config)
+
+
+def address(tree, config, symbol):
+    system_map = rig.BUILD / tree / f"out-{config}" / "System.map"
+    return re.search(rf"^(\S+) \w {symbol}$", system_map.read_text(), re.M).group(1)
+
+
+def instructions(boot, start, count=24):
+    """Disassemble the running kernel's memory, patched as it is now."""
+    text = boot.qmp("human-monitor-command",
+                    **{"command-line": f"x /{count}i 0x{start}"})
+    lines = []
+    for line in text.splitlines():
+        found = re.match(r"0x\S+:\s+(?:(?:[0-9a-f]{2} )+\s*)?(.*)", line.strip())
+        if found:
+            lines.append(re.sub(r"\s+", " ", found.group(1)))
+    return lines
+
+
+def measure(name):
+    tree, config, _ = KERNELS[name]
+    program = rig.guest_program("hotpath", HERE / "guest/hotpath.c")
+    initrd = rig.archive("hotpath", {"sys": None, "dev": None, "init": program})
+    said, hooks = {}, {}
+    with rig.Boot(f"hotpath-{name}", rig.kernel(config, tree), [initrd],
+                  append="kunit.enable=0",
+                  options=("-m", "512", "-icount", "shift=0,sleep=off"),
+                  accel=("-accel", "tcg", "-cpu", "max")) as boot:
+        for line in boot.lines(240):
+            key, _, value = line.partition(" ")
+            if key == "look":
+                boot.qmp("stop")
+                hooks[value] = instructions(boot, address(tree, config, "exc_page_fault"))
+                boot.qmp("cont")
+            elif value:
+                said[key] = int(value)
+    if said.get("done") != 1:
+        raise rig.Failure(f"the {name} kernel did not finish; see {boot.console}")
+    return said, hooks
+
+
+def columns(titles, rows):
+    width = 42
+    print("  " + "".join(t.ljust(width) for t in titles))
+    for row in zip(*rows):
+        print("  " + "".join(c[:width - 2].ljust(width) for c in row))
+    print()
+
+
+def hotpath():
+    rig.say("three kernels, each booted twice under -icount: 2 minutes and, cold, "
+            "10 more for building them")
+    build()
+    v = rig.Verdict("hotpath")
+    began = time.monotonic()
+    first, hooks = {}, {}
+    for name in KERNELS:
+        first[name], hooks[name] = measure(name)
+        again, _ = measure(name)
+        v.check(f"{name}: the same figure in both runs",
+                first[name]["minor_fault"] == again["minor_fault"],
+                f"{first[name]['minor_fault']} and {again['minor_fault']} ticks")
+        rig.say(f"{name} done after {time.monotonic() - began:.0f} s")
+    stock, off, on = (first[n]["minor_fault"] for n in KERNELS)
+
+    print("\n  A minor read fault, instructions (TSC ticks under -icount shift=0):")
+    for name in KERNELS:
+        print(f"    {KERNELS[name][2]:<40}{first[name]['minor_fault']:>8}")
+    backend = first["on"].get("minor_fault_backend")
+    if backend:
+        print(f"    {'... with a backend registered (simulated)':<40}{backend:>8}")
+    print("\n  exc_page_fault as it runs, no hypervisor:")
+    columns(("With the hook:", "Without the hook:"),
+            (hooks["on"]["hook"], hooks["off"]["hook"]))
+    print("  ... and with the hook, patched at run time:")
+    columns(("Running with a backend:", "Running without:"),
+            (hooks["on"].get("hook_backend", []), hooks["on"]["hook"]))
+
+    v.check("PVFAULT=y without hypervisor costs no more than stock", on <= stock,
+            f"{on} against {stock}")
+    v.check("and at most one no-op more than PVFAULT=n", on <= off + 1,
+            f"{on} against {off}")
+    v.metrics.update(stock=stock, off=off, on=on, on_with_backend=backend,
+                     instructions={n: hooks[n] for n in KERNELS})
+    return v

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pvload: the workload of an end-to-end guest, run as its /init.
+ *
+ * A few tasks walk memory that the host has to swap, one task computes.
+ * The speed of the computing task while the others wait for pages, as a
+ * part of its speed alone, is the overlap: 1.0 when waiting for the host
+ * costs the computing task nothing.
+ *
+ * Parameters come from the kernel command line:
+ *   load.tasks=N    walking tasks (8)
+ *   load.mb=N       MiB walked by all of them together (160)
+ *   load.secs=N     seconds that are measured (20)
+ *   load.alone=N    seconds that the computing task is measured alone (4)
+ *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
+ *   load.sabotage=X break something, to see it found: flip a bit, hang,
+ *                   print a kernel warning, report before the end
+ *
+ * Results go to the second serial port, one "key value" a line. "phase NAME"
+ * tells the harness to throttle the host's swap, or not to; the last line is
+ * "done 1".
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pvload.h"
+
+#define PAGE		4096UL
+#define MAX_TASKS	64
+
+enum phase { POPULATE, WALK, VERIFY, DONE };
+
+struct walker {
+	_Atomic uint64_t touches;
+	_Atomic uint64_t corrupt;
+	_Atomic uint64_t worst_ns;
+	_Atomic int phase;		/* the last phase that it finished */
+};
+
+/* Shared by all tasks, and small: the host is not to swap this one. */
+struct shared {
+	_Atomic int phase;
+	_Atomic uint64_t computed;
+	struct walker walker[MAX_TASKS];
+};
+
+static struct shared *shared;
+static FILE *results;
+
+void report(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(results, fmt, ap);
+	va_end(ap);
+	fputc('\n', results);
+	fflush(results);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static bool parameter_text(const char *name, char *value, size_t size)
+{
+	static char line[4096];
+	const char *at;
+
+	if (!line[0]) {
+		int fd = open("/proc/cmdline", O_RDONLY);
+
+		if (fd < 0 || read(fd, line, sizeof(line) - 1) < 0)
+			return false;
+		close(fd);
+	}
+	at = strstr(line, name);
+	if (!at || at[strlen(name)] != '=')
+		return false;
+	at += strlen(name) + 1;
+	snprintf(value, size, "%.*s", (int)strcspn(at, " \n"), at);
+	return true;
+}
+
+long parameter(const char *name, long fallback)
+{
+	char value[32];
+
+	return parameter_text(name, value, sizeof(value)) ?
+	       strtol(value, NULL, 0) : fallback;
+}
+
+static bool sabotage(const char *what)
+{
+	char value[32];
+
+	return parameter_text("load.sabotage", value, sizeof(value)) &&
+	       !strcmp(value, what);
+}
+
+/* What word @i of page @page of walker @id must hold. */
+static uint64_t pattern(unsigned int id, unsigned long page, unsigned int i)
+{
+	uint64_t x = ((uint64_t)id << 48) ^ ((uint64_t)page << 16) ^ i;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	return x ^ (x >> 27);
+}
+
+/* The n-th step of a walk that visits each of @pages pages in a fixed, scattered order. */
+static unsigned long stride(unsigned long pages)
+{
+	unsigned long s = pages * 5 / 8 | 1;
+
+	while (1) {
+		unsigned long a = pages, b = s;
+
+		while (b) {
+			unsigned long r = a % b;
+
+			a = b;
+			b = r;
+		}
+		if (a == 1)
+			return s;
+		s += 2;
+	}
+}
+
+static void check_words(struct walker *w, unsigned int id, const uint64_t *p,
+			unsigned long page, unsigned int first, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = first; i < first + count; i++)
+		if (p[i] != pattern(id, page, i))
+			w->corrupt++;
+}
+
+static void walker(unsigned int id, unsigned long pages)
+{
+	struct walker *w = &shared->walker[id];
+	unsigned long step = stride(pages), page = 0, n;
+	uint64_t *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		exit(1);
+	madvise(mem, pages * PAGE, MADV_NOHUGEPAGE);
+	for (n = 0; n < pages; n++)
+		for (unsigned int i = 0; i < PAGE / 8; i++)
+			mem[n * PAGE / 8 + i] = pattern(id, n, i);
+	w->phase = POPULATE;
+	while (shared->phase < WALK)
+		usleep(10000);
+
+	while (shared->phase == WALK) {
+		const uint64_t *p = mem + page * PAGE / 8;
+		uint64_t t = now_ns();
+
+		(void)*(const volatile uint64_t *)p;
+		t = now_ns() - t;
+		if (t > w->worst_ns)
+			w->worst_ns = t;
+		check_words(w, id, p, page, (w->touches % 64) * 8, 8);
+		w->touches++;
+		page = (page + step) % pages;
+	}
+	w->phase = WALK;
+
+	if (id == 0 && sabotage("flip"))
+		mem[(pages / 2) * PAGE / 8 + 7] ^= 1;
+	while (shared->phase < VERIFY)
+		usleep(10000);
+	for (n = 0; n < pages; n++)
+		check_words(w, id, mem + n * PAGE / 8, n, 0, PAGE / 8);
+	w->phase = VERIFY;
+	exit(0);
+}
+
+static void computer(void)
+{
+	uint64_t x = 1;
+
+	while (shared->phase < DONE) {
+		for (int i = 0; i < 20000; i++)
+			x = x * 6364136223846793005ULL + 1442695040888963407ULL;
+		shared->computed += 1 + (x == 0);
+	}
+	exit(0);
+}
+
+/* Units of computing a second, seen over @secs seconds. */
+static double measure(unsigned int secs)
+{
+	uint64_t c = shared->computed, t = now_ns();
+
+	sleep(secs);
+	return (double)(shared->computed - c) * 1e9 / (double)(now_ns() - t);
+}
+
+static void wait_walkers(unsigned int tasks, int phase)
+{
+	for (unsigned int i = 0; i < tasks; i++)
+		while (shared->walker[i].phase < phase)
+			usleep(20000);
+}
+
+static void report_file(const char *prefix, const char *dir, const char *name)
+{
+	char path[512], value[64] = "";
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return;
+	n = read(fd, value, sizeof(value) - 1);
+	close(fd);
+	if (n <= 0)
+		return;
+	value[strcspn(value, "\n")] = '\0';
+	report("%s%s %s", prefix, name, value);
+}
+
+static void report_counters(void)
+{
+	static const char dir[] = "/sys/kernel/pvfault/counters";
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			report_file("counter.", dir, e->d_name);
+	if (d)
+		closedir(d);
+	report_file("pvfault.", "/sys/kernel/pvfault", "backend");
+	report_file("pvfault.", "/sys/kernel/pvfault", "outstanding");
+}
+
+/* Interrupts on the vector that brings READY, all CPUs together. */
+static void report_interrupts(void)
+{
+	char line[1024];
+	uint64_t sum = 0;
+	FILE *f = fopen("/proc/interrupts", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *p = strstr(line, "HYP:");
+
+		if (!p)
+			continue;
+		for (p += 4; *p; ) {
+			char *end;
+			uint64_t v = strtoull(p, &end, 10);
+
+			if (end == p)
+				break;
+			sum += v;
+			p = end;
+		}
+	}
+	if (f)
+		fclose(f);
+	report("ready_interrupts %" PRIu64, sum);
+}
+
+static void print_warning(void)
+{
+	static const char text[] = "<4>WARNING: this is a sabotage\n";
+	int fd = open("/dev/kmsg", O_WRONLY);
+
+	if (fd < 0 || write(fd, text, sizeof(text) - 1) < 0)
+		report("error kmsg");
+	if (fd >= 0)
+		close(fd);
+}
+
+static void start(void (*fn)(void))
+{
+	if (fork() == 0) {
+		fn();
+		exit(0);
+	}
+}
+
+static void run(void)
+{
+	unsigned int tasks = parameter("load.tasks", 8);
+	unsigned int mb = parameter("load.mb", 160);
+	unsigned int secs = parameter("load.secs", 20);
+	unsigned int guests = parameter("load.guest", 0);
+	uint64_t touches = 0, corrupt = 0, worst = 0;
+	double alone, shared_speed;
+	pid_t guest[8];
+
+	if (tasks > MAX_TASKS)
+		tasks = MAX_TASKS;
+	for (unsigned int i = 0; i < tasks; i++)
+		shared->walker[i].phase = -1;
+
+	start(computer);
+	sleep(1);
+	alone = measure(parameter("load.alone", 4));
+	report("compute_alone %.1f", alone);
+
+	for (unsigned int i = 0; i < tasks; i++)
+		if (fork() == 0)
+			walker(i, mb * (1UL << 20) / PAGE / tasks);
+	for (unsigned int i = 0; i < guests && i < 8; i++)
+		guest[i] = tiny_guest_start();
+	wait_walkers(tasks, POPULATE);
+
+	report("phase walk");
+	shared->phase = WALK;
+	sleep(2);
+	shared_speed = measure(secs);
+	report("compute_shared %.1f", shared_speed);
+	report("overlap %.3f", shared_speed / alone);
+	report_interrupts();
+
+	for (unsigned int i = 0; i < tasks; i++)
+		touches += shared->walker[i].touches;
+	if (sabotage("early"))
+		report_counters();
+	if (sabotage("hang"))
+		pause();
+	if (sabotage("warning"))
+		print_warning();
+	report("phase verify");
+	shared->phase = VERIFY;
+	wait_walkers(tasks, VERIFY);
+	shared->phase = DONE;
+	for (unsigned int i = 0; i < guests && i < 8; i++)
+		tiny_guest_stop(guest[i]);
+
+	for (unsigned int i = 0; i < tasks; i++) {
+		corrupt += shared->walker[i].corrupt;
+		if (shared->walker[i].worst_ns > worst)
+			worst = shared->walker[i].worst_ns;
+	}
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	report("touches %" PRIu64, touches);
+	report("corrupt %" PRIu64, corrupt);
+	report("worst_touch_ms %.1f", worst / 1e6);
+	if (!sabotage("early"))
+		report_counters();
+}
+
+int main(void)
+{
+	mkdir("/proc", 0755);
+	mkdir("/sys", 0755);
+	mkdir("/dev", 0755);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	results = fopen("/dev/ttyS1", "w");
+	if (!results)
+		results = stdout;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		report("error mmap");
+	else
+		run();
+	report("done 1");
+	sync();
+	reboot(RB_AUTOBOOT);
+	for (;;)
+		pause();
+}

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What each scenario boots, and what must have come out of it."""
+
+import re
+
+import rig
+from kvm import Guest, run_guests
+
+ALL = {}
+
+# Read rate of the host's swap while guests are measured.
+READS = 100
+
+# A sabotage of kvm-swap, and the check that it must turn red.
+SABOTAGES = {
+    "flip": "memory verified",
+    "hang": "came to its end",
+    "warning": "consoles are clean",
+    "early": "nobody is left asleep",
+    "off": "async faults happened",
+}
+
+
+def scenario(name):
+    def add(fn):
+        ALL[name] = fn
+        return fn
+    return add
+
+
+def check_guest(v, guest, asynchronous=True):
+    """What holds for every guest, whatever it was booted for."""
+    name = guest.name
+    v.check(f"{name}: came to its end", guest.done, f"exit {guest.get('exit')}")
+    v.check(f"{name}: memory verified", guest.get("corrupt") == 0,
+            f"{guest.get('corrupt')} wrong words")
+    v.check(f"{name}: consoles are clean", not guest.trouble, guest.trouble[:3])
+    if not asynchronous:
+        return
+    c = guest.counter
+    v.check(f"{name}: async faults happened", c("sleep") > 100, c("sleep"))
+    v.check(f"{name}: nobody is left asleep", guest.get("pvfault.outstanding") == 0,
+            guest.get("pvfault.outstanding"))
+    ends = c("wake") + c("retry") + c("abandoned")
+    v.check(f"{name}: every sleep has ended once", c("sleep") == ends,
+            f"{c('sleep')} = {c('wake')} + {c('retry')} + {c('abandoned')}")
+    v.check(f"{name}: every NOT_PRESENT is accounted for",
+            c("not_present") == c("sleep") + c("early_hit") + c("rejected"),
+            f"{c('not_present')} = {c('sleep')} + {c('early_hit')} + {c('rejected')}")
+
+
+def figures(off, on):
+    return {"overlap_off": off.get("overlap"), "overlap_on": on.get("overlap"),
+            "async_faults": on.counter("sleep"), "retries": on.counter("retry"),
+            "corrupt": off.get("corrupt", -1) + on.get("corrupt", -1),
+            "corrupt_off": off.get("corrupt"), "corrupt_on": on.get("corrupt"),
+            "worst_touch_ms": on.get("worst_touch_ms"),
+            "worst_touch_off_ms": off.get("worst_touch_ms"),
+            "reads_per_second": READS}
+
+
+@scenario("kvm-swap")
+def kvm_swap(sabotage):
+    """The main job: the same guest without and with pvfault, 1 vCPU."""
+    if sabotage == "lost-ready":
+        return kvm_lost_ready("kvm-swap")
+    if sabotage and sabotage not in SABOTAGES:
+        raise rig.Failure(f"kvm-swap knows the sabotages lost-ready, "
+                          f"{', '.join(SABOTAGES)}, not '{sabotage}'.")
+    v = rig.Verdict("kvm-swap")
+    off = Guest("off", "pvfault=off")
+    on = Guest("on", sabotaged(sabotage))
+    v.check("the host's console is clean",
+            not run_guests("kvm-swap", [off, on], reads=READS))
+    check_guest(v, off, asynchronous=False)
+    check_guest(v, on)
+    a, b = off.get("overlap", 0), on.get("overlap", 0)
+    v.check("overlap_on >= 3 x overlap_off", b >= 3 * a > 0, f"{b} against {a}")
+    v.metrics.update(figures(off, on))
+    return v
+
+
+def sabotaged(what):
+    if what == "off":
+        return "pvfault=off"
+    return f"pvfault=on load.sabotage={what}" if what else "pvfault=on"
+
+
+@scenario("kvm-sabotage")
+def kvm_sabotage(sabotage):
+    """Each check of kvm-swap can fail: sabotage them one by one, in one boot."""
+    v = rig.Verdict("kvm-sabotage")
+    guests = [Guest(what, f"{sabotaged(what)} load.secs=4 load.alone=1",
+                    limit=90 if what != "hang" else 45) for what in SABOTAGES]
+    run_guests("kvm-sabotage", guests, reads=READS)
+    for guest in guests:
+        scratch = rig.Verdict("scratch", quiet=True)
+        check_guest(scratch, guest)
+        failed = [c["name"] for c in scratch.checks if not c["pass"]]
+        want = f"{guest.name}: {SABOTAGES[guest.name]}"
+        v.check(f"sabotage turns red: {want}", want in failed, failed)
+    return v
+
+
+@scenario("kvm-smp")
+def kvm_smp(sabotage):
+    """2 and 4 vCPUs, for correctness: with two CPUs in L1 the overlap of
+    several vCPUs means little."""
+    v = rig.Verdict("kvm-smp")
+    guests = [Guest(f"smp{n}", "pvfault=on load.secs=10 load.alone=1", vcpus=n)
+              for n in (2, 4)]
+    v.check("the host's console is clean",
+            not run_guests("kvm-smp", guests, reads=4 * READS))
+    for guest in guests:
+        check_guest(v, guest)
+        v.metrics[f"async_faults_{guest.name}"] = guest.counter("sleep")
+        v.metrics[f"worst_touch_ms_{guest.name}"] = guest.get("worst_touch_ms")
+    return v
+
+
+@scenario("kvm-nested")
+def kvm_nested(sabotage):
+    """L2 runs guests of its own while L1 swaps the memory of all of them."""
+    v = rig.Verdict("kvm-nested")
+    guest = Guest("nested", "pvfault=on load.secs=15 load.alone=1 load.mb=128 "
+                  "load.tasks=2 load.guest=2")
+    # QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what
+    # it can't name only to guests that can't migrate.
+    guest.before = "cpu=$cpu,migratable=off"
+    v.check("the host's console is clean",
+            not run_guests("kvm-nested", [guest], reads=4 * READS))
+    check_guest(v, guest)
+    v.check("nested: the guest's guests ran", guest.get("nested_walks", 0) > 0,
+            guest.get("nested_walks"))
+    v.check("nested: their memory verified", guest.get("nested_wrong") == 0,
+            guest.get("nested_wrong"))
+    v.check("nested: notifications came as #PF vmexits",
+            guest.counter("deferred") > 0, guest.counter("deferred"))
+    v.metrics.update(async_faults=guest.counter("sleep"),
+                     by_vmexit=guest.counter("deferred"),
+                     corrupt=guest.get("corrupt", -1))
+    return v
+
+
+def kvm_lost_ready(name):
+    """A host that loses READY: its interrupt (repair), or all of it (retry)."""
+    v = rig.Verdict(name)
+    irq = Guest("lost-interrupt", "pvfault=on load.secs=15 load.alone=1")
+    token = Guest("lost-token",
+                  "pvfault=on pvfault_deadline_ms=2000 load.secs=15 load.alone=1")
+    lose = "/sys/module/kvm/parameters/lose_"
+    irq.before = f"echo 50 >{lose}interrupt"
+    token.before = f"echo 0 >{lose}interrupt; echo 200 >{lose}token"
+    v.check("the host's console is clean",
+            not run_guests(name, [irq, token], reads=4 * READS,
+                           l1_kernel=rig.kernel("hostile")))
+    for guest in (irq, token):
+        check_guest(v, guest)
+    v.check("lost interrupts were repaired", irq.counter("repair") > 0,
+            irq.counter("repair"))
+    v.check("no repaired wait ran into its deadline", irq.counter("retry") == 0,
+            irq.counter("retry"))
+    v.check("a repair comes within 1 to 2 s, with a read's time on top",
+            irq.get("worst_touch_ms", 1e9) < 3000, irq.get("worst_touch_ms"))
+    v.check("lost tokens were retried", token.counter("retry") > 0,
+            token.counter("retry"))
+    v.check("a retry comes within a second of its deadline",
+            token.get("worst_touch_ms", 1e9) < 4500, token.get("worst_touch_ms"))
+    v.metrics.update(repairs=irq.counter("repair"), retries=token.counter("retry"),
+                     recovery_ms_repair=irq.get("worst_touch_ms"),
+                     recovery_ms_retry=token.get("worst_touch_ms"),
+                     corrupt=irq.get("corrupt", -1) + token.get("corrupt", -1))
+    return v
+
+
+def kunit_boot(name, config, options=(), limit=180):
+    """The core's own tests, in a guest without a hypervisor's notifications."""
+    v = rig.Verdict(name)
+    with rig.Boot(name, rig.kernel(config), append="kunit.enable=1",
+                  options=("-smp", "2", "-m", "1024", *options)) as boot:
+        for _ in boot.lines(limit):
+            pass
+        text = boot.text()
+    found = re.findall(r"^\s*# pvfault: pass:(\d+) fail:(\d+) skip:(\d+) total:(\d+)",
+                       text, re.M)
+    v.check("the suite ran", bool(found))
+    passed, failed, skipped, total = map(int, found[-1]) if found else (0, 0, 0, 0)
+    for line in re.findall(r"^\s{4}((?:not )?ok \d+ .*)$", text, re.M):
+        v.check(line.split(" ", 2)[2] if line.startswith("ok") else line,
+                line.startswith("ok"))
+    v.check("none failed, most ran", passed > 10 and not failed,
+            f"{passed} passed, {failed} failed, {skipped} skipped of {total}")
+    # Booted without a root on purpose: the panic at the end is the end.
+    text = text.split("VFS: Cannot open root device")[0]
+    v.check("the console is clean", not rig.trouble(text), rig.trouble(text)[:3])
+    v.metrics.update(passed=passed, failed=failed, skipped=skipped)
+    return v
+
+
+@scenario("kunit")
+def kunit(sabotage):
+    return kunit_boot("kunit", "main")
+
+
+@scenario("kunit-debug")
+def kunit_debug(sabotage):
+    return kunit_boot("kunit-debug", "debug", limit=600)
+
+
+@scenario("kvm-swap-debug")
+def kvm_swap_debug(sabotage):
+    """kvm-swap with lockdep, raw-lock nesting, atomic-sleep checks and KASAN
+    in L2; too slow for figures."""
+    v = rig.Verdict("kvm-swap-debug")
+    guest = Guest("debug", "pvfault=on load.secs=20 load.alone=1 load.mb=128",
+                  vcpus=2, mib=512, limit=500)
+    v.check("the host's console is clean",
+            not run_guests("kvm-swap-debug", [guest], reads=2 * READS,
+                           memory="260M", l2_kernel=rig.kernel("debug")))
+    check_guest(v, guest)
+    v.metrics.update(async_faults=guest.counter("sleep"),
+                     corrupt=guest.get("corrupt", -1))
+    return v
+
+
+@scenario("bad-parameters")
+def bad_parameters(sabotage):
+    """Boot parameters that make no sense are named, and the default is used."""
+    v = rig.Verdict("bad-parameters")
+    for name, line, want in (
+            ("pvfault", "pvfault=maybe", "pvfault=maybe is neither on nor off, using on"),
+            ("deadline", "pvfault_deadline_ms=5",
+             "pvfault_deadline_ms=5 is not in 1000..3600000, using 10000"),
+            ("deadline-text", "pvfault_deadline_ms=soon", "pvfault_deadline_ms=soon is not"),
+            ("off", "pvfault=off", "no backend: switched off by pvfault=off"),
+            ("none", "", "no backend: no supported hypervisor")):
+        with rig.Boot(f"parameter-{name}", rig.kernel(), append=f"kunit.enable=0 {line}",
+                      options=("-m", "256")) as boot:
+            for _ in boot.lines(60):
+                pass
+            text = boot.text()
+        v.check(f"'{line}': \"{want}\", once", text.count(want) == 1, text.count(want))
+    return v
+
+
+@scenario("kvm-lost-ready")
+def kvm_lost_ready_scenario(sabotage):
+    return kvm_lost_ready("kvm-lost-ready")

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The rig: real kernels on QEMU's TCG, one inside the other.
+
+A boot gets a kernel, an initramfs put together from parts, serial ports that
+are files here, and time limits. Results come over the second serial port, a
+"key value" a line, never from the console; the console is only searched for
+what must not be there.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+HERE = pathlib.Path(__file__).resolve().parent
+
+QEMU = "qemu-system-x86_64"
+APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
+           "tail cp rm reboot timeout dmesg tr").split()
+FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
+FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
+
+# What no console may show.
+TROUBLE = re.compile(
+    r"BUG[: ]|WARNING:|Oops|Kernel panic|general protection|Call Trace|"
+    r"rcu:.*stall|rcu_.*self-detected|soft lockup|hung_task|blocked for more|"
+    r"possible recursive locking|circular locking|inconsistent lock state|"
+    r"Invalid wait context|KASAN|UBSAN|segfault")
+
+
+class Failure(Exception):
+    """Ends a scenario with one sentence for people."""
+
+
+def say(text):
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def run(*cmd, **kwargs):
+    return subprocess.run([str(c) for c in cmd], check=True, **kwargs)
+
+
+def kernel(config="main", tree="pvfault"):
+    """Path of a built kernel image; Makefile targets build them."""
+    image = BUILD / tree / f"out-{config}" / "arch/x86/boot/bzImage"
+    if not image.exists():
+        raise Failure(f"{image} is missing: run 'make kernel' first.")
+    return image
+
+
+@functools.lru_cache(None)
+def tsc_khz():
+    tool = BUILD / "bin" / "tsckhz"
+    tool.parent.mkdir(parents=True, exist_ok=True)
+    run("gcc", "-O2", "-o", tool, HERE / "tsckhz.c")
+    return subprocess.check_output([tool], text=True).strip()
+
+
+def guest_program(name, *sources):
+    """Build a static program that runs as a guest's /init."""
+    out = BUILD / "bin" / name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    run("gcc", "-O2", "-Wall", "-static", "-s", "-o", out, *sources)
+    return out
+
+
+def archive(name, files):
+    """An initramfs of {path inside: file, text, or symlink as ('->', to)}."""
+    top = BUILD / "rig" / name
+    shutil.rmtree(top, ignore_errors=True)
+    for inside, what in files.items():
+        path = top / inside
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if what is None:
+            path.mkdir(exist_ok=True)
+        elif isinstance(what, tuple):
+            path.symlink_to(what[1])
+        elif isinstance(what, str):
+            path.write_text(what)
+            path.chmod(0o755)
+        else:
+            shutil.copyfile(what, path)
+            path.chmod(0o755)
+    out = BUILD / "rig" / f"{name}.cpio"
+    with open(out, "wb") as f:
+        find = subprocess.Popen(["find", "."], cwd=top, stdout=subprocess.PIPE)
+        run("cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0", cwd=top,
+            stdin=find.stdout, stdout=f)
+    return out
+
+
+def with_libraries(program):
+    """A program of this machine and the shared libraries it needs."""
+    path = shutil.which(program)
+    if not path:
+        raise Failure(f"{program} is missing: run 'make setup' first.")
+    libs = re.findall(r"(/\S+)", subprocess.check_output(["ldd", path], text=True))
+    return {p.lstrip("/"): pathlib.Path(p).resolve() for p in [path, *libs]}
+
+
+@functools.lru_cache(None)
+def l1_root():
+    """The initramfs of L1: busybox, QEMU and its libraries."""
+    files = {d: None for d in ("proc", "sys", "dev", "tmp", "cg")}
+    files["bin/busybox"] = pathlib.Path(shutil.which("busybox"))
+    files.update({f"bin/{a}": ("->", "busybox") for a in APPLETS})
+    files.update(with_libraries(QEMU))
+    for name in FIRMWARE:
+        found = [d for d in FIRMWARE_DIRS if os.path.exists(f"{d}/{name}")]
+        if not found:
+            raise Failure(f"{name} is missing: run 'make setup' first.")
+        files[f"usr/share/qemu/{name}"] = pathlib.Path(found[0], name).resolve()
+    files["init"] = HERE / "l1-init"
+    return archive("l1-root", files)
+
+
+class Boot:
+    """One QEMU with its ports in a folder; a context manager."""
+
+    def __init__(self, folder, image, initrds=(), append="", options=(),
+                 accel=("-accel", "tcg,thread=multi", "-cpu", "max")):
+        self.folder = BUILD / "run" / folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.console = self.folder / "console"
+        self.results = self.folder / "results"
+        for port in (self.console, self.results):
+            port.write_bytes(b"")
+        initrd = self.folder / "initrd"
+        with open(initrd, "wb") as out:
+            for part in initrds:
+                out.write(pathlib.Path(part).read_bytes())
+        # A relative path, because that of a socket must be short.
+        self.qmp_path = self.folder / "qmp"
+        self.qmp_path.unlink(missing_ok=True)
+        self.cmd = [QEMU, "-M", "q35", *accel, "-nodefaults", "-no-user-config",
+                    "-display", "none", "-no-reboot", "-kernel", str(image),
+                    "-serial", "file:console", "-serial", "file:results",
+                    "-qmp", "unix:qmp,server=on,wait=off", *options]
+        if initrds:
+            self.cmd += ["-initrd", "initrd"]
+        self.cmd += ["-append", f"console=ttyS0 panic=-1 {append}"]
+
+    def __enter__(self):
+        say(f"booting; console in {os.path.relpath(self.console)}")
+        self.log = open(self.folder / "qemu.log", "w")
+        self.qemu = subprocess.Popen(self.cmd, cwd=self.folder, stdout=self.log,
+                                     stderr=self.log, stdin=subprocess.DEVNULL)
+        return self
+
+    def __exit__(self, *unused):
+        if self.qemu.poll() is None:
+            self.qemu.send_signal(signal.SIGKILL)
+        self.qemu.wait()
+        self.log.close()
+
+    def qmp(self, command, **arguments):
+        with socket.socket(socket.AF_UNIX) as s:
+            # The name in the kernel is short whatever the folder's is.
+            fd = os.open(self.folder, os.O_PATH)
+            try:
+                s.connect(f"/proc/self/fd/{fd}/qmp")
+            finally:
+                os.close(fd)
+            f = s.makefile("rw")
+            f.readline()
+            for execute, args in (("qmp_capabilities", {}), (command, arguments)):
+                f.write(json.dumps({"execute": execute, "arguments": args}) + "\n")
+                f.flush()
+                while True:
+                    reply = json.loads(f.readline())
+                    if "error" in reply:
+                        raise Failure(f"QMP {execute}: {reply['error']['desc']}")
+                    if "return" in reply:
+                        break
+            return reply["return"]
+
+    def lines(self, limit):
+        """Yield lines of the result port until QEMU ends; fail after LIMIT s."""
+        end = time.monotonic() + limit
+        with open(self.results, errors="replace") as f:
+            rest = ""
+            while True:
+                over = self.qemu.poll() is not None
+                rest += f.read()
+                while "\n" in rest:
+                    line, rest = rest.split("\n", 1)
+                    yield line.strip()
+                if over:
+                    return
+                if time.monotonic() > end:
+                    raise Failure(f"no end within {limit} s; the last lines of "
+                                  f"{self.console} tell how far it came.")
+                time.sleep(0.2)
+
+    def text(self):
+        return self.console.read_text(errors="replace").replace("\r", "")
+
+
+def trouble(text):
+    """Lines of a console that must not be there."""
+    return [line.strip() for line in text.splitlines() if TROUBLE.search(line)]
+
+
+class Verdict:
+    """Collects checks and figures of a scenario and writes them down."""
+
+    def __init__(self, name, quiet=False):
+        self.name = name
+        self.quiet = quiet
+        self.metrics = {}
+        self.checks = []
+
+    def check(self, name, ok, seen=None):
+        self.checks.append({"name": name, "pass": bool(ok)})
+        tail = "" if seen in (None, []) else f" ({seen})"
+        if not self.quiet:
+            say(f"  {'ok    ' if ok else 'FAILED'} {name}{tail}")
+        return ok
+
+    @property
+    def ok(self):
+        return bool(self.checks) and all(c["pass"] for c in self.checks)
+
+    def write(self):
+        out = BUILD / "results" / f"{self.name}.json"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps({"scenario": self.name, "pass": self.ok,
+                                   "metrics": self.metrics,
+                                   "checks": self.checks}, indent=1) + "\n")
+        say(f"{self.name}: {'pass' if self.ok else 'FAIL'}; "
+            f"{os.path.relpath(out)}")
