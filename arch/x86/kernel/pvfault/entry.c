@@ -55,11 +55,11 @@ noinstr bool __pvfault_handle(struct pt_regs *regs, unsigned long error_code,
 {
 	irqentry_state_t state;
 	pvfault_token_t token;
-	u32 generation;
+	/* First, so that READY for all is missed by nobody who has been told. */
+	u32 generation = pvfault_generation();
 
 	if (!static_call(pvfault_recognise)(regs, error_code, address, &token))
 		return false;
-	generation = pvfault_generation();
 
 	state = irqentry_enter(regs);
 	instrumentation_begin();

@@ -41,11 +41,11 @@
  * and then looks at its node; the waker stores WOKEN and then wakes, and
  * try_to_wake_up() begins with a full barrier before it looks at the state.
  *
- * READY for all is a number. It is read when a task is told (before it
- * queues) and compared under the bucket lock when it queues; READY for all
- * increments it and then lets the scan pass over each bucket, under its lock.
- * Either the sleeper was on the list before the scan came, and the scan finds
- * it older than the number, or it comes after, and finds the number changed.
+ * READY for all is a number. It is read when a task is told, before it queues,
+ * and looked at again when it has queued; READY for all increments it and then
+ * lets the scan pass over each bucket. Sleeper: on the list, full barrier, look
+ * at the number. Scan: number is incremented, full barrier, look at the list.
+ * One of the two sees the other.
  *
  * A CPU takes marks from its own pool only, with interrupts off, so taking
  * needs no lock. Marks are given back from any CPU, after they left the list,
@@ -352,9 +352,18 @@ static bool pvfault_queue(struct pvfault_sleeper *s)
 		early |= node->state == PVFAULT_EARLY;
 		pvfault_mark_erase(node);
 	}
-	early |= s->generation != pvfault_generation();
-	if (!early)
+	if (!early) {
 		hlist_add_head(&s->node.link, &b->nodes);
+		/*
+		 * Pairs with the one in pvfault_table_scan(), which passes
+		 * over a bucket that looks empty without taking its lock.
+		 */
+		smp_mb();
+		if (s->generation != pvfault_generation()) {
+			hlist_del_init(&s->node.link);
+			early = true;
+		}
+	}
 	raw_spin_unlock(&b->lock);
 	return !early;
 }
@@ -536,9 +545,10 @@ bool pvfault_table_scan(struct pvfault_scan *scan)
 
 	scan->sleepers = 0;
 	/*
-	 * Pairs with the full barrier of set_current_state() before
-	 * pvfault_watch_arm(): a sleeper that this pass doesn't see finds the
-	 * watch's timer not pending, and arms it.
+	 * A sleeper that this pass doesn't see finds, because of its own full
+	 * barriers, the generation changed (in pvfault_queue()), and the
+	 * watch's timer not pending (after set_current_state(), in
+	 * pvfault_watch_arm()).
 	 */
 	smp_mb();
 	for (; scan->bucket < 1U << pvfault_bits; scan->bucket++) {
@@ -565,7 +575,8 @@ static void pvfault_for_each_sleeper(void (*fn)(struct pvfault_sleeper *s, void 
 	unsigned long flags;
 	unsigned int i;
 
-	if (!pvfault_buckets)
+	/* Statistics may ask while the first backend registers. */
+	if (!smp_load_acquire(&pvfault_buckets))
 		return;
 	for (i = 0; i < 1U << pvfault_bits; i++) {
 		struct pvfault_bucket *b = &pvfault_buckets[i];
@@ -652,6 +663,7 @@ static void pvfault_pool_init(struct pvfault_pool *pool, int cpu)
  */
 int pvfault_table_init(void)
 {
+	struct pvfault_bucket *buckets;
 	unsigned int i, n;
 	int cpu;
 
@@ -669,13 +681,15 @@ int pvfault_table_init(void)
 	pvfault_bits = ilog2(n);
 	lockdep_init_map_wait(&pvfault_wait_map, "pvfault_wait",
 			      &pvfault_wait_key, 0, LD_WAIT_SLEEP);
-	pvfault_buckets = kvcalloc(n, sizeof(*pvfault_buckets), GFP_KERNEL);
-	if (!pvfault_buckets) {
+	buckets = kvcalloc(n, sizeof(*buckets), GFP_KERNEL);
+	if (!buckets) {
 		free_percpu(pvfault_pools);
 		pvfault_pools = NULL;
 		return -ENOMEM;
 	}
 	for (i = 0; i < n; i++)
-		raw_spin_lock_init(&pvfault_buckets[i].lock);
+		raw_spin_lock_init(&buckets[i].lock);
+	/* Pairs with pvfault_for_each_sleeper(). */
+	smp_store_release(&pvfault_buckets, buckets);
 	return 0;
 }

@@ -91,10 +91,11 @@ static void pvfault_watch_timer(struct timer_list *timer)
 	pvfault_watch_found |= scan.sleepers;
 	pvfault_watch_send_repair(scan.repair_any);
 
+	/* Reduce, not modify: a kick may have armed it for now. */
 	if (!complete || READ_ONCE(pvfault_watch_kicked))
-		mod_timer(timer, jiffies + 1);
+		timer_reduce(timer, jiffies + 1);
 	else if (pvfault_watch_found)
-		mod_timer(timer, jiffies + PVFAULT_PERIOD);
+		timer_reduce(timer, jiffies + PVFAULT_PERIOD);
 }
 
 /**
@@ -105,7 +106,7 @@ static void pvfault_watch_timer(struct timer_list *timer)
 void pvfault_watch_arm(void)
 {
 	if (!timer_pending(&pvfault_watch))
-		mod_timer(&pvfault_watch, jiffies + PVFAULT_PERIOD);
+		timer_reduce(&pvfault_watch, jiffies + PVFAULT_PERIOD);
 }
 
 /**
@@ -116,7 +117,7 @@ void pvfault_watch_arm(void)
 void pvfault_watch_kick(void)
 {
 	WRITE_ONCE(pvfault_watch_kicked, true);
-	mod_timer(&pvfault_watch, jiffies);
+	timer_reduce(&pvfault_watch, jiffies);
 }
 
 /**
