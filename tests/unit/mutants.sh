@@ -1,0 +1,159 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# mutants.sh OUT TABLE - can the tests fail? Break the table in one place at a
+# time and see that a test, the stress or a sanitizer notices.
+# MUTANTS="name ..." tries only these.
+
+. ./common.sh
+
+out=$1 table=$2
+# The first failure is enough, and nobody is waited for longer than needed.
+export CMOCKA_TEST_ABORT=1 STALL=2 UNIT_ALARM=5 UNIT_PATIENCE_MS=700
+dead=0 alive=0
+
+build() { # BIN TABLE PROGRAM
+	"${MAKE:-make}" -s --no-print-directory OUT="$out" BIN="$1" TABLE="$2" \
+		CFLAGS='-std=gnu11 -g -w -pthread' "$1/$3" >"$1/build.log" 2>&1
+}
+
+# Which of the programs fails first? Cheap ones first.
+killer() { # BIN TABLE
+	for program in plain/test_table tsan/test_table asan/test_table \
+		       tsan/stress plain/stress asan/stress; do
+		build "$1" "$2" $program || { echo "doesn't compile"; return; }
+		run timeout -s KILL 30 "$1/$program" 2 >"$1/run.log" 2>&1 ||
+			{ echo $program; return; }
+	done
+}
+
+# How the program that failed said so: the test it was in, what was reported.
+reason() { # LOG
+	sed -n 's/^\[ RUN      \] //p' "$1" | tail -n 1
+	sed -n -e 's/^SUMMARY: \([A-Za-z]*Sanitizer: [a-z -]*[a-z]\).*/\1/p' \
+	       -e 's/.*\(runtime error: .*\)/\1/p' \
+	       -e 's/^sim: \(rule broken.*\)/\1/p' \
+	       -e 's/^stress: FAILED, seed [0-9]*: \(.*\)/\1/p' "$1" | head -n 1
+}
+
+mutant() { # NAME SED-SCRIPT
+	case " ${MUTANTS:-$1} " in *" $1 "*) ;; *) return ;; esac
+	dir=$out/mutants/$1
+	mkdir -p "$dir"
+	sed -E "$2" "$table" >"$dir/table.c"
+	if cmp -s "$table" "$dir/table.c"; then
+		by="nothing changed: bring mutants.sh up to date"
+	else
+		by=$(killer "$dir" "$dir/table.c")
+	fi
+	case $by in
+	*/*)	dead=$((dead + 1))
+		verdict=killed
+		by="$by: $(echo $(reason "$dir/run.log") | cut -c1-70)" ;;
+	*)	alive=$((alive + 1))
+		verdict=SURVIVED ;;
+	esac
+	printf '%-26s %-8s  %s\n' "$1" "$verdict" "$by"
+}
+
+# The function that is to be changed
+in_() { echo "/^[a-z].*[ *]$1\\(/,/^}/"; }
+
+echo "the table as it is"
+dir=$out/mutants/none
+mkdir -p "$dir"
+by=$(killer "$dir" "$table")
+if [ -n "$by" ]; then
+	echo "fails already in $by:" $(reason "$dir/run.log")
+	exit 1
+fi
+printf '%-26s %-8s  %s\n' mutant verdict by
+
+# Waking
+wake=$(in_ pvfault_wake)
+mutant wake-without-unlinking	"$wake s/hlist_del_init\(.*//"
+mutant wake-before-storing	"$wake { /smp_store_release/d
+	s/(\s*)wake_up_process.*/&\1smp_store_release(\&node->state, PVFAULT_WOKEN);/ }"
+mutant store-before-unlinking	"$wake { /hlist_del_init/d
+	s/smp_store_release.*/& hlist_del_init(\&node->link);/ }"
+mutant store-relaxed		"$wake s/smp_store_release\(&(.*), /WRITE_ONCE(\1, /"
+mutant load-relaxed		"s/smp_load_acquire\(&s->node.state\)/READ_ONCE(s->node.state)/"
+mutant task-after-last-touch	"$wake s/wake_up_process\(task/wake_up_process(to_sleeper(node)->task/"
+mutant wake-forgotten		"$wake { /wake_up_process/d }"
+
+# READY
+settle=$(in_ pvfault_settle) ready=$(in_ pvfault_ready)
+mutant ready-wakes-one		"$settle s/woken = true;/& break;/"
+mutant ready-any-token		"$settle s/node->token != token/false/"
+mutant ready-keeps-abandoned	"$settle s/pvfault_mark_erase.*/;/"
+mutant ready-drop-uncounted	"$settle s/pvfault_note\(dropped.*/;/"
+mutant ready-drops-and-counts	"$settle s/known && !woken/known/"
+mutant ready-looks-once		"$ready s/!pvfault_settle\(b, token\)/true/"
+mutant ready-leaks-mark		"$ready s/pvfault_mark_put.*/;/"
+mutant ready-irqs-on		"$ready { /pvfault_settle\(b, token\)\)\) \{/,/mark_get/ {
+	s/raw_spin_unlock\(&b->lock\);/raw_spin_unlock_irqrestore(\&b->lock, flags);/ } }"
+mutant ready-inside-lock	"$ready { /raw_spin_unlock\(/d }"
+
+# READY for all
+mutant all-not-counted		"$(in_ pvfault_ready_all) { /atomic_inc/d }"
+mutant all-no-kick		"$(in_ pvfault_ready_all) { /pvfault_watch_kick/d }"
+mutant queue-any-generation	"$(in_ pvfault_queue) s/s->generation != pvfault_generation\(\)/false/"
+mutant scan-any-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation\(\)/false/"
+mutant scan-every-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation\(\)/true/"
+
+# NOT_PRESENT
+queue=$(in_ pvfault_queue) sleep=$(in_ pvfault_sleep)
+mutant queue-ignores-early	"$queue s/early \|= node->state.*/;/"
+mutant queue-abandoned-is-early	"$queue s/early \|= node->state.*/early = true;/"
+mutant queue-keeps-mark		"$queue s/pvfault_mark_erase.*/;/"
+mutant queue-erases-sleeper	"$queue s/node->state == PVFAULT_SLEEPING/false/"
+mutant state-set-late		"$sleep { /[^_]set_current_state/d
+	s/io_schedule/set_current_state(state); &/ }"
+mutant sleep-not-killable	"$sleep s/fatal_signal_pending\(current\)/false/"
+mutant sleep-no-deadline	"$sleep s/pvfault_watch_expired\(s->since\)/false/"
+mutant sleep-unwatched		"$sleep { /pvfault_watch_arm/d }"
+mutant sleep-returns-irqs-on	"$(in_ pvfault_table_sleep) { /local_irq_disable/d }"
+
+# Leaving, refusing
+leave=$(in_ pvfault_leave) forget=$(in_ pvfault_table_forget)
+mutant leave-though-woken	"$leave s/left = s->node.state.*/left = true;/"
+mutant leave-stays-listed	"$leave s/hlist_del_init.*/;/"
+mutant leave-no-mark		"$leave s/pvfault_table_forget.*/;/"
+mutant forget-no-mark		"$forget s/pvfault_mark_add\(.*/pvfault_mark_put(mark);/"
+mutant forget-leaks-mark	"$forget s/pvfault_mark_put.*/;/"
+mutant forget-keeps-early	"$forget s/pvfault_mark_erase.*/;/"
+mutant forget-always-adds	"$forget s/known = true;/;/"
+mutant forget-hits-sleeper	"$forget s/ \|\| node->state == PVFAULT_SLEEPING//"
+
+# Marks
+evict=$(in_ pvfault_mark_evict)
+mutant mark-not-given-back	"$(in_ pvfault_mark_erase) s/pvfault_mark_put.*/;/"
+mutant mark-stays-listed	"$(in_ pvfault_mark_erase) s/hlist_del_init.*/;/"
+mutant mark-put-relaxed		"s/clear_bit_unlock/clear_bit/"
+mutant mark-put-elsewhere	"$(in_ pvfault_mark_put) s/mark->cpu/0/"
+mutant mark-take-not-atomic	"s/test_and_set_bit_lock/__test_and_set_bit/"
+mutant mark-never-older		"s/pool->clock\+\+/pool->clock/"
+mutant evict-newest		"$evict s/< 0/> 0/"
+mutant evict-given-back		"$evict s/if \(!mine\)/if (false)/"
+mutant evict-stays-listed	"$evict s/hlist_del_init.*/;/"
+mutant evict-unlocked		"$evict { /raw_spin_(un)?lock/d }"
+mutant evict-uncounted		"$evict { /pvfault_note/d }"
+
+# The scan
+scan=$(in_ pvfault_table_scan) one=$(in_ pvfault_scan_one)
+mutant scan-no-budget		"$scan s/scan->sleepers >= scan->budget/false/"
+mutant scan-no-restart		"$scan { /scan->bucket = 0/d }"
+mutant scan-starts-over		"$scan s/return false/return scan->bucket = 0/"
+mutant scan-touches-marks	"$scan s/node->state == PVFAULT_SLEEPING/true/"
+mutant scan-no-deadline		"$one { /wake_up_process/d }"
+mutant scan-no-repair-any	"$one s/scan->repair_any = true/(void)0/"
+mutant scan-no-repair		"$one s/cpumask_set_cpu.*/;/"
+mutant scan-repairs-young	"$one s/age >= scan->repair_age/true/"
+
+# Setting up
+init=$(in_ pvfault_table_init)
+mutant init-leaks		"$init { /free_percpu/d }"
+mutant init-locks-forgotten	"$init s/raw_spin_lock_init.*/;/"
+mutant init-too-small		"$init s/raw_spin_lock_init/if (i < n - 1) &/"
+
+echo "$dead killed, $alive survived"
+[ $alive -eq 0 ] && [ $dead -gt 0 ]

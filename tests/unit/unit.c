@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the tests of the table share, see unit.h; and main(). */
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+struct sleeper sleepers[MAX_SLEEPERS];
+unsigned int patience_ms;
+
+static unsigned int nr_sleepers;
+static _Thread_local struct sleeper *self;
+
+static unsigned long count_base[PVFAULT_NR_EVENTS];
+static unsigned long woke_somebody;
+
+void nap(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
+}
+
+static void gate_hook(enum sim_point point)
+{
+	if (point != self->point || !self->nth || --self->nth)
+		return;
+	set(&self->at_gate);
+	while (!get(&self->gate_open))
+		nap();
+}
+
+/* Opaque, or ThreadSanitizer would think that nobody else can see @p. */
+static void __attribute__((noipa)) fill(char *p, size_t size)
+{
+	while (size--)
+		p[size] = 0x5a;
+}
+
+/* Overwrite the stack that pvfault_table_sleep() has just left. */
+static void __attribute__((noipa)) scribble(void)
+{
+	char stack[1024];
+
+	fill(stack, sizeof(stack));
+}
+
+static void *sleeper_thread(void *arg)
+{
+	self = arg;
+	sim_current = self->task;
+	sim_cpu = self->cpu;
+	sim_hook = gate_hook;
+
+	local_irq_disable();
+	pvfault_note(not_present, self->token);
+	pvfault_table_sleep(self->token, self->generation, self->told_cpu,
+			    TASK_KILLABLE | TASK_FREEZABLE);
+	scribble();
+	self->irqs_off_after = sim_irqs_off;
+	self->state_after = READ_ONCE(current->state);
+	local_irq_enable();
+	set(&self->returned);
+	return NULL;
+}
+
+bool asleep(struct sleeper *s)
+{
+	return !get(&s->returned) && sim_blocked(s->task);
+}
+
+bool wait_asleep(struct sleeper *s)
+{
+	return wait_for(get(&s->returned) || sim_blocked(s->task)) && asleep(s);
+}
+
+bool wait_returned(struct sleeper *s)
+{
+	return wait_for(get(&s->returned));
+}
+
+/* Say NOT_PRESENT on @cpu, which isn't the main thread's. */
+struct sleeper *tell_gated(pvfault_token_t token, u32 generation,
+			   unsigned int cpu, int told_cpu,
+			   enum sim_point point, int nth)
+{
+	struct sleeper *s = &sleepers[nr_sleepers];
+
+	if (nr_sleepers == MAX_SLEEPERS || cpu == 0 || cpu >= sim_nr_cpus)
+		abort();
+	nr_sleepers++;
+	*s = (struct sleeper) {
+		.task = sim_task_new("sleeper"),
+		.token = token,
+		.generation = generation,
+		.cpu = cpu,
+		.told_cpu = told_cpu,
+		.point = point,
+		.nth = nth,
+	};
+	if (pthread_create(&s->thread, NULL, sleeper_thread, s))
+		abort();
+	return s;
+}
+
+struct sleeper *tell(pvfault_token_t token, unsigned int cpu)
+{
+	return tell_gated(token, pvfault_generation(), cpu, cpu, 0, 0);
+}
+
+/* NOT_PRESENT that is expected to make a task sleep. */
+struct sleeper *put_to_sleep(pvfault_token_t token, unsigned int cpu)
+{
+	struct sleeper *s = tell(token, cpu);
+
+	assert_true(wait_asleep(s));
+	return s;
+}
+
+/* NOT_PRESENT that is expected to return at once. Any CPU. */
+void expect_at_once(pvfault_token_t token, unsigned int cpu)
+{
+	unsigned long before = pvfault_count(PVFAULT_NR_sleep);
+	unsigned int old_cpu = sim_cpu;
+
+	sim_cpu = cpu;
+	local_irq_disable();
+	pvfault_note(not_present, token);
+	/* Would end a sleep that isn't expected. */
+	current->fatal = true;
+	pvfault_table_sleep(token, pvfault_generation(), cpu, TASK_KILLABLE);
+	current->fatal = false;
+	local_irq_enable();
+	sim_cpu = old_cpu;
+	assert_int_equal(pvfault_count(PVFAULT_NR_sleep), before);
+}
+
+void ready_on(pvfault_token_t token, unsigned int cpu)
+{
+	unsigned long before = sim_wakes;
+	unsigned int old_cpu = sim_cpu;
+
+	sim_cpu = cpu;
+	pvfault_ready(token);
+	sim_cpu = old_cpu;
+	woke_somebody += sim_wakes != before;
+}
+
+void ready(pvfault_token_t token)
+{
+	ready_on(token, 0);
+}
+
+void refuse(pvfault_token_t token)
+{
+	pvfault_note(not_present, token);
+	pvfault_note(rejected, token);
+	pvfault_table_forget(token);
+}
+
+struct cpumask repair;
+
+struct pvfault_scan new_scan(void)
+{
+	cpumask_clear(&repair);
+	return (struct pvfault_scan) {
+		.repair_age = sim_repair_age,
+		.deadline = sim_deadline,
+		.budget = 4096,
+		.repair = &repair,
+	};
+}
+
+struct pvfault_scan scan_all(void)
+{
+	struct pvfault_scan scan = new_scan();
+
+	assert_true(pvfault_table_scan(&scan));
+	assert_int_equal(scan.bucket, 0);
+	return scan;
+}
+
+unsigned int marks(void)
+{
+	unsigned int cpu, n = 0;
+
+	for (cpu = 0; cpu < sim_nr_cpus; cpu++)
+		n += pvfault_table_marks(cpu);
+	return n;
+}
+
+unsigned long counted(enum pvfault_event event)
+{
+	return pvfault_count(event) - count_base[event];
+}
+
+void assert_state(struct want want)
+{
+#define ASSERT_COUNT(name) assert_int_equal(counted(PVFAULT_NR_##name), want.name);
+	PVFAULT_EVENTS(ASSERT_COUNT)
+	assert_int_equal(pvfault_table_outstanding(), want.asleep);
+	assert_int_equal(marks(), want.marks);
+	assert_int_equal(woke_somebody, want.woke);
+
+	/* The balance that internal.h promises. */
+	assert_int_equal(counted(PVFAULT_NR_not_present),
+			 counted(PVFAULT_NR_sleep) +
+			 counted(PVFAULT_NR_early_hit) +
+			 counted(PVFAULT_NR_rejected));
+	assert_int_equal(counted(PVFAULT_NR_sleep),
+			 counted(PVFAULT_NR_wake) + counted(PVFAULT_NR_retry) +
+			 counted(PVFAULT_NR_abandoned) +
+			 pvfault_table_outstanding());
+	assert_int_equal(counted(PVFAULT_NR_ready),
+			 woke_somebody + counted(PVFAULT_NR_early) +
+			 counted(PVFAULT_NR_dropped));
+}
+static void join(struct sleeper *s)
+{
+	if (!s->joined)
+		pthread_join(s->thread, NULL);
+	s->joined = true;
+}
+
+/* Wait for @s to come back; as what it came back is in the counters. */
+void assert_returned(struct sleeper *s)
+{
+	assert_true(wait_returned(s));
+	join(s);
+	assert_int_equal(s->state_after, TASK_RUNNING);
+	assert_true(s->irqs_off_after);
+}
+
+struct sleeper *abandon(pvfault_token_t token, unsigned int cpu)
+{
+	struct sleeper *s = put_to_sleep(token, cpu);
+
+	sim_kill(s->task);
+	assert_returned(s);
+	return s;
+}
+
+int unit_setup(void **state)
+{
+	int i;
+
+	sim_hash = SIM_HASH_SPREAD;
+	woke_somebody = 0;
+	nr_sleepers = 0;
+	sim_warnings = 0;
+	sim_armed = 0;
+	sim_kicked = 0;
+	for (i = 0; i < PVFAULT_NR_EVENTS; i++)
+		count_base[i] = pvfault_count(i);
+	return 0;
+}
+
+/* Let nobody go on into the next test, whatever went wrong in this one. */
+bool everybody_back(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_sleepers; i++) {
+		set(&sleepers[i].gate_open);
+		sim_kill(sleepers[i].task);
+		if (!wait_returned(&sleepers[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Take back marks, by NOT_PRESENT from before READY for all. */
+static void forget_marks(pvfault_token_t first, pvfault_token_t last)
+{
+	pvfault_token_t token = first;
+
+	/* Would end a sleep that isn't expected. */
+	current->fatal = true;
+	do {
+		local_irq_disable();
+		pvfault_note(not_present, token);
+		pvfault_table_sleep(token, pvfault_generation() - 1, 0, TASK_KILLABLE);
+		local_irq_enable();
+	} while (token++ != last);
+	current->fatal = false;
+}
+
+void erase_marks(pvfault_token_t first, pvfault_token_t last)
+{
+	forget_marks(first, last);
+	assert_int_equal(marks(), 0);
+}
+
+int unit_teardown(void **state)
+{
+	unsigned int i;
+
+	sim_hook = NULL;
+	sim_complaints_counted = false;
+	if (!everybody_back()) {
+		fprintf(stderr, "a sleeper can't be woken any more, giving up\n");
+		_exit(1);
+	}
+	for (i = 0; i < nr_sleepers; i++) {
+		join(&sleepers[i]);
+		sim_task_free(sleepers[i].task);
+	}
+	nr_sleepers = 0;
+	if (sim_allocs && marks()) {
+		forget_marks(0, MAX_TOKEN);
+		forget_marks(~0ULL, ~0ULL);
+	}
+	return 0;
+}
+
+static unsigned int number_from_env(const char *name, unsigned int number)
+{
+	return getenv(name) ? strtoul(getenv(name), NULL, 0) : number;
+}
+
+int main(void)
+{
+	int failed;
+
+	/* A test that hangs ends all, and shows as such. */
+	alarm(number_from_env("UNIT_ALARM", 60));
+	patience_ms = number_from_env("UNIT_PATIENCE_MS", 5000);
+	sim_nr_cpus = NR_CPUS;
+	sim_current = sim_task_new("main");
+	failed = test_table() + test_order() + test_marks() + test_scan();
+	sim_task_free(sim_current);
+	return failed != 0;
+}
