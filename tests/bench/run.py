@@ -10,8 +10,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "rig"))
 import rig  # noqa: E402
 import hotpath  # noqa: E402
+import kernbench  # noqa: E402
 
-ALL = {"hotpath": hotpath.hotpath}
+ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench}
 
 
 def main():

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0
+"""kernbench as the 2010 mail ran it, with and without the hook: a real C
+project compiled at half, optimal and maximal load, no hypervisor, no paging."""
+
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+
+import rig
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+CPUS = 2
+LOADS = {"1": "half load -j 1", "8": "optimal load -j 8", "32": "maximal load -j 32"}
+RUNS = 3        # of each load in each boot
+BOOTS = 2       # of each kernel, interleaved
+COLUMNS = ("Elapsed Time", "User Time", "System Time", "Context Switches", "Sleeps")
+
+MAKEFILE = """\
+OBJS = $(patsubst %.c,%.o,$(wildcard *.c))
+CFLAGS = -O1 -I. -Ilibfdt
+all: dtc
+dtc: $(OBJS)
+\tgcc -o $@ $^
+%.o: %.c
+\tgcc $(CFLAGS) -c -o $@ $<
+clean:
+\trm -f *.o dtc
+"""
+
+
+def output(*cmd, **kwargs):
+    return subprocess.check_output([str(c) for c in cmd], text=True, **kwargs)
+
+
+def project():
+    """The device tree compiler of the kernel's own source, ready to compile."""
+    top = rig.BUILD / "rig" / "project"
+    shutil.rmtree(top, ignore_errors=True)
+    source = rig.BUILD / "stock/src/scripts/dtc"
+    shutil.copytree(source, top, ignore=shutil.ignore_patterns("include-prefixes"))
+    for name in ("fdtdump.c", "fdtoverlay.c", "fdtget.c", "fdtput.c"):
+        (top / name).unlink(missing_ok=True)
+    rig.run("flex", "-o", "dtc-lexer.lex.c", "dtc-lexer.l", cwd=top)
+    rig.run("bison", "-d", "-o", "dtc-parser.tab.c", "dtc-parser.y", cwd=top,
+            stderr=subprocess.DEVNULL)
+    for path in (top / "libfdt").glob("*.c"):
+        shutil.move(path, top / path.name)
+    (top / "yamltree.c").unlink(missing_ok=True)
+    for path in top.glob("*.c"):
+        path.write_text("#define NO_YAML\n" + path.read_text())
+    (top / "Makefile").write_text(MAKEFILE)
+    rig.run("make", "-s", "-j2", cwd=top)
+    rig.run("make", "-s", "clean", cwd=top)
+    return top
+
+
+def compiler(top):
+    """What gcc needs to compile and link TOP, as it lies on this machine."""
+    files = {}
+    for name in ("make", "gcc", "as", "ld", "rm"):
+        files.update(rig.with_libraries(name))
+    files.update(rig.with_libraries("sh"))
+    for name in ("cc1", "collect2"):
+        files.update(rig.with_libraries(output("gcc", f"-print-prog-name={name}").strip()))
+    for name in ("liblto_plugin.so", "crt1.o", "Scrt1.o", "crti.o", "crtn.o", "crtbegin.o",
+                 "crtbeginS.o", "crtend.o", "crtendS.o", "libgcc.a", "libgcc_s.so",
+                 "libgcc_s.so.1", "libc.so", "libc.so.6", "libc_nonshared.a"):
+        path = pathlib.Path(output("gcc", f"-print-file-name={name}").strip())
+        if path.is_absolute():
+            files[str(path).lstrip("/")] = path.resolve()
+            files[str(path.resolve()).lstrip("/")] = path.resolve()
+    headers = output("gcc", "-O1", "-I.", "-Ilibfdt", "-M", *sorted(
+        p.name for p in top.glob("*.c")), cwd=top)
+    for header in set(re.findall(r"(/\S+\.h)", headers)):
+        files[header.lstrip("/")] = pathlib.Path(header)
+    return files
+
+
+def guest():
+    top = project()
+    files = compiler(top)
+    # gcc finds its parts by names with ".." in them: keep those folders.
+    files = {str(pathlib.Path("/", k).resolve()).lstrip("/")
+             if ".." in k else k: v for k, v in files.items()}
+    for path in top.rglob("*"):
+        if path.is_file():
+            files[f"project/{path.relative_to(top)}"] = path
+    files.update({d: None for d in ("proc", "dev", "tmp")})
+    files["init"] = rig.guest_program("kernbench", HERE / "guest/kernbench.c")
+    return rig.archive("kernbench", files)
+
+
+def boot(config, number, initrd, rows):
+    rig.say(f"kernbench, boot {number} of {2 * BOOTS}: {config}")
+    with rig.Boot(f"kernbench-{config}", rig.kernel(config), [initrd],
+                  append=f"kunit.enable=0 bench.runs={RUNS} bench.jobs={','.join(LOADS)} "
+                         f"tsc_early_khz={rig.tsc_khz()}",
+                  options=("-smp", str(CPUS), "-m", "2048")) as machine:
+        done = False
+        for line in machine.lines(1500):
+            words = line.split()
+            if words[:1] == ["run"]:
+                rows.setdefault((config, words[1]), []).append(list(map(float, words[2:])))
+            done |= line == "done 1"
+        if not done:
+            raise rig.Failure(f"a kernbench guest did not finish; see {machine.console}")
+
+
+def kernbench():
+    rig.say("kernbench: 4 boots of 9 compilations each, 15 to 25 minutes, "
+            "and 10 more, cold, for building the kernels")
+    rig.run(rig.ROOT / "scripts/kernel.sh", "stock", "unpack")
+    for config in ("main", "off"):
+        rig.run(rig.ROOT / "scripts/kernel.sh", "pvfault", config)
+    initrd = guest()
+    rows = {}
+    for number in range(2 * BOOTS):
+        boot(("main", "off")[number % 2], number + 1, initrd, rows)
+
+    v = rig.Verdict("kernbench")
+    print(f"\n  {'With the hook:':<48}Without the hook:")
+    for load, title in LOADS.items():
+        print(f"  Average {title} run (std deviation):")
+        for i, column in enumerate(COLUMNS):
+            cells = []
+            for config in ("main", "off"):
+                seen = [r[i] for r in rows[config, load]]
+                cells.append(f"{column} {statistics.mean(seen):.3f} "
+                             f"({statistics.stdev(seen):.3f})")
+            print(f"    {cells[0]:<46}{cells[1]}")
+        with_, without = ([r[1] + r[2] for r in rows[c, load]] for c in ("main", "off"))
+        ratio = statistics.median(with_) / statistics.median(without)
+        v.metrics[f"cpu_time_ratio_j{load}"] = round(ratio, 4)
+        v.check(f"-j {load}: CPU time with the hook within noise of without",
+                0.95 < ratio < 1.05, f"ratio {ratio:.3f}")
+    v.metrics["rows"] = {f"{c} -j{load}": r for (c, load), r in rows.items()}
+    return v
