@@ -50,7 +50,7 @@ typedef u64 pvfault_token_t;
  * @repair: Look for a READY whose interrupt was lost, deliver it with
  *	pvfault_ready(), acknowledge it to the host. Called on a CPU that was
  *	told NOT_PRESENT more than a second ago. Optional.
- *	Context: on that CPU, hard interrupt.
+ *	Context: on that CPU, interrupts off.
  */
 struct pvfault_backend {
 	const char *name;

@@ -98,7 +98,7 @@ def boot(config, number, initrd, rows):
     with rig.Boot(f"kernbench-{config}", rig.kernel(config), [initrd],
                   append=f"kunit.enable=0 bench.runs={RUNS} bench.jobs={','.join(LOADS)} "
                          f"tsc_early_khz={rig.tsc_khz()}",
-                  options=("-smp", str(CPUS), "-m", "2048")) as machine:
+                  options=(*rig.smp(CPUS), "-m", "2048")) as machine:
         done = False
         for line in machine.lines(1500):
             words = line.split()

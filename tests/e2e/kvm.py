@@ -71,7 +71,7 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
 
     with rig.Boot(folder, l1_kernel or rig.kernel(), parts,
                   append=f"tsc_early_khz={rig.tsc_khz()} {l1_line}",
-                  options=("-smp", "2", "-m", str(L1_MIB),
+                  options=(*rig.smp(2), "-m", str(L1_MIB),
                            "-drive", "if=none,id=swap,format=raw,file=swap,"
                            "cache=unsafe", "-device",
                            "virtio-blk-pci,drive=swap")) as boot:

@@ -177,7 +177,7 @@ def kunit_boot(name, config, options=(), limit=180):
     """The core's own tests, in a guest without a hypervisor's notifications."""
     v = rig.Verdict(name)
     with rig.Boot(name, rig.kernel(config), append="kunit.enable=1",
-                  options=("-smp", "2", "-m", "1024", *options)) as boot:
+                  options=(*rig.smp(2), "-m", "1024", *options)) as boot:
         for _ in boot.lines(limit):
             pass
         text = boot.text()
@@ -191,7 +191,7 @@ def kunit_boot(name, config, options=(), limit=180):
     v.check("none failed, most ran", passed > 10 and not failed,
             f"{passed} passed, {failed} failed, {skipped} skipped of {total}")
     # Booted without a root on purpose: the panic at the end is the end.
-    text = text.split("VFS: Cannot open root device")[0]
+    text = text.split("Kernel panic - not syncing: VFS")[0]
     v.check("the console is clean", not rig.trouble(text), rig.trouble(text)[:3])
     v.metrics.update(passed=passed, failed=failed, skipped=skipped)
     return v

@@ -122,6 +122,11 @@ def l1_root():
     return archive("l1-root", files)
 
 
+def smp(cpus):
+    """CPUs as sockets: the MP table of QEMU's firmware lists no other cores."""
+    return "-smp", f"{cpus},sockets={cpus}"
+
+
 class Boot:
     """One QEMU with its ports in a folder; a context manager."""
 

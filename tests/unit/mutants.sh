@@ -85,6 +85,7 @@ settle=$(in_ pvfault_settle) ready=$(in_ pvfault_ready)
 mutant ready-wakes-one		"$settle s/woken = true;/& break;/"
 mutant ready-any-token		"$settle s/node->token != token/false/"
 mutant ready-keeps-abandoned	"$settle s/pvfault_mark_erase.*/;/"
+mutant ready-any-generation	"$settle s/bool same = .*/bool same = true;/"
 mutant ready-drop-uncounted	"$settle s/pvfault_note\(dropped.*/;/"
 mutant ready-drops-and-counts	"$settle s/known && !woken/known/"
 mutant ready-looks-once		"$ready s/!pvfault_settle\(b, token\)/true/"
@@ -115,14 +116,15 @@ mutant sleep-returns-irqs-on	"$(in_ pvfault_table_sleep) { /local_irq_disable/d 
 
 # Leaving, refusing
 leave=$(in_ pvfault_leave) forget=$(in_ pvfault_table_forget)
+unremember=$(in_ pvfault_unremember)
 mutant leave-though-woken	"$leave s/left = s->node.state.*/left = true;/"
 mutant leave-stays-listed	"$leave s/hlist_del_init.*/;/"
 mutant leave-no-mark		"$leave s/pvfault_table_forget.*/;/"
 mutant forget-no-mark		"$forget s/pvfault_mark_add\(.*/pvfault_mark_put(mark);/"
 mutant forget-leaks-mark	"$forget s/pvfault_mark_put.*/;/"
-mutant forget-keeps-early	"$forget s/pvfault_mark_erase.*/;/"
-mutant forget-always-adds	"$forget s/known = true;/;/"
-mutant forget-hits-sleeper	"$forget s/ \|\| node->state == PVFAULT_SLEEPING//"
+mutant forget-keeps-early	"$unremember s/pvfault_mark_erase.*/;/"
+mutant forget-always-adds	"$unremember s/known = true;/;/"
+mutant forget-hits-sleeper	"$unremember s/ \|\| node->state == PVFAULT_SLEEPING//"
 
 # Marks
 evict=$(in_ pvfault_mark_evict)

@@ -52,9 +52,10 @@ bool pvfault_watch_expired(unsigned long since)
 	return time_after_eq(jiffies, since + READ_ONCE(sim_deadline));
 }
 
-const char *pvfault_backend_name(void)
+void pvfault_watch_report(pvfault_token_t token, unsigned long since)
 {
-	return "unit";
+	pr_warn("waited %lu ticks for token %#llx\n", jiffies - since,
+		(unsigned long long)token);
 }
 
 static void sim_watch_repair(const struct pvfault_scan *scan)

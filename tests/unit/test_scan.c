@@ -35,6 +35,8 @@ static void scan_in_pieces(void **state)
 	assert_int_equal(scan.bucket, 15);
 	assert_int_equal(cpumask_weight(&repair), 0);
 
+	ready(15);
+
 	/* What happens between two pieces is found by the second. */
 	pvfault_ready_all();
 	scan.budget = 4096;
@@ -46,7 +48,6 @@ static void scan_in_pieces(void **state)
 	assert_true(pvfault_table_scan(&scan));
 	assert_int_equal(scan.sleepers, 1);
 	assert_returned(s[0]);
-	ready(15);
 	assert_counts(.not_present = 6, .sleep = 5, .wake = 5, .rejected = 1,
 		      .wake_all = 1, .ready = 1, .dropped = 1);
 }

@@ -202,6 +202,19 @@ static void abandoned_then_ready(void **state)
 		      .ready = 2, .dropped = 1, .early = 1);
 }
 
+/* The host begins anew with its tokens: this READY is of another page. */
+static void abandoned_before_ready_all(void **state)
+{
+	abandon(42, 1);
+	pvfault_ready_all();
+	ready(42);
+	assert_counts(.not_present = 1, .sleep = 1, .abandoned = 1, .wake_all = 1,
+		      .ready = 1, .early = 1, .marks = 1);
+	expect_at_once(42, 2);
+	assert_counts(.not_present = 2, .sleep = 1, .abandoned = 1, .wake_all = 1,
+		      .ready = 1, .early = 1, .early_hit = 1);
+}
+
 static void abandoned_then_told_anew(void **state)
 {
 	struct sleeper *s;
@@ -319,6 +332,7 @@ int test_table(void)
 		table_test(ready_twice_before),
 		table_test(ready_twice_after),
 		table_test(abandoned_then_ready),
+		table_test(abandoned_before_ready_all),
 		table_test(abandoned_then_told_anew),
 		table_test(one_of_two_abandons),
 		table_test(killed_before_sleeping),

@@ -24,6 +24,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/static_call.h>
@@ -112,10 +113,15 @@ static int pvfault_cpu_offline(unsigned int cpu)
 	return 0;
 }
 
-/* Told no more, on any CPU, and nobody left asleep. */
+/*
+ * Told no more, on any CPU, and nobody left asleep. A backend that registers
+ * meanwhile finds it quiet, too.
+ */
 static void pvfault_hush_all(void)
 {
 	WRITE_ONCE(pvfault_quiet, true);
+	if (!READ_ONCE(pvfault_backend))
+		return;
 	on_each_cpu(pvfault_hush_cpu, NULL, true);
 	pvfault_ready_all();
 }
@@ -182,16 +188,17 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	int cpu;
 
 	mutex_lock(&pvfault_mutex);
-	if (pvfault_backend != backend)
+	if (!backend || pvfault_backend != backend)
 		goto unlock;
 	cpuhp_remove_state(pvfault_cpuhp_state);
 	static_branch_disable(&pvfault_enabled);
 	static_call_update(pvfault_recognise, pvfault_recognise_none);
 	pvfault_why = "the last one was unregistered";
 	WRITE_ONCE(pvfault_backend, NULL);
-	/* Repairs that are under way read the slot with interrupts off. */
+	/* Wait for repairs that are under way, and for readers of the name. */
 	for_each_possible_cpu(cpu)
 		pvfault_watch_sync(cpu);
+	synchronize_rcu();
 	pvfault_ready_all();
 	pr_info("backend %s unregistered\n", backend->name);
 unlock:
@@ -216,7 +223,7 @@ void pvfault_unavailable(const char *why)
 /**
  * pvfault_backend_name() - the active backend's name
  *
- * Context: any.
+ * Context: RCU read side, as long as the name is used.
  * Return: a name, or "none".
  */
 const char *pvfault_backend_name(void)
@@ -229,7 +236,7 @@ const char *pvfault_backend_name(void)
 /**
  * pvfault_backend_repair() - look for a READY lost on this CPU
  *
- * Context: hard interrupt.
+ * Context: irq_work: interrupts off.
  */
 void pvfault_backend_repair(void)
 {
@@ -242,20 +249,19 @@ void pvfault_backend_repair(void)
 static int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused)
 {
 	mutex_lock(&pvfault_mutex);
-	if (pvfault_backend) {
-		switch (event) {
-		case PM_SUSPEND_PREPARE:
-		case PM_HIBERNATION_PREPARE:
-		case PM_RESTORE_PREPARE:
-			pvfault_hush_all();
-			break;
-		case PM_POST_SUSPEND:
-		case PM_POST_HIBERNATION:
-		case PM_POST_RESTORE:
-			WRITE_ONCE(pvfault_quiet, false);
+	switch (event) {
+	case PM_SUSPEND_PREPARE:
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		pvfault_hush_all();
+		break;
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		WRITE_ONCE(pvfault_quiet, false);
+		if (pvfault_backend)
 			on_each_cpu(pvfault_tell_cpu, NULL, true);
-			break;
-		}
+		break;
 	}
 	mutex_unlock(&pvfault_mutex);
 	return NOTIFY_OK;
@@ -268,8 +274,7 @@ static struct notifier_block pvfault_pm_nb = {
 /* Not under the mutex: an emergency must not wait for anybody. */
 static int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
 {
-	if (READ_ONCE(pvfault_backend))
-		pvfault_hush_all();
+	pvfault_hush_all();
 	return NOTIFY_DONE;
 }
 

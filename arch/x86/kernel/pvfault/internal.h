@@ -88,6 +88,7 @@ void pvfault_watch_arm(void);
 void pvfault_watch_kick(void);
 void pvfault_watch_sync(int cpu);
 bool pvfault_watch_expired(unsigned long since);
+void pvfault_watch_report(pvfault_token_t token, unsigned long since);
 unsigned long pvfault_deadline_ms(void);
 int pvfault_set_deadline_ms(unsigned long ms);
 

@@ -15,6 +15,7 @@
 #include <linux/init.h>
 #include <linux/kobject.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/sysfs.h>
 
@@ -48,7 +49,12 @@ unsigned long pvfault_count(enum pvfault_event event)
 static ssize_t backend_show(struct kobject *kobj, struct kobj_attribute *attr,
 			    char *buf)
 {
-	return sysfs_emit(buf, "%s\n", pvfault_backend_name());
+	ssize_t len;
+
+	rcu_read_lock();
+	len = sysfs_emit(buf, "%s\n", pvfault_backend_name());
+	rcu_read_unlock();
+	return len;
 }
 
 static ssize_t outstanding_show(struct kobject *kobj, struct kobj_attribute *attr,

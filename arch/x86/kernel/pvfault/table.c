@@ -20,6 +20,9 @@
  *	ABANDONED	(free mark)	waker, sleeper,	READY, NOT_PRESENT anew,
  *					owner CPU	pool is empty
  *
+ * An ABANDONED mark of before the last READY for all means nothing any more:
+ * the host may have begun anew with its tokens. READY then counts as unknown.
+ *
  * Ordering and lifetime
  * ---------------------
  * The bucket lock guards the bucket's list, and the token and state of the
@@ -53,8 +56,6 @@
  * owner CPU writes a mark's token, so it may read it without a lock to
  * find the bucket of a mark that has to give way.
  */
-
-#define pr_fmt(fmt) "pvfault: " fmt
 
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
@@ -103,6 +104,7 @@ struct pvfault_sleeper {
 struct pvfault_mark {
 	struct pvfault_node node;
 	u32 stamp;			/* order of taking within its pool */
+	u32 generation;			/* when it was added */
 	int cpu;			/* whose pool it belongs to */
 };
 
@@ -218,6 +220,7 @@ static void pvfault_mark_add(struct pvfault_bucket *b, struct pvfault_mark *mark
 			     enum pvfault_state state)
 {
 	mark->node.state = state;
+	mark->generation = pvfault_generation();
 	hlist_add_head(&mark->node.link, &b->nodes);
 }
 
@@ -245,13 +248,18 @@ static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
 	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
 		if (node->token != token)
 			continue;
-		known = true;
 		if (node->state == PVFAULT_SLEEPING) {
 			pvfault_wake(node);
 			woken = true;
 		} else if (node->state == PVFAULT_ABANDONED) {
+			/* Of before READY for all: the host means another page. */
+			bool same = to_mark(node)->generation == pvfault_generation();
+
 			pvfault_mark_erase(node);
+			if (!same)
+				continue;
 		}
+		known = true;
 	}
 	if (known && !woken)
 		pvfault_note(dropped, token);
@@ -391,6 +399,23 @@ static bool pvfault_leave(struct pvfault_sleeper *s)
 	return left;
 }
 
+/* Is @token remembered? If as EARLY, no more. Context: @b is locked. */
+static bool pvfault_unremember(struct pvfault_bucket *b, pvfault_token_t token)
+{
+	struct pvfault_node *node;
+	struct hlist_node *next;
+	bool known = false;
+
+	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
+		if (node->token != token || node->state == PVFAULT_SLEEPING)
+			continue;
+		known = true;
+		if (node->state == PVFAULT_EARLY)
+			pvfault_mark_erase(node);
+	}
+	return known;
+}
+
 /**
  * pvfault_table_forget() - nobody will wait for @token any more
  * @token: of a wait that ended without READY, or never began
@@ -404,27 +429,25 @@ void pvfault_table_forget(pvfault_token_t token)
 {
 	struct pvfault_bucket *b = pvfault_bucket(token);
 	struct pvfault_mark *mark;
-	struct pvfault_node *node;
-	struct hlist_node *next;
 	unsigned long flags;
-	bool known = false;
 
-	local_irq_save(flags);
+	raw_spin_lock_irqsave(&b->lock, flags);
+	if (pvfault_unremember(b, token)) {
+		raw_spin_unlock_irqrestore(&b->lock, flags);
+		return;
+	}
+	raw_spin_unlock(&b->lock);
+
 	mark = pvfault_mark_get(token);
 
 	raw_spin_lock(&b->lock);
-	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
-		if (node->token != token || node->state == PVFAULT_SLEEPING)
-			continue;
-		known = true;
-		if (node->state == PVFAULT_EARLY)
-			pvfault_mark_erase(node);
-	}
-	if (!known)
+	if (likely(!pvfault_unremember(b, token))) {
 		pvfault_mark_add(b, mark, PVFAULT_ABANDONED);
+		mark = NULL;
+	}
 	raw_spin_unlock(&b->lock);
 
-	if (known)
+	if (mark)
 		pvfault_mark_put(mark);
 	local_irq_restore(flags);
 }
@@ -461,11 +484,7 @@ static void pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
 	__set_current_state(TASK_RUNNING);
 
 	if (retry)
-		pr_warn_ratelimited("%s: %s/%d waited %u ms for token %#llx, retries\n",
-				    pvfault_backend_name(), current->comm,
-				    task_pid_nr(current),
-				    jiffies_to_msecs(jiffies - s->since),
-				    s->node.token);
+		pvfault_watch_report(s->node.token, s->since);
 }
 
 /**
@@ -544,6 +563,8 @@ bool pvfault_table_scan(struct pvfault_scan *scan)
 	unsigned long flags;
 
 	scan->sleepers = 0;
+	if (!pvfault_buckets)
+		return true;
 	/*
 	 * A sleeper that this pass doesn't see finds, because of its own full
 	 * barriers, the generation changed (in pvfault_queue()), and the

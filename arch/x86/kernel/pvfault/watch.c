@@ -22,12 +22,16 @@
  * pvfault_table_scan().
  */
 
+#define pr_fmt(fmt) "pvfault: " fmt
+
 #include <linux/cpu.h>
 #include <linux/init.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/timer.h>
 
 #include "internal.h"
@@ -144,6 +148,23 @@ bool pvfault_watch_expired(unsigned long since)
 }
 
 /**
+ * pvfault_watch_report() - say that the current task has given up waiting
+ * @token: what it waited for
+ * @since: jiffies when it began
+ *
+ * Context: any. Rate-limited.
+ */
+void pvfault_watch_report(pvfault_token_t token, unsigned long since)
+{
+	rcu_read_lock();
+	pr_warn_ratelimited("%s: %s/%d waited %u ms for token %#llx, retries\n",
+			    pvfault_backend_name(), current->comm,
+			    task_pid_nr(current),
+			    jiffies_to_msecs(jiffies - since), token);
+	rcu_read_unlock();
+}
+
+/**
  * pvfault_deadline_ms() - how long a task waits before it retries
  *
  * Context: any.
@@ -174,7 +195,7 @@ static int __init pvfault_deadline_param(char *arg)
 	unsigned long ms;
 
 	if (!arg || kstrtoul(arg, 0, &ms) || pvfault_set_deadline_ms(ms))
-		pr_warn("pvfault: pvfault_deadline_ms=%s is not in 1000..3600000, using %u\n",
+		pr_warn("pvfault_deadline_ms=%s is not in 1000..3600000, using %u\n",
 			arg ?: "", PVFAULT_DEADLINE_MS);
 	return 0;
 }
