@@ -45,7 +45,7 @@ def measure(name):
     initrd = rig.archive("hotpath", {"sys": None, "dev": None, "init": program})
     said, hooks = {}, {}
     with rig.Boot(f"hotpath-{name}", rig.kernel(config, tree), [initrd],
-                  append="kunit.enable=0",
+                  append="",
                   options=("-m", "512", "-icount", "shift=0,sleep=off"),
                   accel=("-accel", "tcg", "-cpu", "max")) as boot:
         for line in boot.lines(240):

@@ -96,7 +96,7 @@ def guest():
 def boot(config, number, initrd, rows):
     rig.say(f"kernbench, boot {number} of {2 * BOOTS}: {config}")
     with rig.Boot(f"kernbench-{config}", rig.kernel(config), [initrd],
-                  append=f"kunit.enable=0 bench.runs={RUNS} bench.jobs={','.join(LOADS)} "
+                  append=f"bench.runs={RUNS} bench.jobs={','.join(LOADS)} "
                          f"tsc_early_khz={rig.tsc_khz()}",
                   options=(*rig.smp(CPUS), "-m", "2048")) as machine:
         done = False

@@ -234,7 +234,7 @@ def bad_parameters(sabotage):
             ("deadline-text", "pvfault_deadline_ms=soon", "pvfault_deadline_ms=soon is not"),
             ("off", "pvfault=off", "no backend: switched off by pvfault=off"),
             ("none", "", "no backend: no supported hypervisor")):
-        with rig.Boot(f"parameter-{name}", rig.kernel(), append=f"kunit.enable=0 {line}",
+        with rig.Boot(f"parameter-{name}", rig.kernel(), append=line,
                       options=("-m", "256")) as boot:
             for _ in boot.lines(60):
                 pass
