@@ -9,6 +9,9 @@ import rig
 HERE = pathlib.Path(__file__).resolve().parent
 SWAP_MIB = 1024
 L1_MIB = 1536
+# One CPU: on two, QEMU 7.2's multi-threaded TCG loses its way in nested SVM.
+# See Documentation/virt/pvfault/testing.rst.
+L1_CPUS = 1
 
 
 def guest_initrd():
@@ -71,7 +74,7 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
 
     with rig.Boot(folder, l1_kernel or rig.kernel(), parts,
                   append=f"tsc_early_khz={rig.tsc_khz()} {l1_line}",
-                  options=(*rig.smp(2), "-m", str(L1_MIB),
+                  options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB),
                            "-drive", "if=none,id=swap,format=raw,file=swap,"
                            "cache=unsafe", "-device",
                            "virtio-blk-pci,drive=swap")) as boot:

@@ -7,6 +7,7 @@ are files here, and time limits. Results come over the second serial port, a
 what must not be there.
 """
 
+import atexit
 import functools
 import json
 import os
@@ -73,9 +74,12 @@ def guest_program(name, *sources):
 
 
 def archive(name, files):
-    """An initramfs of {path inside: file, text, or symlink as ('->', to)}."""
-    top = BUILD / "rig" / name
-    shutil.rmtree(top, ignore_errors=True)
+    """An initramfs of {path inside: file, text, or symlink as ('->', to)}.
+
+    It lasts as long as this process; others may make their own of that name.
+    """
+    top = BUILD / "rig" / f"{name}.{os.getpid()}"
+    top.mkdir(parents=True)
     for inside, what in files.items():
         path = top / inside
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,11 +93,13 @@ def archive(name, files):
         else:
             shutil.copyfile(what, path)
             path.chmod(0o755)
-    out = BUILD / "rig" / f"{name}.cpio"
+    out = top.with_suffix(top.suffix + ".cpio")
+    atexit.register(out.unlink, missing_ok=True)
     with open(out, "wb") as f:
         find = subprocess.Popen(["find", "."], cwd=top, stdout=subprocess.PIPE)
         run("cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0", cwd=top,
             stdin=find.stdout, stdout=f)
+    shutil.rmtree(top)
     return out
 
 
