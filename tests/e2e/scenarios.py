@@ -90,8 +90,8 @@ def sabotaged(what):
 def kvm_sabotage(sabotage):
     """Each check of kvm-swap can fail: sabotage them one by one, in one boot."""
     v = rig.Verdict("kvm-sabotage")
-    guests = [Guest(what, f"{sabotaged(what)} load.secs=4 load.alone=1",
-                    limit=90 if what != "hang" else 45) for what in SABOTAGES]
+    guests = [Guest(what, f"{sabotaged(what)} load.secs=3 load.alone=1",
+                    limit=120 if what != "hang" else 45) for what in SABOTAGES]
     run_guests("kvm-sabotage", guests, reads=READS)
     for guest in guests:
         scratch = rig.Verdict("scratch", quiet=True)
@@ -145,12 +145,15 @@ def kvm_nested(sabotage):
 def kvm_lost_ready(name):
     """A host that loses READY: its interrupt (repair), or all of it (retry)."""
     v = rig.Verdict(name)
-    irq = Guest("lost-interrupt", "pvfault=on load.secs=15 load.alone=1")
+    irq = Guest("lost-interrupt", "pvfault=on load.secs=8 load.alone=1", limit=240)
     token = Guest("lost-token",
-                  "pvfault=on pvfault_deadline_ms=2000 load.secs=15 load.alone=1")
+                  "pvfault=on pvfault_deadline_ms=2000 load.secs=8 load.alone=1",
+                  limit=240)
     lose = "/sys/module/kvm/parameters/lose_"
-    irq.before = f"echo 50 >{lose}interrupt"
-    token.before = f"echo 0 >{lose}interrupt; echo 200 >{lose}token"
+    # Until it is repaired, a lost interrupt holds up all completions of its
+    # vCPU, a lost token only its own task.
+    irq.before = f"echo 1000 >{lose}interrupt"
+    token.before = f"echo 0 >{lose}interrupt; echo 500 >{lose}token"
     v.check("the host's console is clean",
             not run_guests(name, [irq, token], reads=4 * READS,
                            l1_kernel=rig.kernel("hostile")))
