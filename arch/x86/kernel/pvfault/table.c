@@ -75,7 +75,7 @@
 
 #include "internal.h"
 
-/* As many tokens as a host has outstanding for a CPU (64 under KVM). */
+/* As many tokens as hosts have outstanding for one CPU. */
 #define PVFAULT_MARKS		64
 #define PVFAULT_MIN_BUCKETS	256
 

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What the other configurations contain, and what their builds said."""
+
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "rig"))
+import rig  # noqa: E402
+
+CONFIGS = ("main", "off", "bare")
+
+
+def symbols(config):
+    text = (rig.BUILD / "pvfault" / f"out-{config}" / "System.map").read_text()
+    return {line.split()[2] for line in text.splitlines()}
+
+
+def main():
+    v = rig.Verdict("builds")
+    seen = {config: symbols(config) for config in CONFIGS}
+    for config, want in (("main", True), ("off", False), ("bare", True)):
+        found = sorted(s for s in seen[config] if "pvfault" in s)
+        v.check(f"{config}: contains {'the core' if want else 'none of pvfault'}",
+                bool(found) == want, found[:5])
+    v.check("bare: no KVM backend", not any("kvm_apf" in s for s in seen["bare"]))
+    v.check("off: KVM guest support without async page faults",
+            "kvm_guest_init" in seen["off"] and not seen["off"] &
+            {"sysvec_kvm_asyncpf_interrupt", "kvm_async_pf_task_wait_schedule"})
+    for config in CONFIGS:
+        log = (rig.BUILD / "pvfault" / f"out-{config}" / "build.log").read_text()
+        bad = re.findall(r".*(?:objtool: |pvfault/\S+: ?warning).*", log)
+        bad = [line for line in bad if "tools/objtool" not in line]
+        v.check(f"{config}: neither objtool nor the compiler complains", not bad, bad[:3])
+    v.write()
+    return 0 if v.ok else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except FileNotFoundError as missing:
+        sys.exit(f"{missing.filename} is missing; build it: "
+                 "make kernel CONFIG=off, CONFIG=bare")
