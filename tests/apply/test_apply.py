@@ -26,8 +26,11 @@ def check(what, ok, seen=""):
 
 
 def make(action, kdir):
-    done = subprocess.run(["make", "-s", "-C", str(ROOT), action, f"KDIR={kdir}"],
-                          capture_output=True, text=True)
+    # Also when a make has started us: this one is a user's, on its own.
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    done = subprocess.run(["make", "-s", "--no-print-directory", "-C", str(ROOT),
+                           action, f"KDIR={kdir}"],
+                          capture_output=True, text=True, env=env)
     said = [line for line in (done.stdout + done.stderr).splitlines()
             if not line.startswith("make: ***")]
     return done.returncode, "\n".join(said)
