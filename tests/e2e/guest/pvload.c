@@ -229,7 +229,8 @@ static void wait_walkers(unsigned int tasks, int phase)
 			usleep(20000);
 }
 
-static void report_file(const char *prefix, const char *dir, const char *name)
+/* Reports what a file holds; returns it, if it is a number. */
+static long report_file(const char *prefix, const char *dir, const char *name)
 {
 	char path[512], value[64] = "";
 	int fd;
@@ -238,13 +239,14 @@ static void report_file(const char *prefix, const char *dir, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	fd = open(path, O_RDONLY);
 	if (fd < 0)
-		return;
+		return 0;
 	n = read(fd, value, sizeof(value) - 1);
 	close(fd);
 	if (n <= 0)
-		return;
+		return 0;
 	value[strcspn(value, "\n")] = '\0';
 	report("%s%s %s", prefix, name, value);
+	return strtol(value, NULL, 10);
 }
 
 static void report_counters(void)
@@ -260,6 +262,16 @@ static void report_counters(void)
 		closedir(d);
 	report_file("pvfault.", "/sys/kernel/pvfault", "backend");
 	report_file("pvfault.", "/sys/kernel/pvfault", "outstanding");
+}
+
+/* Sabotage: the counters while tasks sleep, at a moment when one does. */
+static void report_early(void)
+{
+	int tries = 1000;
+
+	report_counters();
+	while (!report_file("pvfault.", "/sys/kernel/pvfault", "outstanding") && --tries)
+		usleep(1000);
 }
 
 /* Interrupts on the vector that brings READY, all CPUs together. */
@@ -346,7 +358,7 @@ static void run(void)
 	for (unsigned int i = 0; i < tasks; i++)
 		touches += shared->walker[i].touches;
 	if (sabotage("early"))
-		report_counters();
+		report_early();
 	if (sabotage("hang"))
 		pause();
 	if (sabotage("warning"))
