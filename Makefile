@@ -3,6 +3,8 @@
 
 BUILD	?= $(CURDIR)/build
 export BUILD
+# "make" leaves nothing outside the build folder.
+export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help
 help:
