@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/******************************************************************************
+ * pvfault.h
+ *
+ * Asynchronous page faults: a pager in the backend domain takes pages of the
+ * frontend domain away and tells it of each touch, so that the frontend can put
+ * one task to sleep instead of losing a whole vCPU.
+ */
+
+#ifndef __XEN_PUBLIC_IO_PVFAULT_H__
+#define __XEN_PUBLIC_IO_PVFAULT_H__
+
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
+#else
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+/*
+ * Overview
+ * ========
+ *
+ * Backend: the pager, the consumer of the domain's mem-paging vm_event ring.
+ * Frontend: a 64-bit HVM or PVH guest. There is one device in a domain, 0.
+ *
+ *	     guest touches a missing page
+ *	Xen	pauses the vCPU, sends a mem-paging request to the pager
+ *	pager	starts to read the page; may it tell? (see below)
+ *		yes: injects NOT_PRESENT(token) and answers the request, without
+ *		     the page: the vCPU runs on, with a #PF to take
+ *		no:  answers when the page is there, as if there were no pvfault
+ *	guest	takes the #PF: the task sleeps, another one runs
+ *	pager	the page is in: puts READY(token) into the ring, notifies
+ *	guest	the task wakes and executes its instruction once more
+ *
+ * Rules that make it safe
+ * -----------------------
+ * - Only pages that the frontend offers may be taken away. Everything else is
+ *   denied: Xen fails hypercalls whose arguments lie in a missing page, and
+ *   writes some of a domain's memory (runstate, vcpu_info) itself.
+ * - A NOT_PRESENT may be lost (then the vCPU touches the page again, and waits
+ *   in Xen), told twice, or come after its READY. None of these hurts.
+ * - A READY must not be lost. Who can't say which, says READY for all: a task
+ *   woken too soon only touches its page once more.
+ * - Each side trusts nothing that the other one writes.
+ *
+ * NOT_PRESENT
+ * ===========
+ *
+ * A #PF (vector 14, hardware exception, error code 0) injected into the vCPU
+ * that touched the page, while Xen keeps that vCPU paused. CR2 is the token:
+ *
+ *	 63           48 47 46          32 31                            0
+ *	+---------------+--+--------------+-------------------------------+
+ *	|   signature   | 0|  generation  |            number             |
+ *	+---------------+--+--------------+-------------------------------+
+ *
+ * signature	XEN_PVFAULT_SIGNATURE. Bit 63 is set, bits 56 and 47 are clear:
+ *		no such address is canonical, with four levels of page tables or
+ *		five, with address masking or without. A processor raises #GP
+ *		for it, never #PF. So a genuine fault can't look like this one,
+ *		whatever its error code, and no flag has to be read beside CR2.
+ * generation	1 to 32767, of the backend: not that of an earlier life of it
+ *		which served the same connection.
+ * number	chosen by the backend, unique among those outstanding.
+ *
+ * Why an exception and not an event: it has to reach the very task that touched
+ * the page, before that task's next instruction. An event channel's upcall goes
+ * to a vCPU when interrupts allow, and knows nothing of tasks. An exception is
+ * precise: Xen delivers it when it resumes the vCPU, at the instruction that
+ * faulted.
+ *
+ * The backend tells only if all of this holds, and answers late otherwise:
+ * - the vCPU's octet in the front page has the bit of its mode: TELL_USER for
+ *   CPL 3, TELL_KERNEL for any other;
+ * - RFLAGS.IF is set;
+ * - no event waits to be injected into the vCPU, and none was being delivered
+ *   when it faulted: Xen would drop ours, or lose the other one;
+ * - fewer than "max-outstanding" tokens are without a READY.
+ *
+ * The vCPU is paused while the backend looks and injects, so that its own octet
+ * is stable: a vCPU that has cleared its octet is told nothing more.
+ *
+ * READY
+ * =====
+ *
+ * A ring of 64-bit tokens in pages of the frontend, and one event channel. READY
+ * is said once for each token told, when the page can be touched, in any order.
+ * READY for all is a count: each step of it wakes everybody who was told before.
+ *
+ * Each shared page has one writer:
+ *
+ *	front page, written by the frontend, granted read-only:
+ *
+ *	 octet	0        4        8                 64              4096
+ *		+--------+--------+-----------------+----------------+
+ *		|  cons  | event  |  reserved (0)   | tell[4032]     |
+ *		+--------+--------+-----------------+----------------+
+ *
+ *	ring pages, written by the backend, granted writable, 1 << ring-page-order:
+ *
+ *	 octet	0        4        8                 64
+ *		+--------+--------+-----------------+----------------+---
+ *		|  prod  |  all   |  reserved (0)   | entry[0]       | ...
+ *		+--------+--------+-----------------+----------------+---
+ *
+ * All fields are little-endian and written with one store. Indices run freely
+ * through 32 bits; entry i lies at entry[i % length], length = 256 << order.
+ *
+ * Backend, to say READY:
+ *	if prod - cons >= length: all += 1 (there is no room for this one)
+ *	else: entry[prod % length] = token
+ *	      write barrier	-- pairs with the frontend's read barrier
+ *	      prod += 1
+ *	full barrier		-- pairs with the frontend's full barrier
+ *	notify if all has changed, or event is one of those just passed:
+ *	      prod - event < prod - old prod
+ *
+ * Frontend, on each event and whenever it fears to have lost one:
+ *	do {
+ *		p = prod, a = all
+ *		read barrier	-- pairs with the backend's write barrier
+ *		if a is not that of last time: READY for all
+ *		if p - cons > length: READY for all, cons = p (the backend is broken)
+ *		while cons != p: take a copy of entry[cons % length], cons += 1
+ *		publish cons	-- after the copies: the backend reuses the room
+ *		event = cons + 1
+ *		full barrier	-- pairs with the backend's full barrier
+ *	} while prod != cons or all has changed
+ *
+ * An entry without the signature, and a token that isn't outstanding, are
+ * counted and dropped. A well-behaved backend never finds the ring full, for
+ * "max-outstanding" is not more than its length.
+ *
+ * XenStore
+ * ========
+ *
+ * The backend creates both folders, once it is ready to serve. The frontend
+ * folder is the frontend's to write; the backend folder its to read.
+ *
+ * Backend nodes, valid from InitWait on:
+ *
+ * versions
+ *	Values: string of decimal numbers, separated by commas: "1"
+ *	The versions of this protocol that it speaks.
+ *
+ * max-ring-page-order
+ *	Values: 0 to XEN_PVFAULT_MAX_RING_PAGE_ORDER
+ *
+ * max-ranges
+ *	Values: 1 to XEN_PVFAULT_MAX_RANGES
+ *	How many ranges an "offer" may have.
+ *
+ * Frontend nodes, valid from Initialised on:
+ *
+ * version
+ *	Values: one of "versions"
+ *
+ * front-ref
+ *	Values: uint32, grant reference of the front page
+ *
+ * ring-page-order
+ *	Values: 0 to max-ring-page-order
+ *
+ * ring-ref0, ring-ref1, ...
+ *	Values: uint32, grant references of the 1 << ring-page-order ring pages
+ *
+ * event-channel
+ *	Values: uint32, unbound port for the backend
+ *
+ * max-outstanding
+ *	Values: 1 to 256 << ring-page-order
+ *	How many tokens without READY the frontend takes.
+ *
+ * offer
+ *	Values: up to max-ranges of "START+COUNT", separated by one blank; decimal
+ *	gfn, number of 4 KiB pages; ascending, not overlapping; "" for nothing
+ *	The pages that may be taken away. The frontend offers what holds neither
+ *	its kernel nor anything that it passes to hypercalls; in Linux that is
+ *	ZONE_MOVABLE, less what was reserved at boot.
+ *
+ * A missing node, a value out of its range, or one with anything behind it, is
+ * an error: the side that finds it writes one sentence about it below its own
+ * "error" path and goes to Closing. Unknown nodes are ignored. Reserved octets
+ * are written as 0 and not looked at.
+ *
+ * States
+ * ======
+ *
+ *	backend					frontend
+ *	-------					--------
+ *	InitWait: versions, limits		Initialising
+ *						grants, event channel, offer
+ *						arms its recogniser
+ *						Initialised
+ *	maps, binds, checks the offer
+ *	Connected
+ *						Connected: fills tell[]
+ *	takes pages away
+ *
+ * The offer changes (memory was added or is to be removed):
+ *						writes "offer", Reconfiguring
+ *	takes nothing that isn't in the new offer,
+ *	brings back what is out of it
+ *	Reconfigured
+ *						may remove; Connected
+ *	Connected
+ *
+ * The frontend leaves (suspend, kexec, device unbound):
+ *						clears tell[]; Closing
+ *	tells nobody; brings back every page;
+ *	READY to all who sleep; unmaps, unbinds
+ *	Closed
+ *						disarms its recogniser, revokes
+ *						grants; Closed
+ *
+ * The backend leaves:
+ *	tells nobody; brings back every page;
+ *	READY to all who sleep
+ *	Closing
+ *						clears tell[]; Closing
+ *	unmaps, unbinds
+ *	Closed
+ *						as above; Closed
+ *
+ * Closed of the backend is a promise: every page is there, none will go, no
+ * NOT_PRESENT is on its way, nothing of the frontend is mapped. Until then the
+ * frontend's recogniser stays armed. A frontend in a hurry (kexec) may go on
+ * after some seconds; it then can't reuse the shared pages. A crashing frontend
+ * clears tell[] and says nothing: it is served as if there were no pvfault.
+ *
+ * From Closed, the frontend connects again when it sees InitWait.
+ *
+ * Recovery: a backend that finds the frontend Connected when it starts has had
+ * an earlier life. It maps the same grants, binds the same port (Xen has made it
+ * unbound), goes on behind prod with a new generation, and says READY for the
+ * tokens of its earlier life or, when it doesn't know them, READY for all. The
+ * frontend notices nothing; its sleepers sleep on.
+ */
+
+#define XEN_PVFAULT_DEVICE			"pvfault"
+#define XEN_PVFAULT_VERSION			1
+
+#define XEN_PVFAULT_NODE_VERSIONS		"versions"
+#define XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER	"max-ring-page-order"
+#define XEN_PVFAULT_NODE_MAX_RANGES		"max-ranges"
+
+#define XEN_PVFAULT_NODE_VERSION		"version"
+#define XEN_PVFAULT_NODE_FRONT_REF		"front-ref"
+#define XEN_PVFAULT_NODE_RING_PAGE_ORDER	"ring-page-order"
+#define XEN_PVFAULT_NODE_RING_REF		"ring-ref"
+#define XEN_PVFAULT_NODE_EVENT_CHANNEL		"event-channel"
+#define XEN_PVFAULT_NODE_MAX_OUTSTANDING	"max-outstanding"
+#define XEN_PVFAULT_NODE_OFFER			"offer"
+
+#define XEN_PVFAULT_MAX_RING_PAGE_ORDER		4
+#define XEN_PVFAULT_MAX_RANGES			64
+#define XEN_PVFAULT_MAX_VCPUS			4032
+
+/* The parts of a token, which is also the CR2 of its NOT_PRESENT. */
+#define XEN_PVFAULT_SIGNATURE			0xd658U
+#define XEN_PVFAULT_SIGNATURE_SHIFT		48
+#define XEN_PVFAULT_GENERATION_SHIFT		32
+#define XEN_PVFAULT_GENERATION_MAX		0x7fffU
+
+/* Bits of tell[]; all others are 0. */
+#define XEN_PVFAULT_TELL_USER			0x01
+#define XEN_PVFAULT_TELL_KERNEL			0x02
+
+/**
+ * struct xen_pvfault_front - what the frontend tells; the backend only reads it
+ * @cons: index of the first entry not yet taken
+ * @event: notify when prod reaches or passes this index
+ * @reserved: 0
+ * @tell: for each vCPU, by its id in Xen, in which modes it may be told
+ */
+struct xen_pvfault_front {
+	uint32_t cons;
+	uint32_t event;
+	uint8_t reserved[56];
+	uint8_t tell[XEN_PVFAULT_MAX_VCPUS];
+};
+
+/**
+ * struct xen_pvfault_ring - what the backend tells; the frontend only reads it
+ * @prod: index of the first entry not yet filled
+ * @all: how many times READY for all was said
+ * @reserved: 0
+ * @entry: tokens; XEN_PVFAULT_RING_LENGTH() of them
+ */
+struct xen_pvfault_ring {
+	uint32_t prod;
+	uint32_t all;
+	uint8_t reserved[56];
+	uint64_t entry[];
+};
+
+/* Number of entries; a power of two that fits into 1 << @order pages. */
+#define XEN_PVFAULT_RING_LENGTH(order)		(256U << (order))
+
+static_assert(sizeof(struct xen_pvfault_front) == 4096, "one page");
+static_assert(offsetof(struct xen_pvfault_front, event) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_front, tell) == 64, "layout");
+static_assert(offsetof(struct xen_pvfault_ring, all) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_ring, entry) == 64, "layout");
+static_assert(sizeof(struct xen_pvfault_ring) + XEN_PVFAULT_RING_LENGTH(0) * 8 <= 4096,
+	      "the ring fits into its pages");
+
+#endif /* __XEN_PUBLIC_IO_PVFAULT_H__ */
