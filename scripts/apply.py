@@ -66,15 +66,18 @@ def try_patches(kdir, patches, names, work):
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(kdir / name, work / name)
     for patch in patches:
-        done = subprocess.run(["patch", "-p1", "-N", "-s", "-F1", "--no-backup-if-mismatch",
+        done = subprocess.run(["patch", "-p1", "-N", "-F1", "--no-backup-if-mismatch",
                                "-r", "-", "-d", str(work), "-i", str(patch)],
                               capture_output=True, text=True)
         if done.returncode:
-            bad = re.findall(r"(?:saving rejects|FAILED).*?|file (\S+)", done.stdout)
-            bad = [b for b in bad if b] or re.findall(r"^\+\+\+ b/(\S+)",
-                                                      patch.read_text(), re.M)
-            raise Refused(f"{patch.name} does not fit {kdir}/{bad[0]}; "
+            raise Refused(f"{patch.name} does not fit {kdir}/{misfit(done.stdout)}; "
                           "the tree is unchanged.")
+
+
+def misfit(said):
+    """The file that patch(1) was at when it first failed."""
+    before = re.split(r"FAILED|previously applied|malformed", said)[0]
+    return (re.findall(r"^patching file (\S+)", before, re.M) or ["?"])[-1]
 
 
 def put(source, target, stat_of=None):

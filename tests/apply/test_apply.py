@@ -74,11 +74,11 @@ def edited(name, old, new):
 def round_trip(pristine):
     code, said = make("apply", TREE)
     check("apply on a pristine tree", code == 0, said)
-    check("the hook is in", "pvfault_handle" in (TREE / HOOKED).read_text())
+    check("the hook is in", "pvfault_enter" in (TREE / HOOKED).read_text())
     check("the core is in", (TREE / "arch/x86/kernel/pvfault/table.c").is_file())
     refuses("apply twice", "apply", TREE, "already")
 
-    text = edited(HOOKED, "pvfault_handle", "my_handle")
+    text = edited(HOOKED, "pvfault_enter", "my_enter")
     refuses("unapply after an edit", "unapply", TREE, HOOKED, "edited")
     (TREE / HOOKED).write_text(text)
 

@@ -50,20 +50,9 @@ static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token)
 		pvfault_table_forget(token);
 }
 
-noinstr bool __pvfault_handle(struct pt_regs *regs, unsigned long error_code,
-			      unsigned long address)
+/* NOT_PRESENT for the interrupted context. */
+static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32 generation)
 {
-	irqentry_state_t state;
-	pvfault_token_t token;
-	/* First, so that READY for all is missed by nobody who has been told. */
-	u32 generation = pvfault_generation();
-
-	if (!static_call(pvfault_recognise)(regs, error_code, address, &token))
-		return false;
-
-	state = irqentry_enter(regs);
-	instrumentation_begin();
-
 	pvfault_note(not_present, token);
 	if (pvfault_may_sleep(regs))
 		/* A user-mode wait holds nothing, so it may also be frozen. */
@@ -71,10 +60,27 @@ noinstr bool __pvfault_handle(struct pt_regs *regs, unsigned long error_code,
 				    TASK_KILLABLE | TASK_FREEZABLE);
 	else
 		pvfault_refuse(regs, token);
+}
 
+noinstr struct pvfault_entry __pvfault_enter(struct pt_regs *regs, unsigned long error_code,
+					     unsigned long address)
+{
+	struct pvfault_entry entry;
+	pvfault_token_t token;
+	/* First, so that READY for all is missed by nobody who has been told. */
+	u32 generation = pvfault_generation();
+
+	entry.genuine = !static_call(pvfault_recognise)(regs, error_code, address, &token);
+	entry.state = irqentry_enter(regs);
+	if (likely(entry.genuine))
+		return entry;
+
+	instrumentation_begin();
+	pvfault_not_present(regs, token, generation);
 	instrumentation_end();
-	irqentry_exit(regs, state);
-	return true;
+
+	irqentry_exit(regs, entry.state);
+	return entry;
 }
 
 /**
