@@ -1,23 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# mutants.sh OUT TABLE - can the tests fail? Break the table in one place at a
+# mutants.sh OUT CORE - can the tests fail? Break the table in one place at a
 # time and see that a test, the stress or a sanitizer notices.
 # MUTANTS="name ..." tries only these.
 
 . ./common.sh
 
-out=$1 table=$2
+out=$1 core=$2
 # The first failure is enough, and nobody is waited for longer than needed.
 export CMOCKA_TEST_ABORT=1 STALL=2 UNIT_ALARM=5 UNIT_PATIENCE_MS=700
 dead=0 alive=0
 
-build() { # BIN TABLE PROGRAM
-	"${MAKE:-make}" -s --no-print-directory OUT="$out" BIN="$1" TABLE="$2" \
+build() { # BIN CORE PROGRAM
+	"${MAKE:-make}" -s --no-print-directory OUT="$out" BIN="$1" CORE="$2" \
 		CFLAGS='-std=gnu11 -g -w -pthread' "$1/$3" >"$1/build.log" 2>&1
 }
 
 # Which of the programs fails first? Cheap ones first.
-killer() { # BIN TABLE
+killer() { # BIN CORE
 	for program in plain/test_table tsan/test_table asan/test_table \
 		       tsan/stress plain/stress asan/stress; do
 		build "$1" "$2" $program || { echo "doesn't compile"; return; }
@@ -39,12 +39,12 @@ mutant() { # NAME SED-SCRIPT
 	case " ${MUTANTS:-$1} " in *" $1 "*) ;; *) return ;; esac
 	dir=$out/mutants/$1
 	mkdir -p "$dir"
-	sed -E "$2" "$table" >"$dir/table.c"
-	if cmp -s "$table" "$dir/table.c"; then
-		by="nothing changed: bring mutants.sh up to date"
-	else
-		by=$(killer "$dir" "$dir/table.c")
-	fi
+	by="nothing changed: bring mutants.sh up to date"
+	for f in table.c marks.c scan.c; do
+		sed -E "$2" "$core/$f" >"$dir/$f"
+		cmp -s "$core/$f" "$dir/$f" || by=
+	done
+	[ -n "$by" ] || by=$(killer "$dir" "$dir")
 	case $by in
 	*/*)	dead=$((dead + 1))
 		verdict=killed
@@ -61,7 +61,7 @@ in_() { echo "/^[a-z].*[ *]$1\\(/,/^}/"; }
 echo "the table as it is"
 dir=$out/mutants/none
 mkdir -p "$dir"
-by=$(killer "$dir" "$table")
+by=$(killer "$dir" "$core")
 if [ -n "$by" ]; then
 	echo "fails already in $by:" $(reason "$dir/run.log")
 	exit 1
@@ -153,7 +153,7 @@ mutant scan-repairs-young	"$one s/age >= scan->repair_age/true/"
 
 # Setting up
 init=$(in_ pvfault_table_init)
-mutant init-leaks		"$init { /free_percpu/d }"
+mutant init-leaks		"$init { /pvfault_marks_free/d }"
 mutant init-locks-forgotten	"$init s/raw_spin_lock_init.*/;/"
 mutant init-too-small		"$init s/raw_spin_lock_init/if (i < n - 1) &/"
 

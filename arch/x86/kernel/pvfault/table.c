@@ -5,7 +5,8 @@
  *
  * A token hashes to a bucket, a bucket is a lock and a list of nodes. A node
  * is a sleeper, on the stack of the task that sleeps, or a mark, from a small
- * pool that belongs to a CPU. This is a node's life, and who moves it on:
+ * pool that belongs to a CPU (marks.c). The scan (scan.c) passes over all. This
+ * is a node's life, and who moves it on:
  *
  *	from		to		by		when
  *	(new sleeper)	SLEEPING	the sleeper	NOT_PRESENT
@@ -49,79 +50,24 @@
  * lets the scan pass over each bucket. Sleeper: on the list, full barrier, look
  * at the number. Scan: number is incremented, full barrier, look at the list.
  * One of the two sees the other.
- *
- * A CPU takes marks from its own pool only, with interrupts off, so taking
- * needs no lock. Marks are given back from any CPU, after they left the list,
- * by an atomic bit (release, against acquire when it is taken again). Only the
- * owner CPU writes a mark's token, so it may read it without a lock to
- * find the bucket of a mark that has to give way.
  */
 
 #include <linux/atomic.h>
-#include <linux/bitmap.h>
-#include <linux/bitops.h>
-#include <linux/hash.h>
 #include <linux/jiffies.h>
-#include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
-#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 
 #include "internal.h"
+#include "table.h"
 
-/* As many tokens as hosts have outstanding for one CPU. */
-#define PVFAULT_MARKS		64
 #define PVFAULT_MIN_BUCKETS	256
 
-enum pvfault_state {
-	PVFAULT_SLEEPING,
-	PVFAULT_WOKEN,
-	PVFAULT_LEFT,
-	PVFAULT_EARLY,
-	PVFAULT_ABANDONED,
-};
-
-struct pvfault_node {
-	struct hlist_node link;
-	pvfault_token_t token;
-	enum pvfault_state state;
-};
-
-struct pvfault_sleeper {
-	struct pvfault_node node;
-	int cpu;			/* that was told, or PVFAULT_ANY_CPU */
-	u32 generation;			/* when it was told */
-	unsigned long since;		/* jiffies */
-	struct task_struct *task;
-};
-
-struct pvfault_mark {
-	struct pvfault_node node;
-	u32 stamp;			/* order of taking within its pool */
-	u32 generation;			/* when it was added */
-	int cpu;			/* whose pool it belongs to */
-};
-
-struct pvfault_pool {
-	DECLARE_BITMAP(busy, PVFAULT_MARKS);
-	u32 clock;
-	struct pvfault_mark mark[PVFAULT_MARKS];
-};
-
-struct pvfault_bucket {
-	raw_spinlock_t lock;		/* the list, token and state of its nodes */
-	struct hlist_head nodes;
-};
-
-static struct pvfault_bucket *pvfault_buckets __read_mostly;
-static unsigned int pvfault_bits __read_mostly;
-static struct pvfault_pool __percpu *pvfault_pools __read_mostly;
+struct pvfault_bucket *pvfault_buckets __read_mostly;
+unsigned int pvfault_bits __read_mostly;
 
 /* Counts READY for all. Written rarely, by READY for all alone. */
 static atomic_t pvfault_generation_count = ATOMIC_INIT(0);
@@ -133,87 +79,20 @@ static atomic_t pvfault_generation_count = ATOMIC_INIT(0);
 static struct lock_class_key pvfault_wait_key;
 static struct lockdep_map pvfault_wait_map __maybe_unused;
 
-static struct pvfault_bucket *pvfault_bucket(pvfault_token_t token)
-{
-	return &pvfault_buckets[hash_64(token, pvfault_bits)];
-}
-
-static struct pvfault_sleeper *to_sleeper(struct pvfault_node *node)
-{
-	return container_of(node, struct pvfault_sleeper, node);
-}
-
-static struct pvfault_mark *to_mark(struct pvfault_node *node)
-{
-	return container_of(node, struct pvfault_mark, node);
-}
-
-/* Give back a mark that is on no list. Context: any CPU. */
-static void pvfault_mark_put(struct pvfault_mark *mark)
-{
-	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, mark->cpu);
-
-	clear_bit_unlock(mark - pool->mark, pool->busy);
-}
-
-/* Take @node, a mark, off its list and give it back. Context: its bucket is locked. */
-static void pvfault_mark_erase(struct pvfault_node *node)
-{
-	hlist_del_init(&node->link);
-	pvfault_mark_put(to_mark(node));
-}
-
-/*
- * The pool is empty: let its oldest mark give way. Returns NULL if that has
- * just been given back by another CPU, so that there is a free one now.
- */
-static struct pvfault_mark *pvfault_mark_evict(struct pvfault_pool *pool)
-{
-	struct pvfault_mark *mark = &pool->mark[0];
-	struct pvfault_bucket *b;
-	bool mine;
-	int i;
-
-	for (i = 1; i < PVFAULT_MARKS; i++)
-		if ((s32)(pool->mark[i].stamp - mark->stamp) < 0)
-			mark = &pool->mark[i];
-
-	b = pvfault_bucket(mark->node.token);
-	raw_spin_lock(&b->lock);
-	mine = !hlist_unhashed(&mark->node.link);
-	if (mine)
-		hlist_del_init(&mark->node.link);
-	raw_spin_unlock(&b->lock);
-
-	if (!mine)
-		return NULL;
-	pvfault_note(overwritten, mark->node.token);
-	return mark;
-}
-
-/*
- * Take a mark for @token from this CPU's pool. Never fails: the oldest gives
- * way, and the deadline takes care of whoever that concerns.
+/**
+ * pvfault_wake() - SLEEPING to WOKEN
+ * @node: a sleeper's, on its bucket's list
  *
- * Context: interrupts off, no bucket locked.
+ * Context: the node's bucket is locked, interrupts off.
  */
-static struct pvfault_mark *pvfault_mark_get(pvfault_token_t token)
+void pvfault_wake(struct pvfault_node *node)
 {
-	struct pvfault_pool *pool = this_cpu_ptr(pvfault_pools);
-	struct pvfault_mark *mark = NULL;
+	struct task_struct *task = to_sleeper(node)->task;
 
-	do {
-		unsigned long i = find_first_zero_bit(pool->busy, PVFAULT_MARKS);
-
-		if (i >= PVFAULT_MARKS)
-			mark = pvfault_mark_evict(pool);
-		else if (!test_and_set_bit_lock(i, pool->busy))
-			mark = &pool->mark[i];
-	} while (!mark);
-
-	mark->node.token = token;
-	mark->stamp = pool->clock++;
-	return mark;
+	hlist_del_init(&node->link);
+	/* The last touch; pairs with the acquire in pvfault_table_sleep(). */
+	smp_store_release(&node->state, PVFAULT_WOKEN);
+	wake_up_process(task);
 }
 
 static void pvfault_mark_add(struct pvfault_bucket *b, struct pvfault_mark *mark,
@@ -222,17 +101,6 @@ static void pvfault_mark_add(struct pvfault_bucket *b, struct pvfault_mark *mark
 	mark->node.state = state;
 	mark->generation = pvfault_generation();
 	hlist_add_head(&mark->node.link, &b->nodes);
-}
-
-/* SLEEPING to WOKEN. Context: the node's bucket is locked, interrupts off. */
-static void pvfault_wake(struct pvfault_node *node)
-{
-	struct task_struct *task = to_sleeper(node)->task;
-
-	hlist_del_init(&node->link);
-	/* The last touch; pairs with the acquire in pvfault_table_sleep(). */
-	smp_store_release(&node->state, PVFAULT_WOKEN);
-	wake_up_process(task);
 }
 
 /*
@@ -525,153 +393,6 @@ void pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
 	local_irq_disable();
 }
 
-/* Look at one sleeper. Context: its bucket is locked. */
-static void pvfault_scan_one(struct pvfault_scan *scan, struct pvfault_node *node)
-{
-	struct pvfault_sleeper *s = to_sleeper(node);
-	unsigned long age = jiffies - s->since;
-
-	scan->sleepers++;
-	if (s->generation != pvfault_generation()) {
-		pvfault_wake(node);
-	} else if (age >= scan->deadline) {
-		/* It finds out by itself and leaves. */
-		wake_up_process(s->task);
-	} else if (age >= scan->repair_age) {
-		if (s->cpu == PVFAULT_ANY_CPU)
-			scan->repair_any = true;
-		else
-			cpumask_set_cpu(s->cpu, scan->repair);
-	}
-}
-
-/**
- * pvfault_table_scan() - pass over the sleepers
- * @scan: what to look for, where to go on, what was found
- *
- * Wakes those told before the last READY for all and those past their
- * deadline, and collects the CPUs that may have lost a READY. Looks at
- * @scan->budget sleepers or a bucket more.
- *
- * Context: any but NMI, one scan at a time.
- * Return: true when it has come to the end of the table.
- */
-bool pvfault_table_scan(struct pvfault_scan *scan)
-{
-	struct pvfault_node *node;
-	struct hlist_node *next;
-	unsigned long flags;
-
-	scan->sleepers = 0;
-	if (!pvfault_buckets)
-		return true;
-	/*
-	 * A sleeper that this pass doesn't see finds, because of its own full
-	 * barriers, the generation changed (in pvfault_queue()), and the
-	 * watch's timer not pending (after set_current_state(), in
-	 * pvfault_watch_arm()).
-	 */
-	smp_mb();
-	for (; scan->bucket < 1U << pvfault_bits; scan->bucket++) {
-		struct pvfault_bucket *b = &pvfault_buckets[scan->bucket];
-
-		if (hlist_empty(&b->nodes))
-			continue;
-		if (scan->sleepers >= scan->budget)
-			return false;
-		raw_spin_lock_irqsave(&b->lock, flags);
-		hlist_for_each_entry_safe(node, next, &b->nodes, link)
-			if (node->state == PVFAULT_SLEEPING)
-				pvfault_scan_one(scan, node);
-		raw_spin_unlock_irqrestore(&b->lock, flags);
-	}
-	scan->bucket = 0;
-	return true;
-}
-
-/* Call @fn for each sleeper on the table, its bucket locked. */
-static void pvfault_for_each_sleeper(void (*fn)(struct pvfault_sleeper *s, void *arg), void *arg)
-{
-	struct pvfault_node *node;
-	unsigned long flags;
-	unsigned int i;
-
-	/* Statistics may ask while the first backend registers. */
-	if (!smp_load_acquire(&pvfault_buckets))
-		return;
-	for (i = 0; i < 1U << pvfault_bits; i++) {
-		struct pvfault_bucket *b = &pvfault_buckets[i];
-
-		raw_spin_lock_irqsave(&b->lock, flags);
-		hlist_for_each_entry(node, &b->nodes, link)
-			if (node->state == PVFAULT_SLEEPING)
-				fn(to_sleeper(node), arg);
-		raw_spin_unlock_irqrestore(&b->lock, flags);
-	}
-}
-
-static void pvfault_count_one(struct pvfault_sleeper *s, void *arg)
-{
-	++*(unsigned int *)arg;
-}
-
-/**
- * pvfault_table_outstanding() - how many tasks sleep and have not been woken
- *
- * Context: any but NMI.
- * Return: that number, counted on the table.
- */
-unsigned int pvfault_table_outstanding(void)
-{
-	unsigned int n = 0;
-
-	pvfault_for_each_sleeper(pvfault_count_one, &n);
-	return n;
-}
-
-static void pvfault_show_one(struct pvfault_sleeper *s, void *arg)
-{
-	seq_printf(arg, "%#18llx %4d %10u %6d %s\n", s->node.token, s->cpu,
-		   jiffies_to_msecs(jiffies - s->since),
-		   task_pid_nr(s->task), s->task->comm);
-}
-
-/**
- * pvfault_table_show() - list the sleepers
- * @m: where to
- *
- * Context: any but NMI.
- */
-void pvfault_table_show(struct seq_file *m)
-{
-	seq_puts(m, "             token  cpu     age_ms    pid comm\n");
-	pvfault_for_each_sleeper(pvfault_show_one, m);
-}
-
-/**
- * pvfault_table_marks() - how many tokens a CPU remembers
- * @cpu: whose pool
- *
- * Context: any.
- * Return: that number, at most 64.
- */
-unsigned int pvfault_table_marks(unsigned int cpu)
-{
-	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, cpu);
-
-	return bitmap_weight(pool->busy, PVFAULT_MARKS);
-}
-
-static void pvfault_pool_init(struct pvfault_pool *pool, int cpu)
-{
-	int i;
-
-	for (i = 0; i < PVFAULT_MARKS; i++) {
-		INIT_HLIST_NODE(&pool->mark[i].node.link);
-		pool->mark[i].cpu = cpu;
-	}
-}
-
 /**
  * pvfault_table_init() - allocate the table
  *
@@ -686,17 +407,12 @@ int pvfault_table_init(void)
 {
 	struct pvfault_bucket *buckets;
 	unsigned int i, n;
-	int cpu;
 
 	if (pvfault_buckets)
 		return 0;
 
-	pvfault_pools = alloc_percpu(struct pvfault_pool);
-	if (!pvfault_pools)
+	if (pvfault_marks_init())
 		return -ENOMEM;
-	for_each_possible_cpu(cpu)
-		pvfault_pool_init(per_cpu_ptr(pvfault_pools, cpu), cpu);
-
 	n = max_t(unsigned int, PVFAULT_MIN_BUCKETS,
 		  roundup_pow_of_two(num_possible_cpus() * PVFAULT_MARKS));
 	pvfault_bits = ilog2(n);
@@ -704,8 +420,7 @@ int pvfault_table_init(void)
 			      &pvfault_wait_key, 0, LD_WAIT_SLEEP);
 	buckets = kvcalloc(n, sizeof(*buckets), GFP_KERNEL);
 	if (!buckets) {
-		free_percpu(pvfault_pools);
-		pvfault_pools = NULL;
+		pvfault_marks_free();
 		return -ENOMEM;
 	}
 	for (i = 0; i < n; i++)

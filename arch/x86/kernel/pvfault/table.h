@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The inside of the token table: for table.c, marks.c and scan.c only. */
+#ifndef PVFAULT_TABLE_H
+#define PVFAULT_TABLE_H
+
+#include <linux/hash.h>
+#include <linux/list.h>
+#include <linux/pvfault.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct task_struct;
+
+/* A CPU remembers as many tokens as hosts have outstanding for it. */
+#define PVFAULT_MARKS		64
+
+/* See the head of table.c for who moves a node from one to the next. */
+enum pvfault_state {
+	PVFAULT_SLEEPING,
+	PVFAULT_WOKEN,
+	PVFAULT_LEFT,
+	PVFAULT_EARLY,
+	PVFAULT_ABANDONED,
+};
+
+struct pvfault_node {
+	struct hlist_node link;
+	pvfault_token_t token;
+	enum pvfault_state state;
+};
+
+struct pvfault_sleeper {
+	struct pvfault_node node;
+	int cpu;			/* that was told, or PVFAULT_ANY_CPU */
+	u32 generation;			/* when it was told */
+	unsigned long since;		/* jiffies */
+	struct task_struct *task;
+};
+
+struct pvfault_mark {
+	struct pvfault_node node;
+	u32 stamp;			/* order of taking within its pool */
+	u32 generation;			/* when it was added */
+	int cpu;			/* whose pool it belongs to */
+};
+
+struct pvfault_bucket {
+	raw_spinlock_t lock;		/* the list, token and state of its nodes */
+	struct hlist_head nodes;
+};
+
+extern struct pvfault_bucket *pvfault_buckets;
+extern unsigned int pvfault_bits;
+
+static inline struct pvfault_bucket *pvfault_bucket(pvfault_token_t token)
+{
+	return &pvfault_buckets[hash_64(token, pvfault_bits)];
+}
+
+static inline struct pvfault_sleeper *to_sleeper(struct pvfault_node *node)
+{
+	return container_of(node, struct pvfault_sleeper, node);
+}
+
+static inline struct pvfault_mark *to_mark(struct pvfault_node *node)
+{
+	return container_of(node, struct pvfault_mark, node);
+}
+
+/* table.c */
+void pvfault_wake(struct pvfault_node *node);
+
+/* marks.c */
+int pvfault_marks_init(void);
+void pvfault_marks_free(void);
+struct pvfault_mark *pvfault_mark_get(pvfault_token_t token);
+void pvfault_mark_put(struct pvfault_mark *mark);
+void pvfault_mark_erase(struct pvfault_node *node);
+
+#endif /* PVFAULT_TABLE_H */

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/* KUnit: what the core does for and with a backend: deadlines, the slot, CPUs. */
+
+#include <linux/cpu.h>
+#include <linux/iopoll.h>
+#include <linux/jiffies.h>
+
+#include "pvfault_test.h"
+
+/* SLEEPING to LEFT by the deadline. */
+static void test_retry(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(1);
+	struct pvt_sleeper *s;
+
+	KUNIT_ASSERT_EQ(test, pvfault_set_deadline_ms(SHORT_MS), 0);
+	s = pvt_start(test, token);
+	pvt_expect_back(test, s);
+	KUNIT_EXPECT_GE(test, s->waited, msecs_to_jiffies(SHORT_MS));
+	KUNIT_EXPECT_LE(test, s->waited, msecs_to_jiffies(SHORT_MS) + HZ + SLACK);
+	pvt_expect_marks(test, 1);
+	pvfault_ready(token);
+	expect_counts(test, 0, N(not_present, 1), N(sleep, 1), N(retry, 1),
+		      N(ready, 1), N(dropped, 1));
+}
+
+static void test_deadline_range(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, pvfault_set_deadline_ms(SHORT_MS - 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, pvfault_set_deadline_ms(LONG_MS + 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, pvfault_set_deadline_ms(ULONG_MAX), -EINVAL);
+	KUNIT_EXPECT_EQ(test, pvfault_deadline_ms(), LONG_MS);
+	KUNIT_EXPECT_EQ(test, pvfault_set_deadline_ms(SHORT_MS), 0);
+	KUNIT_EXPECT_EQ(test, pvfault_deadline_ms(), SHORT_MS);
+	expect_counts(test, 0, 0);
+}
+
+static void expect_repairs(struct kunit *test, unsigned long n)
+{
+	unsigned long got;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			read_poll_timeout(pvt_since, got, got >= n, 1000,
+					  WAIT_MS * 1000, false, PVFAULT_NR_repair));
+}
+
+static void expect_repaired(struct kunit *test, const struct cpumask *cpus)
+{
+	bool got;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			read_poll_timeout(cpumask_equal, got, got, 1000,
+					  WAIT_MS * 1000, false, &pvt_host.repaired, cpus));
+}
+
+/* No edge: a repair that finds nothing. Any CPU may have been told. */
+static void test_repair(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(1);
+	unsigned long begin = jiffies;
+	struct pvt_sleeper *s = pvt_start(test, token);
+
+	pvt_expect_asleep(test, 1);
+	expect_repaired(test, cpu_online_mask);
+	KUNIT_EXPECT_GE(test, jiffies - begin, HZ);
+	KUNIT_EXPECT_LE(test, jiffies - begin, 2 * HZ + SLACK);
+
+	/* And again each second. */
+	cpumask_clear(&pvt_host.repaired);
+	expect_repaired(test, cpu_online_mask);
+	pvt_expect_asleep(test, 1);
+	pvt_expect_still_asleep(test, s);
+	pvfault_ready(token);
+	pvt_expect_back(test, s);
+	KUNIT_EXPECT_GE(test, pvt_since(PVFAULT_NR_repair), 2 * num_online_cpus());
+	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(wake, 1), N(ready, 1));
+}
+
+static void test_repair_finds_lost(struct kunit *test)
+{
+	struct pvt_sleeper *s;
+
+	pvt_host.lost_token = pvt_fresh_tokens(1);
+	atomic_set(&pvt_host.lost, 1);
+	s = pvt_start(test, pvt_host.lost_token);
+	pvt_expect_back(test, s);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pvt_host.lost), 0);
+	KUNIT_EXPECT_GE(test, s->waited, HZ);
+	KUNIT_EXPECT_LE(test, s->waited, 2 * HZ + SLACK);
+	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(wake, 1), N(ready, 1));
+}
+
+/* SLEEPING to WOKEN, by READY for all. It leaves marks alone. */
+static void test_ready_all(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(3);
+	u32 generation = pvfault_generation();
+	struct pvt_sleeper *s[] = {
+		pvt_start(test, token), pvt_start(test, token + 1), pvt_start(test, token),
+	};
+
+	pvt_expect_asleep(test, 3);
+	pvfault_ready(token + 2);
+	pvfault_ready_all();
+	KUNIT_EXPECT_EQ(test, pvfault_generation(), generation + 1);
+	pvt_expect_back(test, s[0]);
+	pvt_expect_back(test, s[1]);
+	pvt_expect_back(test, s[2]);
+	pvt_expect_marks(test, 1);
+	pvt_drain(test, token + 2, 1);
+	expect_counts(test, 0, N(not_present, 4), N(sleep, 3), N(wake, 3),
+		      N(early_hit, 1), N(wake_all, 1), N(ready, 1), N(early, 1));
+}
+
+/* Told before READY for all, but asleep only after it: not at all, that is. */
+static void test_ready_all_in_between(struct kunit *test)
+{
+	struct pvt_sleeper *s = pvt_sleeper_new(test, pvt_fresh_tokens(1));
+
+	s->told = true;
+	s->generation = pvfault_generation();
+	pvfault_ready_all();
+	pvt_sleeper_run(test, s, -1);
+	pvt_expect_back(test, s);
+	expect_counts(test, 0, N(not_present, 1), N(early_hit, 1), N(wake_all, 1));
+}
+
+/* Told after READY for all, which is still under way: sleeps through it. */
+static void test_ready_all_before(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(2);
+	struct pvt_sleeper *old = pvt_start(test, token);
+	struct pvt_sleeper *s;
+
+	pvt_expect_asleep(test, 1);
+	s = pvt_sleeper_new(test, token + 1);
+	s->all_first = true;
+	pvt_sleeper_run(test, s, -1);
+	pvt_expect_back(test, old);
+	/* One pass has woken that one; a repair shows that one has seen this. */
+	expect_repairs(test, pvt_since(PVFAULT_NR_repair) + 1);
+	pvt_expect_asleep(test, 1);
+	pvt_expect_still_asleep(test, s);
+	pvfault_ready(token + 1);
+	pvt_expect_back(test, s);
+	expect_counts(test, 1, N(not_present, 2), N(sleep, 2), N(wake, 2),
+		      N(wake_all, 1), N(ready, 1));
+}
+
+/* The backend goes: all wake, and what the host still says does no harm. */
+static void test_unregister(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(3);
+	struct pvt_sleeper *s[] = {
+		pvt_start(test, token), pvt_start(test, token + 1), pvt_start(test, token + 1),
+	};
+	int i;
+
+	pvt_expect_asleep(test, 3);
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.told, cpu_online_mask));
+	pvfault_unregister(&pvt_backend);
+	KUNIT_EXPECT_STREQ(test, pvfault_backend_name(), "none");
+	KUNIT_EXPECT_TRUE(test, cpumask_empty(&pvt_host.told));
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.hushed, cpu_online_mask));
+	for (i = 0; i < 3; i++)
+		pvt_expect_back(test, s[i]);
+
+	for (i = 0; i < 3; i++)
+		pvfault_ready(token + i);
+	pvt_expect_marks(test, 3);
+	pvt_register(test);
+	pvt_expect_marks(test, 3);
+	pvt_drain(test, token, 3);
+	/* How often it took READY for all is the core's own affair. */
+	KUNIT_EXPECT_GE(test, pvt_since(PVFAULT_NR_wake_all), 1);
+	expect_counts(test, 0, N(not_present, 6), N(sleep, 3), N(wake, 3),
+		      N(early_hit, 3), N(ready, 3), N(early, 3),
+		      N(wake_all, pvt_since(PVFAULT_NR_wake_all)));
+}
+
+/* The slot: one backend at a time, a whole one, and nobody else lets go of it. */
+static void test_slot(struct kunit *test)
+{
+	static const struct pvfault_backend second = {
+		.name = "second", .recognise = pvt_recognise,
+	};
+	static const struct pvfault_backend no_name = { .recognise = pvt_recognise };
+	static const struct pvfault_backend no_recognise = { .name = "blind" };
+	pvfault_token_t token = pvt_fresh_tokens(1);
+	struct pvt_sleeper *s = pvt_start(test, token);
+
+	pvt_expect_asleep(test, 1);
+	KUNIT_EXPECT_EQ(test, pvfault_register(&second), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pvfault_register(&pvt_backend), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pvfault_register(&no_name), -EINVAL);
+	KUNIT_EXPECT_EQ(test, pvfault_register(&no_recognise), -EINVAL);
+	pvfault_unregister(&second);
+	KUNIT_EXPECT_STREQ(test, pvfault_backend_name(), pvt_backend.name);
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.told, cpu_online_mask));
+	KUNIT_EXPECT_TRUE(test, cpumask_empty(&pvt_host.hushed));
+	pvt_expect_asleep(test, 1);
+	pvt_expect_still_asleep(test, s);
+	pvfault_ready(token);
+	pvt_expect_back(test, s);
+	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(wake, 1), N(ready, 1));
+}
+
+/* The optional callbacks are optional, and a slot that is free can be taken. */
+static void test_bare_backend(struct kunit *test)
+{
+	static const struct pvfault_backend bare = {
+		.name = "bare", .recognise = pvt_recognise,
+	};
+	pvfault_token_t token = pvt_fresh_tokens(1);
+	struct pvt_sleeper *s;
+
+	pvfault_unregister(&pvt_backend);
+	pvfault_unregister(&pvt_backend);
+	KUNIT_ASSERT_EQ(test, pvfault_register(&bare), 0);
+	s = pvt_start(test, token);
+	pvt_expect_asleep(test, 1);
+	expect_repairs(test, num_online_cpus());
+	pvfault_unregister(&bare);
+	pvt_expect_back(test, s);
+	KUNIT_EXPECT_TRUE(test, cpumask_empty(&pvt_host.repaired));
+	pvt_register(test);
+	expect_counts(test, 0, N(not_present, 1), N(sleep, 1), N(wake, 1),
+		      N(wake_all, pvt_since(PVFAULT_NR_wake_all)));
+}
+
+/* A CPU that takes no part: nobody else minds, and it isn't asked for anything. */
+static void test_cpu_online_fails(struct kunit *test)
+{
+	static struct cpumask others;
+	pvfault_token_t token = pvt_fresh_tokens(1);
+	struct pvt_sleeper *s;
+
+	pvfault_unregister(&pvt_backend);
+	cpumask_clear(&pvt_host.hushed);
+	pvt_host.fail_cpu = cpumask_last(cpu_online_mask);
+	cpumask_copy(&others, cpu_online_mask);
+	cpumask_clear_cpu(pvt_host.fail_cpu, &others);
+	pvt_register(test);
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.told, &others));
+
+	s = pvt_start_on(test, token, pvt_host.fail_cpu);
+	pvt_expect_asleep(test, 1);
+	expect_repairs(test, num_online_cpus());
+	expect_repaired(test, &others);
+	pvfault_ready(token);
+	pvt_expect_back(test, s);
+	pvfault_unregister(&pvt_backend);
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.repaired, &others));
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.hushed, &others));
+	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(wake, 1), N(ready, 1),
+		      N(wake_all, pvt_since(PVFAULT_NR_wake_all)));
+}
+
+/* A CPU goes: what it was told is uncertain, what it remembers is not lost. */
+static void test_cpu_offline(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(3);
+	int cpu = pvt_other_cpu(test);
+	struct pvt_sleeper *s[2];
+
+	pvt_ready_on(test, cpu, token + 2);
+	s[0] = pvt_start(test, token);
+	s[1] = pvt_start(test, token + 1);
+	pvt_expect_asleep(test, 2);
+	if (remove_cpu(cpu)) {
+		pvt_forget(test, token, 3);
+		kunit_skip(test, "CPU %d can't be taken offline", cpu);
+	}
+	pvt.removed_cpu = cpu;
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.hushed, cpumask_of(cpu)));
+	KUNIT_EXPECT_FALSE(test, cpumask_test_cpu(cpu, &pvt_host.told));
+	pvt_expect_back(test, s[0]);
+	pvt_expect_back(test, s[1]);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_wake_all), 1);
+	pvfault_ready(token);
+	pvfault_ready(token + 1);
+	pvt_expect_marks(test, 3);
+	pvt_drain(test, token, 3);
+
+	KUNIT_ASSERT_EQ(test, add_cpu(cpu), 0);
+	pvt.removed_cpu = -1;
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.told, cpu_online_mask));
+	KUNIT_EXPECT_TRUE(test, cpumask_test_cpu(cpu, &pvt_host.told));
+	expect_counts(test, 0, N(not_present, 5), N(sleep, 2), N(wake, 2),
+		      N(early_hit, 3), N(ready, 3), N(early, 3), N(wake_all, 1));
+}
+
+static struct kunit_case pvfault_backend_cases[] = {
+	KUNIT_CASE_SLOW(test_retry),
+	KUNIT_CASE(test_deadline_range),
+	KUNIT_CASE_SLOW(test_repair),
+	KUNIT_CASE_SLOW(test_repair_finds_lost),
+	KUNIT_CASE(test_ready_all),
+	KUNIT_CASE(test_ready_all_in_between),
+	KUNIT_CASE_SLOW(test_ready_all_before),
+	KUNIT_CASE(test_unregister),
+	KUNIT_CASE(test_slot),
+	KUNIT_CASE_SLOW(test_bare_backend),
+	KUNIT_CASE_SLOW(test_cpu_online_fails),
+	KUNIT_CASE(test_cpu_offline),
+	{}
+};
+
+static struct kunit_suite pvfault_backend_suite = {
+	.name		= "pvfault_backend",
+	.init		= pvt_init,
+	.exit		= pvt_exit,
+	.test_cases	= pvfault_backend_cases,
+};
+
+kunit_test_suite(pvfault_backend_suite);
