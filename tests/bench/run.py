@@ -7,12 +7,14 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "rig"))
+sys.path[:0] = [str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
 import rig  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
+import overlap  # noqa: E402
 
-ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench}
+ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench,
+       "overlap-user": overlap.overlap_user}
 
 
 def main():
@@ -20,18 +22,11 @@ def main():
     if name not in ALL:
         sys.exit(f"make bench: say which, BENCH=name; there are {', '.join(sorted(ALL))}.")
     try:
-        verdict = ALL[name]()
-    except rig.Failure as failure:
-        verdict = rig.Verdict(name)
-        verdict.check(str(failure), False)
+        verdict = rig.judge(name, ALL[name])
     except subprocess.CalledProcessError as failure:
         sys.exit(f"make bench: {failure}")
-    verdict.write()
     return 0 if verdict.ok else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("\ninterrupted; kernels are kept, run it again")
+    rig.program(main)

@@ -15,12 +15,10 @@ def main():
             "its KVM host gives it 150 MiB and swaps at "
             f"{scenarios.READS} reads/s. Once without, once with pvfault: "
             "about 3 minutes")
-    try:
-        v = scenarios.ALL["kvm-swap"]("")
-    except rig.Failure as failure:
-        sys.exit(f"make demo: {failure}")
-    v.write()
+    v = rig.judge("kvm-swap", scenarios.ALL["kvm-swap"], "")
     m = v.metrics
+    if not m:
+        return 1
     rows = [
         ("", "pvfault=off", "pvfault=on"),
         ("speed of the computing task while others wait for pages",
@@ -40,7 +38,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("\ninterrupted; what was built is kept, run it again")
+    rig.program(main)

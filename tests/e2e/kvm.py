@@ -30,15 +30,18 @@ def number(text):
 class Guest:
     """One line of a plan: a guest to boot, and what it said."""
 
-    def __init__(self, name, line, vcpus=1, mib=256, limit=150, options=()):
+    def __init__(self, name, line, vcpus=1, mib=256, limit=150, options=(),
+                 kernel=None):
         self.name, self.line, self.vcpus = name, line, vcpus
         self.mib, self.limit, self.options = mib, limit, options
+        self.kernel = kernel        # an image, if not the one of this boot
         self.before = ""
         self.said = {}
         self.trouble = []
 
     def script(self):
-        return (f"{self.before}\nl2 {self.name} {self.limit} {self.vcpus} {self.mib} "
+        kernel = f"/l2-kernel-{self.name}" if self.kernel else "/l2-kernel"
+        return (f"{self.before}\nl2_kernel={kernel}\nl2 {self.name} {self.limit} {self.vcpus} {self.mib} "
                 f"'{self.line}' {' '.join(self.options)}\n")
 
     def get(self, key, default=None):
@@ -64,6 +67,7 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
              rig.archive(f"{folder}-l2", {
                  "scenario.sh": script,
                  "l2-kernel": l2_kernel or rig.kernel(),
+                 **{f"l2-kernel-{g.name}": g.kernel for g in guests if g.kernel},
                  "l2-initrd": guest_initrd()})]
     swap = rig.BUILD / "run" / folder / "swap"
     swap.parent.mkdir(parents=True, exist_ok=True)

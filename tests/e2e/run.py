@@ -17,17 +17,9 @@ def main():
     parser.add_argument("--sabotage", default="", metavar="WHAT",
                         help="break something on purpose")
     args = parser.parse_args()
-    try:
-        verdict = scenarios.ALL[args.scenario](args.sabotage)
-    except rig.Failure as failure:
-        verdict = rig.Verdict(args.scenario)
-        verdict.check(str(failure), False)
-    verdict.write()
+    verdict = rig.judge(args.scenario, scenarios.ALL[args.scenario], args.sabotage)
     return 0 if verdict.ok else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("\ninterrupted; run it again to start this scenario anew")
+    rig.program(main)

@@ -11,6 +11,9 @@ ALL = {}
 # Read rate of the host's swap while guests are measured.
 READS = 100
 
+# The KUnit suites in every kernel.
+SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random")
+
 # A sabotage of kvm-swap, and the check that it must turn red.
 SABOTAGES = {
     "flip": "memory verified",
@@ -184,10 +187,12 @@ def kunit_boot(name, config, options=(), limit=180):
         for _ in boot.lines(limit):
             pass
         text = boot.text()
-    found = re.findall(r"^\s*# pvfault: pass:(\d+) fail:(\d+) skip:(\d+) total:(\d+)",
-                       text, re.M)
-    v.check("the suite ran", bool(found))
-    passed, failed, skipped, total = map(int, found[-1]) if found else (0, 0, 0, 0)
+    found = re.findall(r"^\s*# (pvfault_\w+): pass:(\d+) fail:(\d+) skip:(\d+) "
+                       r"total:(\d+)", text, re.M)
+    v.check("every suite ran", {f[0] for f in found} >= set(SUITES),
+            [f[0] for f in found])
+    passed, failed, skipped, total = (sum(int(f[i]) for f in found)
+                                      for i in range(1, 5))
     for line in re.findall(r"^\s{4}((?:not )?ok \d+ .*)$", text, re.M):
         v.check(line.split(" ", 2)[2] if line.startswith("ok") else line,
                 line.startswith("ok"))
@@ -219,7 +224,7 @@ def kvm_swap_debug(sabotage):
                   vcpus=2, mib=512, limit=500)
     v.check("the host's console is clean",
             not run_guests("kvm-swap-debug", [guest], reads=2 * READS,
-                           memory="260M", l2_kernel=rig.kernel("debug")))
+                           memory="190M", l2_kernel=rig.kernel("debug")))
     check_guest(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"),
                      corrupt=guest.get("corrupt", -1))

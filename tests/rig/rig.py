@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -69,7 +70,9 @@ def guest_program(name, *sources):
     """Build a static program that runs as a guest's /init."""
     out = BUILD / "bin" / name
     out.parent.mkdir(parents=True, exist_ok=True)
-    run("gcc", "-O2", "-Wall", "-static", "-s", "-o", out, *sources)
+    common = HERE / "guest"
+    run("gcc", "-O2", "-Wall", "-static", "-s", "-I", common, "-o", out, *sources,
+        common / "guest.c")
     return out
 
 
@@ -248,3 +251,22 @@ class Verdict:
                                    "checks": self.checks}, indent=1) + "\n")
         say(f"{self.name}: {'pass' if self.ok else 'FAIL'}; "
             f"{os.path.relpath(out)}")
+
+
+def judge(name, scenario, *args):
+    """Run SCENARIO, which returns a Verdict; what stops it is a failed check."""
+    try:
+        verdict = scenario(*args)
+    except Failure as failure:
+        verdict = Verdict(name)
+        verdict.check(str(failure), False)
+    verdict.write()
+    return verdict
+
+
+def program(main):
+    """Run MAIN as a program that may be interrupted."""
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted; what was built is kept, run it again")

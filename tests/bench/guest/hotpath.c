@@ -10,15 +10,12 @@
  */
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <x86intrin.h>
+
+#include "guest.h"
 
 #define PAGES	2048
 #define ROUNDS	9
@@ -56,40 +53,29 @@ static uint64_t minor_fault(void)
 }
 
 /* Give the harness seconds to look; with "sleep=off" sleeping takes none. */
-static void be_looked_at(FILE *out, const char *what)
+static void be_looked_at(const char *what)
 {
 	volatile unsigned int i;
 
-	fprintf(out, "look %s\n", what);
+	report("look %s", what);
 	for (i = 0; i < 200000000; i++)
 		;
 }
 
 int main(void)
 {
-	FILE *out;
 	int sim;
 
-	mkdir("/sys", 0755);
-	mkdir("/dev", 0755);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	out = fopen("/dev/ttyS1", "w");
-	if (!out)
-		out = stdout;
-	setlinebuf(out);
+	guest_start();
 	/* The first measurement warms the memory of the second. */
 	minor_fault();
-	fprintf(out, "minor_fault %lu\n", minor_fault());
-	be_looked_at(out, "hook");
+	report("minor_fault %lu", minor_fault());
+	be_looked_at("hook");
 
 	sim = open("/sys/kernel/debug/pvfault/sim/register", O_WRONLY);
 	if (sim >= 0 && write(sim, "1", 1) == 1) {
-		fprintf(out, "minor_fault_backend %lu\n", minor_fault());
-		be_looked_at(out, "hook_backend");
+		report("minor_fault_backend %lu", minor_fault());
+		be_looked_at("hook_backend");
 	}
-	fprintf(out, "done 1\n");
-	reboot(RB_AUTOBOOT);
-	return 0;
+	guest_end();
 }

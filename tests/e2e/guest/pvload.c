@@ -11,7 +11,8 @@
  *   load.tasks=N    walking tasks (8)
  *   load.mb=N       MiB walked by all of them together (160)
  *   load.secs=N     seconds that are measured (20)
- *   load.alone=N    seconds that the computing task is measured alone (4)
+ *   load.alone=N    seconds that the computing task is measured alone, before
+ *                   and once more after (4)
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
@@ -25,8 +26,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,15 +33,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "pvload.h"
+#include "guest.h"
+#include "tinyguest.h"
 
 #define PAGE		4096UL
 #define MAX_TASKS	64
@@ -64,55 +59,6 @@ struct shared {
 };
 
 static struct shared *shared;
-static FILE *results;
-
-void report(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vfprintf(results, fmt, ap);
-	va_end(ap);
-	fputc('\n', results);
-	fflush(results);
-}
-
-uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static bool parameter_text(const char *name, char *value, size_t size)
-{
-	static char line[4096];
-	const char *at;
-
-	if (!line[0]) {
-		int fd = open("/proc/cmdline", O_RDONLY);
-
-		if (fd < 0 || read(fd, line, sizeof(line) - 1) < 0)
-			return false;
-		close(fd);
-	}
-	at = strstr(line, name);
-	if (!at || at[strlen(name)] != '=')
-		return false;
-	at += strlen(name) + 1;
-	snprintf(value, size, "%.*s", (int)strcspn(at, " \n"), at);
-	return true;
-}
-
-long parameter(const char *name, long fallback)
-{
-	char value[32];
-
-	return parameter_text(name, value, sizeof(value)) ?
-	       strtol(value, NULL, 0) : fallback;
-}
-
 static bool sabotage(const char *what)
 {
 	char value[32];
@@ -326,8 +272,9 @@ static void run(void)
 	unsigned int mb = parameter("load.mb", 160);
 	unsigned int secs = parameter("load.secs", 20);
 	unsigned int guests = parameter("load.guest", 0);
+	unsigned int alone = parameter("load.alone", 4);
 	uint64_t touches = 0, corrupt = 0, worst = 0;
-	double alone, shared_speed;
+	double before, after, among;
 	pid_t guest[8];
 
 	if (tasks > MAX_TASKS)
@@ -337,8 +284,7 @@ static void run(void)
 
 	start(computer);
 	sleep(1);
-	alone = measure(parameter("load.alone", 4));
-	report("compute_alone %.1f", alone);
+	before = measure(alone);
 
 	for (unsigned int i = 0; i < tasks; i++)
 		if (fork() == 0)
@@ -350,9 +296,7 @@ static void run(void)
 	report("phase walk");
 	shared->phase = WALK;
 	sleep(2);
-	shared_speed = measure(secs);
-	report("compute_shared %.1f", shared_speed);
-	report("overlap %.3f", shared_speed / alone);
+	among = measure(secs);
 	report_interrupts();
 
 	for (unsigned int i = 0; i < tasks; i++)
@@ -366,6 +310,7 @@ static void run(void)
 	report("phase verify");
 	shared->phase = VERIFY;
 	wait_walkers(tasks, VERIFY);
+	after = measure(alone);
 	shared->phase = DONE;
 	for (unsigned int i = 0; i < guests && i < 8; i++)
 		tiny_guest_stop(guest[i]);
@@ -377,6 +322,10 @@ static void run(void)
 	}
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
+	report("compute_alone %.1f", before);
+	report("compute_alone_after %.1f", after);
+	report("compute_among %.1f", among);
+	report("overlap %.3f", 2 * among / (before + after));
 	report("touches %" PRIu64, touches);
 	report("corrupt %" PRIu64, corrupt);
 	report("worst_touch_ms %.1f", worst / 1e6);
@@ -386,25 +335,12 @@ static void run(void)
 
 int main(void)
 {
-	mkdir("/proc", 0755);
-	mkdir("/sys", 0755);
-	mkdir("/dev", 0755);
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	results = fopen("/dev/ttyS1", "w");
-	if (!results)
-		results = stdout;
+	guest_start();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		report("error mmap");
 	else
 		run();
-	report("done 1");
-	sync();
-	reboot(RB_AUTOBOOT);
-	for (;;)
-		pause();
+	guest_end();
 }

@@ -18,7 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "pvload.h"
+#include "guest.h"
+#include "tinyguest.h"
 
 #define GUEST_SIZE	0x00c00000	/* 12 MiB */
 #define WALK_FROM	0x00100000

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+static FILE *results;
+
+void guest_start(void)
+{
+	static const struct { const char *type, *path; } mounts[] = {
+		{ "proc", "/proc" },
+		{ "sysfs", "/sys" },
+		{ "devtmpfs", "/dev" },
+		{ "tmpfs", "/tmp" },
+		{ "debugfs", "/sys/kernel/debug" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		mkdir(mounts[i].path, 0755);
+		mount(mounts[i].type, mounts[i].path, mounts[i].type, 0, NULL);
+	}
+	results = fopen("/dev/ttyS1", "w");
+	if (!results)
+		results = stdout;
+}
+
+void guest_end(void)
+{
+	report("done 1");
+	sync();
+	reboot(RB_AUTOBOOT);
+	for (;;)
+		pause();
+}
+
+void report(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(results, fmt, ap);
+	va_end(ap);
+	fputc('\n', results);
+	fflush(results);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+bool parameter_text(const char *name, char *value, size_t size)
+{
+	static char line[4096];
+	const char *at;
+
+	if (!line[0]) {
+		int fd = open("/proc/cmdline", O_RDONLY);
+
+		if (fd < 0 || read(fd, line, sizeof(line) - 1) < 0)
+			return false;
+		close(fd);
+	}
+	at = strstr(line, name);
+	if (!at || at[strlen(name)] != '=')
+		return false;
+	at += strlen(name) + 1;
+	snprintf(value, size, "%.*s", (int)strcspn(at, " \n"), at);
+	return true;
+}
+
+long parameter(const char *name, long fallback)
+{
+	char value[32];
+
+	return parameter_text(name, value, sizeof(value)) ?
+	       strtol(value, NULL, 0) : fallback;
+}

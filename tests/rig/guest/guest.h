@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What every program that runs as a guest's /init needs. */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Mount what a guest needs and open the port for results. */
+void guest_start(void);
+
+/* Say that it came to its end, and end. */
+void guest_end(void) __attribute__((noreturn));
+
+/* Write one line of results, "key value". */
+void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t now_ns(void);
+
+/* What is given as NAME=value on the kernel command line; false if nothing. */
+bool parameter_text(const char *name, char *value, size_t size);
+long parameter(const char *name, long fallback);
+
+#endif
