@@ -4,7 +4,7 @@
 #
 #   TREE    pvfault   overlay and patches applied
 #           stock     as Debian ships it
-#   CONFIG  main      what boots as L1, L2 and for KUnit
+#   CONFIG  main      what boots as L1, L2, dom0, Xen's guest and for KUnit
 #           off       the same with CONFIG_PVFAULT=n
 #           bare      PVFAULT=y with KVM_GUEST=n
 #           debug     lockdep, raw-lock nesting, KASAN
@@ -71,8 +71,8 @@ patch_tree() {
 fragments() {
 	cd "$TOP/configs"
 	case $tree in
-	stock)	cat base.config kvm.config ;;
-	*)	cat base.config kvm.config pvfault.config ;;
+	stock)	cat base.config kvm.config xen.config ;;
+	*)	cat base.config kvm.config xen.config pvfault.config ;;
 	esac
 	[ "$config" = main ] || [ "$tree" = stock ] || cat "$config.config"
 	cd - >/dev/null
