@@ -18,6 +18,7 @@ help:
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
 	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|hostile)'
+	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
@@ -37,6 +38,10 @@ TREE	?= pvfault
 .PHONY: kernel
 kernel: setup
 	@scripts/kernel.sh $(TREE) $(CONFIG)
+
+.PHONY: xen
+xen: setup
+	@scripts/xen.sh
 
 .PHONY: demo
 demo: setup

@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# xen.sh: build the Xen hypervisor with memory paging, and fetch its tools.
+#
+# Debian's hypervisor lacks CONFIG_MEM_PAGING; its source package has it. The
+# result is build/xen/xen, and in build/xen/tools/ what dom0 runs.
+#
+# The tools are Debian's, unpacked and not installed: the maintainer scripts of
+# xen-utils would edit this machine's boot menu and start its services. The
+# libraries and headers come with libxen-dev, which scripts/setup.sh installs,
+# for it touches neither.
+
+. "$(dirname "$0")/common.sh"
+
+# Fixed by the libraries: a hypervisor refuses tools of another version.
+XEN=4.17
+dir=$BUILD/xen
+src=$dir/src
+apt=$dir/apt
+config=$TOP/configs/xen-hypervisor.config
+
+# A list of packages of our own, made from the machine's: it may have no deb-src
+# lines, and must keep the list that it has.
+apt_get() {
+	cmd=$1
+	shift
+	"$cmd" -q -o Dir::Etc::SourceList="$apt/none" -o Dir::Etc::SourceParts="$apt/sources" \
+		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" \
+		-o APT::Sandbox::User="$(id -un)" "$@"
+}
+
+sources() {
+	[ -e "$apt/.updated" ] && return
+	mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/cache/archives/partial"
+	: >"$apt/none"
+	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+		[ ! -e "$f" ] || sed -n 's/^deb\(-src\)\?[[:space:]]/&/p' "$f" |
+			sed 's/^deb-src/deb/; p; s/^deb/deb-src/' |
+			LC_ALL=C sort -u >"$apt/sources/$(basename "$f" .list).list"
+	done
+	for f in /etc/apt/sources.list.d/*.sources; do
+		[ ! -e "$f" ] || sed 's/^Types:.*/Types: deb deb-src/' "$f" \
+			>"$apt/sources/$(basename "$f")"
+	done
+	say "fetching lists of packages and sources"
+	# One list that can't be had does no harm, unless it is the one.
+	apt_get apt-get update >"$apt/log" 2>&1 || true
+	[ -n "$(versions)" ] || die "no source package 'xen' $XEN in the lists of this" \
+		"machine's package sources; see $apt/log (Debian 12 has it)"
+	touch "$apt/.updated"
+}
+
+# Newest first.
+versions() {
+	apt_get apt-cache madison xen 2>/dev/null |
+		awk -v v="$XEN." '/Sources/ && index($3, v) == 1 { print $3 }' | sort -rVu
+}
+
+# A mirror may list the security archive's version and not hold it; the
+# release's then serves as well.
+fetch() {
+	ls "$dir"/deb/xen_*.dsc >/dev/null 2>&1 && return
+	sources
+	for version in $(versions); do
+		say "downloading the source of Xen $version"
+		rm -rf "$dir/deb.new"
+		mkdir -p "$dir/deb.new"
+		if (cd "$dir/deb.new" && apt_get apt-get source --download-only \
+			"xen=$version" >"$apt/log" 2>&1); then
+			mv "$dir/deb.new" "$dir/deb"
+			return
+		fi
+		say "  it can't be had: $(grep -m 1 -E '^E:|40[0-9]' "$apt/log")"
+	done
+	rm "$apt/.updated"
+	die "no source of Xen $XEN could be downloaded; see $apt/log and try again"
+}
+
+unpack() {
+	[ -e "$src/.unpacked" ] && return
+	fetch
+	say "unpacking $(basename "$dir"/deb/*.dsc .dsc)"
+	rm -rf "$src"
+	dpkg-source --no-check -x "$dir"/deb/*.dsc "$src" >"$dir/unpack.log" 2>&1 ||
+		die "dpkg-source failed; see $dir/unpack.log"
+	touch "$src/.unpacked"
+}
+
+tools() {
+	[ -e "$dir/tools/.unpacked" ] && return
+	sources
+	say "fetching Xen's tools"
+	rm -rf "$dir/tools"
+	mkdir -p "$dir/tools/deb"
+	for package in "xen-utils-$XEN" xenstore-utils; do
+		(cd "$dir/tools/deb" && apt_get apt-get download "$package" >"$apt/log" 2>&1) || {
+			rm "$apt/.updated"
+			die "$package could not be downloaded; see $apt/log and try again"
+		}
+		dpkg-deb -x "$dir/tools/deb/$package"_*.deb "$dir/tools"
+	done
+	touch "$dir/tools/.unpacked"
+}
+
+configure() {
+	cmp -s "$config" "$dir/.config" && [ -e "$src/xen/.config" ] && return
+	hypervisor defconfig >"$dir/configure.log" 2>&1 &&
+		cat "$config" >>"$src/xen/.config" &&
+		hypervisor olddefconfig >>"$dir/configure.log" 2>&1 ||
+		die "configuring Xen failed; see $dir/configure.log"
+	# Each line must have taken.
+	grep '^CONFIG_' "$config" | while IFS='=' read -r name value; do
+		have=$(sed -n "s/^$name=//p" "$src/xen/.config")
+		[ "${have:-n}" = "$value" ] || echo "$name is ${have:-n}, not $value"
+	done >"$dir/refused"
+	[ ! -s "$dir/refused" ] || die "Kconfig refused: $(tr '\n' ';' <"$dir/refused")"
+	cp "$config" "$dir/.config"
+}
+
+hypervisor() {
+	make -C "$src/xen" XEN_TARGET_ARCH=x86_64 debug=n CC="ccache gcc" HOSTCC=gcc "$@"
+}
+
+build() {
+	export CCACHE_DIR="$BUILD/ccache" CCACHE_BASEDIR="$src" CCACHE_NOHASHDIR=1
+	export XEN_BUILD_DATE=- XEN_BUILD_TIME=- XEN_WHOAMI=pvfault XEN_BUILD_HOST=pvfault
+	export XEN_DOMAIN=
+	say "building Xen (cold: two minutes on two cores); log in $dir/build.log"
+	start=$(date +%s)
+	hypervisor -j"$(nproc)" build >"$dir/build.log" 2>&1 || {
+		grep -E 'error|Error|undefined' "$dir/build.log" | head -n 10 >&2
+		die "the build failed; see $dir/build.log"
+	}
+	# Not xen.gz: QEMU's multiboot loader wants the plain file.
+	refresh "$src/xen/xen" "$dir/xen"
+	say "built $dir/xen in $(($(date +%s) - start)) s"
+}
+
+main() {
+	mkdir -p "$dir"
+	unpack
+	tools
+	configure
+	build
+	exit 0
+}
+main
