@@ -26,9 +26,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 QEMU = "qemu-system-x86_64"
 APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
-           "tail cp rm reboot timeout dmesg tr").split()
+           "tail cp rm reboot timeout dmesg tr killall").split()
+DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
+                   ("xl", "xenstored", "xenconsoled", "xen-init-dom0")) + tuple(
+                       f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls"))
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
 FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
+
+# Only dom0 and PVH guests need ACPI; the others do better with the MP table.
+NO_ACPI = "acpi=off"
 
 # What no console may show.
 TROUBLE = re.compile(
@@ -55,6 +61,14 @@ def kernel(config="main", tree="pvfault"):
     image = BUILD / tree / f"out-{config}" / "arch/x86/boot/bzImage"
     if not image.exists():
         raise Failure(f"{image} is missing: run 'make kernel' first.")
+    return image
+
+
+def hypervisor():
+    """Path of the built hypervisor."""
+    image = BUILD / "xen" / "xen"
+    if not image.exists():
+        raise Failure(f"{image} is missing: run 'make xen' first.")
     return image
 
 
@@ -106,21 +120,53 @@ def archive(name, files):
     return out
 
 
+def libraries(path):
+    """The shared libraries of this machine that a program needs."""
+    libs = re.findall(r"(/\S+)", subprocess.check_output(["ldd", path], text=True))
+    return {p.lstrip("/"): pathlib.Path(p).resolve() for p in libs}
+
+
 def with_libraries(program):
     """A program of this machine and the shared libraries it needs."""
     path = shutil.which(program)
     if not path:
         raise Failure(f"{program} is missing: run 'make setup' first.")
-    libs = re.findall(r"(/\S+)", subprocess.check_output(["ldd", path], text=True))
-    return {p.lstrip("/"): pathlib.Path(p).resolve() for p in [path, *libs]}
+    return {path.lstrip("/"): pathlib.Path(path).resolve(), **libraries(path)}
+
+
+def busybox():
+    files = {d: None for d in ("proc", "sys", "dev", "tmp")}
+    files["bin/busybox"] = pathlib.Path(shutil.which("busybox"))
+    files.update({f"bin/{a}": ("->", "busybox") for a in APPLETS})
+    return files
+
+
+@functools.lru_cache(None)
+def dom0_root():
+    """The initramfs of dom0: busybox, Xen's tools and their libraries."""
+    tools = BUILD / "xen" / "tools"
+    files = busybox()
+    for name in DOM0_TOOLS:
+        if not (tools / name).exists():
+            raise Failure(f"{tools / name} is missing: run 'make xen' first.")
+        files[f"bin/{pathlib.Path(name).name}"] = tools / name
+        files.update(libraries(tools / name))
+    # glibc loads this one by name when a thread of xl ends.
+    unwinder = subprocess.check_output(["gcc", "-print-file-name=libgcc_s.so.1"],
+                                       text=True).strip()
+    files["lib/libgcc_s.so.1"] = pathlib.Path(unwinder).resolve()
+    files["etc/xen/xl.conf"] = ""
+    # The tools look for their like where Debian puts them.
+    files["usr/lib/xen-4.17"] = ("->", "/")
+    files["init"] = HERE / "dom0-init"
+    return archive("dom0-root", files)
 
 
 @functools.lru_cache(None)
 def l1_root():
     """The initramfs of L1: busybox, QEMU and its libraries."""
-    files = {d: None for d in ("proc", "sys", "dev", "tmp", "cg")}
-    files["bin/busybox"] = pathlib.Path(shutil.which("busybox"))
-    files.update({f"bin/{a}": ("->", "busybox") for a in APPLETS})
+    files = busybox()
+    files["cg"] = None
     files.update(with_libraries(QEMU))
     for name in FIRMWARE:
         found = [d for d in FIRMWARE_DIRS if os.path.exists(f"{d}/{name}")]
@@ -137,10 +183,13 @@ def smp(cpus):
 
 
 class Boot:
-    """One QEMU with its ports in a folder; a context manager."""
+    """One QEMU with its ports in a folder; a context manager.
+
+    With XEN, a hypervisor's command line, the kernel boots as its dom0.
+    """
 
     def __init__(self, folder, image, initrds=(), append="", options=(),
-                 accel=("-accel", "tcg,thread=multi", "-cpu", "max")):
+                 accel=("-accel", "tcg,thread=multi", "-cpu", "max"), xen=None):
         self.folder = BUILD / "run" / folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.console = self.folder / "console"
@@ -155,12 +204,19 @@ class Boot:
         self.qmp_path = self.folder / "qmp"
         self.qmp_path.unlink(missing_ok=True)
         self.cmd = [QEMU, "-M", "q35", *accel, "-nodefaults", "-no-user-config",
-                    "-display", "none", "-no-reboot", "-kernel", str(image),
+                    "-display", "none", "-no-reboot",
                     "-serial", "file:console", "-serial", "file:results",
                     "-qmp", "unix:qmp,server=on,wait=off", *options]
-        if initrds:
-            self.cmd += ["-initrd", "initrd"]
-        self.cmd += ["-append", f"console=ttyS0 panic=-1 {append}"]
+        if xen is None:
+            self.cmd += ["-kernel", str(image),
+                         "-append", f"console=ttyS0 panic=-1 {NO_ACPI} {append}"]
+            if initrds:
+                self.cmd += ["-initrd", "initrd"]
+        else:
+            # Multiboot. Names in a list of modules must be without commas.
+            shutil.copyfile(image, self.folder / "dom0")
+            self.cmd += ["-kernel", str(hypervisor()), "-append", xen,
+                         "-initrd", f"dom0 console=hvc0 panic=-1 {append},initrd"]
 
     def __enter__(self):
         say(f"booting; console in {os.path.relpath(self.console)}")

@@ -17,9 +17,8 @@
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
- * Results go to the second serial port, one "key value" a line. "phase NAME"
- * tells the harness to throttle the host's swap, or not to; the last line is
- * "done 1".
+ * Results are lines of "key value", see guest.h. "phase NAME" tells
+ * the harness to throttle the host's swap, or not to; the last one is "done 1".
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -13,6 +13,7 @@
 #include "guest.h"
 
 static FILE *results;
+static const char *before = "";	/* each result */
 
 void guest_start(void)
 {
@@ -23,12 +24,17 @@ void guest_start(void)
 		{ "tmpfs", "/tmp" },
 		{ "debugfs", "/sys/kernel/debug" },
 	};
+	char path[64];
 
 	for (unsigned int i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].path, 0755);
 		mount(mounts[i].type, mounts[i].path, mounts[i].type, 0, NULL);
 	}
-	results = fopen("/dev/ttyS1", "w");
+	if (!parameter_text("guest.results", path, sizeof(path)))
+		strcpy(path, "/dev/ttyS1");
+	if (!strcmp(path, "/dev/kmsg"))
+		before = "guest: ";
+	results = fopen(path, "w");
 	if (!results)
 		results = stdout;
 }
@@ -46,6 +52,7 @@ void report(const char *fmt, ...)
 {
 	va_list ap;
 
+	fputs(before, results);
 	va_start(ap, fmt);
 	vfprintf(results, fmt, ap);
 	va_end(ap);

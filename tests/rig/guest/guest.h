@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What every program that runs as a guest's /init needs. */
+/*
+ * What every program that runs as a guest's /init needs.
+ *
+ * Results go to the second serial port, or where guest.results= on the kernel
+ * command line says. A Xen guest has no second serial port; it writes them to
+ * /dev/kmsg, where each is a record that stays in one piece on the console;
+ * there "guest: " comes before the key.
+ */
 #ifndef GUEST_H
 #define GUEST_H
 
