@@ -46,11 +46,14 @@ static void one_run(const char *load)
 	uint64_t began;
 
 	snprintf(jobs, sizeof(jobs), "-j%s", load);
-	make("clean", "-j1", &usage);
+	if (make("clean", "-j1", &usage)) {
+		report("error clean");
+		return;
+	}
 	sync();
 	began = now_ns();
 	if (make("all", jobs, &usage)) {
-		report("error make");
+		report("error all");
 		return;
 	}
 	report("run %s %.3f %.3f %.3f %ld %ld", load, (now_ns() - began) / 1e9,
