@@ -51,8 +51,10 @@
  * NOT_PRESENT
  * ===========
  *
- * A #PF (vector 14, hardware exception, error code 0) injected into the vCPU
- * that touched the page, while Xen keeps that vCPU paused. CR2 is the token:
+ * A #PF (vector 14, hardware exception) injected into the vCPU that touched the
+ * page, while Xen keeps that vCPU paused. Its error code is 4 (user) at CPL 3, else
+ * 0, so that a kernel that doesn't know the token ends that task and lives on; a
+ * frontend doesn't look at it. CR2 is the token:
  *
  *	 63           48 47 46          32 31                            0
  *	+---------------+--+--------------+-------------------------------+
