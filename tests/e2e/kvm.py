@@ -37,6 +37,7 @@ class Guest:
         self.kernel = kernel        # an image, if not the one of this boot
         self.before = ""
         self.said = {}
+        self.console = ""
         self.trouble = []
 
     def script(self):
@@ -109,6 +110,7 @@ def share_out_trouble(console, guests):
         _, found, rest = console.partition(begin)
         text, _, after = rest.partition(end)
         if found:
+            guest.console = text
             guest.trouble = rig.trouble(text)
             console = console.replace(begin + text, "")
     return rig.trouble(console)

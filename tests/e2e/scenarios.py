@@ -14,6 +14,9 @@ READS = 100
 # The KUnit suites in every kernel.
 SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random")
 
+# Preemption models that one kernel can be booted with.
+PREEMPTION = ("none", "voluntary", "full")
+
 # A sabotage of kvm-swap, and the check that it must turn red.
 SABOTAGES = {
     "flip": "memory verified",
@@ -107,11 +110,11 @@ def kvm_sabotage(sabotage):
 
 @scenario("kvm-smp")
 def kvm_smp(sabotage):
-    """2 and 4 vCPUs, for correctness: with one CPU in L1 the overlap of
-    several vCPUs means little."""
+    """2 and 4 vCPUs, and the other preemption models, for correctness: with one
+    CPU in L1 the overlap of several vCPUs means little."""
     v = rig.Verdict("kvm-smp")
-    guests = [Guest(f"smp{n}", "pvfault=on load.secs=10 load.alone=1", vcpus=n)
-              for n in (2, 4)]
+    guests = [Guest(f"smp{n}", f"pvfault=on load.secs=10 load.alone=1 preempt={model}",
+                    vcpus=n) for n, model in ((2, "none"), (4, "voluntary"))]
     v.check("the host's console is clean",
             not run_guests("kvm-smp", guests, reads=4 * READS))
     for guest in guests:
@@ -170,6 +173,10 @@ def kvm_lost_ready(name):
             irq.get("worst_touch_ms", 1e9) < 3000, irq.get("worst_touch_ms"))
     v.check("lost tokens were retried", token.counter("retry") > 0,
             token.counter("retry"))
+    told = re.findall(r"pvfault: kvm: \S+ waited \d+ ms for token 0x\w+, retries",
+                      token.console)
+    v.check("retries are reported in the guest's log, at a limited rate",
+            0 < len(told) <= token.counter("retry"), len(told))
     v.check("a retry comes within a second of its deadline",
             token.get("worst_touch_ms", 1e9) < 4500, token.get("worst_touch_ms"))
     v.metrics.update(repairs=irq.counter("repair"), retries=token.counter("retry"),
@@ -179,40 +186,47 @@ def kvm_lost_ready(name):
     return v
 
 
-def kunit_boot(name, config, options=(), limit=180):
+def kunit_boot(v, config, line, limit):
     """The core's own tests, in a guest without a hypervisor's notifications."""
-    v = rig.Verdict(name)
-    with rig.Boot(name, rig.kernel(config), append="kunit.enable=1",
-                  options=(*rig.smp(2), "-m", "1024", *options)) as boot:
+    with rig.Boot(f"{v.name}-{line.partition('=')[2]}", rig.kernel(config),
+                  append=f"kunit.enable=1 {line}",
+                  options=(*rig.smp(2), "-m", "1024")) as boot:
         for _ in boot.lines(limit):
             pass
         text = boot.text()
     found = re.findall(r"^\s*# (pvfault_\w+): pass:(\d+) fail:(\d+) skip:(\d+) "
                        r"total:(\d+)", text, re.M)
-    v.check("every suite ran", {f[0] for f in found} >= set(SUITES),
+    v.check(f"{line}: every suite ran", {f[0] for f in found} >= set(SUITES),
             [f[0] for f in found])
     passed, failed, skipped, total = (sum(int(f[i]) for f in found)
                                       for i in range(1, 5))
-    for line in re.findall(r"^\s{4}((?:not )?ok \d+ .*)$", text, re.M):
-        v.check(line.split(" ", 2)[2] if line.startswith("ok") else line,
-                line.startswith("ok"))
-    v.check("none failed, most ran", passed > 10 and not failed,
+    for result in re.findall(r"^\s{4}((?:not )?ok \d+ .*)$", text, re.M):
+        good = result.startswith("ok")
+        v.check(f"{line}: {result.split(' ', 2)[2] if good else result}", good)
+    v.check(f"{line}: none failed, most ran", passed > 10 and not failed,
             f"{passed} passed, {failed} failed, {skipped} skipped of {total}")
     # Booted without a root on purpose: the panic at the end is the end.
     text = text.split("Kernel panic - not syncing: VFS")[0]
-    v.check("the console is clean", not rig.trouble(text), rig.trouble(text)[:3])
-    v.metrics.update(passed=passed, failed=failed, skipped=skipped)
+    v.check(f"{line}: the console is clean", not rig.trouble(text),
+            rig.trouble(text)[:3])
+    v.metrics[line] = {"passed": passed, "failed": failed, "skipped": skipped}
+
+
+def kunit_suites(name, config, limit=180):
+    v = rig.Verdict(name)
+    for model in PREEMPTION:
+        kunit_boot(v, config, f"preempt={model}", limit)
     return v
 
 
 @scenario("kunit")
 def kunit(sabotage):
-    return kunit_boot("kunit", "main")
+    return kunit_suites("kunit", "main")
 
 
 @scenario("kunit-debug")
 def kunit_debug(sabotage):
-    return kunit_boot("kunit-debug", "debug", limit=600)
+    return kunit_suites("kunit-debug", "debug", limit=600)
 
 
 @scenario("kvm-swap-debug")
