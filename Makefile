@@ -11,6 +11,7 @@ help:
 	@echo 'For everybody:'
 	@echo '  make demo              build a kernel, boot it as a guest that its host swaps,'
 	@echo '                         without and with pvfault; print one table (15 minutes cold)'
+	@echo '  make demo HV=xen       the same with a Xen guest and the pager in dom0 (20 minutes cold)'
 	@echo '  make test              the tests (25 minutes cold)'
 	@echo '  make apply KDIR=tree   put pvfault into a kernel tree of your own'
 	@echo '  make unapply KDIR=tree take it out again'
@@ -22,7 +23,7 @@ help:
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
-	@echo "                         ($$(cd tests/e2e && python3 -c 'import sys; sys.path.insert(0, "../rig"); import scenarios; print(*scenarios.ALL)'))"
+	@echo "                         ($$(cd tests/e2e && python3 -c 'import sys; sys.path.insert(0, "../rig"); import scenarios, scenarios_xen; print(*scenarios.ALL)'))"
 	@echo '  make bench BENCH=name  one benchmark (hotpath kernbench overlap-user)'
 	@echo '  make lint              checkpatch --strict and sparse'
 	@echo '  make test-all          everything; goes on where it stopped'
@@ -32,6 +33,7 @@ help:
 setup:
 	@scripts/setup.sh
 
+HV	?= kvm
 CONFIG	?= main
 TREE	?= pvfault
 
@@ -45,8 +47,10 @@ xen: setup
 
 .PHONY: demo
 demo: setup
+	@case "$(HV)" in kvm|xen) ;; *) echo "make demo: HV=$(HV) is neither kvm nor xen" >&2; exit 2 ;; esac
 	@scripts/kernel.sh pvfault main
-	@python3 tests/e2e/demo.py
+	@[ "$(HV)" != xen ] || scripts/xen.sh
+	@python3 tests/e2e/demo.py $(HV)
 
 .PHONY: test test-all
 test: setup
@@ -68,7 +72,7 @@ e2e: setup
 	@[ -n "$(SCENARIO)" ] || { echo 'make e2e: say which, SCENARIO=name; make help lists them' >&2; exit 2; }
 	@scripts/kernel.sh pvfault main
 	@case "$(SCENARIO)$(SABOTAGE)" in *lost-ready) scripts/kernel.sh pvfault hostile ;; \
-		*debug*) scripts/kernel.sh pvfault debug ;; esac
+		*debug*) scripts/kernel.sh pvfault debug ;; xen-*) scripts/xen.sh ;; esac
 	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
 
 .PHONY: bench

@@ -5,7 +5,7 @@ host and in turns, so that all meet the same noise."""
 import statistics
 
 import rig
-from kvm import Guest, run_guests
+from kvm import L2, run_guests
 
 ROUNDS = 2
 RATES = (100, 400)
@@ -14,8 +14,8 @@ KERNELS = ("off", "stock", "pvfault")
 
 def guest(name, number):
     if name == "stock":
-        return Guest(f"{name}{number}", "", kernel=rig.kernel("main", "stock"))
-    return Guest(f"{name}{number}", f"pvfault={'off' if name == 'off' else 'on'}")
+        return L2(f"{name}{number}", "", kernel=rig.kernel("main", "stock"))
+    return L2(f"{name}{number}", f"pvfault={'off' if name == 'off' else 'on'}")
 
 
 def overlap_user():

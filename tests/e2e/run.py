@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "rig"))
 import rig  # noqa: E402
 import scenarios  # noqa: E402
+import scenarios_xen  # noqa: E402,F401
 
 
 def main():

@@ -4,7 +4,7 @@
 import re
 
 import rig
-from kvm import Guest, run_guests
+from kvm import L2, run_guests
 
 ALL = {}
 
@@ -74,8 +74,8 @@ def kvm_swap(sabotage):
         raise rig.Failure(f"kvm-swap knows the sabotages lost-ready, "
                           f"{', '.join(SABOTAGES)}, not '{sabotage}'.")
     v = rig.Verdict("kvm-swap")
-    off = Guest("off", "pvfault=off")
-    on = Guest("on", sabotaged(sabotage))
+    off = L2("off", "pvfault=off")
+    on = L2("on", sabotaged(sabotage))
     v.check("the host's console is clean",
             not run_guests("kvm-swap", [off, on], reads=READS))
     check_guest(v, off, asynchronous=False)
@@ -96,7 +96,7 @@ def sabotaged(what):
 def kvm_sabotage(sabotage):
     """Each check of kvm-swap can fail: sabotage them one by one, in one boot."""
     v = rig.Verdict("kvm-sabotage")
-    guests = [Guest(what, f"{sabotaged(what)} load.secs=3 load.alone=1",
+    guests = [L2(what, f"{sabotaged(what)} load.secs=3 load.alone=1",
                     limit=120 if what != "hang" else 45) for what in SABOTAGES]
     run_guests("kvm-sabotage", guests, reads=READS)
     for guest in guests:
@@ -113,7 +113,7 @@ def kvm_smp(sabotage):
     """2 and 4 vCPUs, and the other preemption models, for correctness: with one
     CPU in L1 the overlap of several vCPUs means little."""
     v = rig.Verdict("kvm-smp")
-    guests = [Guest(f"smp{n}", f"pvfault=on load.secs=10 load.alone=1 preempt={model}",
+    guests = [L2(f"smp{n}", f"pvfault=on load.secs=10 load.alone=1 preempt={model}",
                     vcpus=n) for n, model in ((2, "none"), (4, "voluntary"))]
     v.check("the host's console is clean",
             not run_guests("kvm-smp", guests, reads=4 * READS))
@@ -128,7 +128,7 @@ def kvm_smp(sabotage):
 def kvm_nested(sabotage):
     """L2 runs guests of its own while L1 swaps the memory of all of them."""
     v = rig.Verdict("kvm-nested")
-    guest = Guest("nested", "pvfault=on load.secs=15 load.alone=1 load.mb=128 "
+    guest = L2("nested", "pvfault=on load.secs=15 load.alone=1 load.mb=128 "
                   "load.tasks=2 load.guest=2")
     # QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what
     # it can't name only to guests that can't migrate.
@@ -151,8 +151,8 @@ def kvm_nested(sabotage):
 def kvm_lost_ready(name):
     """A host that loses READY: its interrupt (repair), or all of it (retry)."""
     v = rig.Verdict(name)
-    irq = Guest("lost-interrupt", "pvfault=on load.secs=8 load.alone=1", limit=240)
-    token = Guest("lost-token",
+    irq = L2("lost-interrupt", "pvfault=on load.secs=8 load.alone=1", limit=240)
+    token = L2("lost-token",
                   "pvfault=on pvfault_deadline_ms=2000 load.secs=8 load.alone=1",
                   limit=240)
     lose = "/sys/module/kvm/parameters/lose_"
@@ -234,7 +234,7 @@ def kvm_swap_debug(sabotage):
     """kvm-swap with lockdep, raw-lock nesting, atomic-sleep checks and KASAN
     in L2; too slow for figures."""
     v = rig.Verdict("kvm-swap-debug")
-    guest = Guest("debug", "pvfault=on load.secs=20 load.alone=1 load.mb=128",
+    guest = L2("debug", "pvfault=on load.secs=20 load.alone=1 load.mb=128",
                   vcpus=2, mib=512, limit=500)
     v.check("the host's console is clean",
             not run_guests("kvm-swap-debug", [guest], reads=2 * READS,

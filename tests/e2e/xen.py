@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Xen scenarios: a PV dom0 that pages its PVH guests."""
 
-import time
-
 import rig
-from kvm import Guest, guest_initrd, number, share_out_trouble
+from guests import Guest, follow, guest_initrd
 
 PAGEFILE_MIB = 1024
 MACHINE_MIB = 2560
@@ -16,18 +14,29 @@ XEN_LINE = ("com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info "
 
 
 class DomU(Guest):
+    """A PVH guest; with PAGER, options of pvfault-pager, one that is paged."""
+
+    pager = None
+
     def script(self):
         options = " ".join(f"'{o}'" for o in self.options)
-        return (f"{self.before}\ndomu {self.name} {self.limit} {self.vcpus} {self.mib} "
+        return (f"{self.before}\npager='{self.pager or ''}'\ndomu {self.name} {self.limit} {self.vcpus} {self.mib} "
                 f"'{self.line}' {options}\n")
+
+
+def pager_program():
+    """Build the pager for dom0."""
+    out = rig.BUILD / "pager"
+    rig.run("make", "-s", "-C", rig.ROOT / "tools/pvfault", f"OUT={out}")
+    return out / "pvfault-pager"
 
 
 def run_guests(folder, guests, reads=100, files=None, setup=""):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
-    they say. The disk of the page file gives READS reads a second while a
-    guest walks its memory, as many as it can else."""
+    they say. The disk of the page file gives READS reads a second while a guest
+    walks its memory, and as many as it can else."""
     script = f"{setup}\n" + "".join(g.script() for g in guests)
-    parts = [rig.dom0_root(),
+    parts = [rig.dom0_root(pager_program()),
              rig.archive(f"{folder}-domu", {
                  "scenario.sh": script, "domu-kernel": rig.kernel(),
                  "domu-initrd": guest_initrd(), **(files or {})})]
@@ -35,26 +44,10 @@ def run_guests(folder, guests, reads=100, files=None, setup=""):
     disk.parent.mkdir(parents=True, exist_ok=True)
     with open(disk, "wb") as f:
         f.truncate(PAGEFILE_MIB << 20)
-    by_name = {g.name: g for g in guests}
-    current, began = None, time.monotonic()
 
     with rig.Boot(folder, rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE,
                   options=("-m", str(MACHINE_MIB), "-drive",
                            "if=none,id=pagefile,format=raw,file=pagefile,cache=unsafe",
                            "-device", "virtio-blk-pci,drive=pagefile")) as boot:
-        for line in boot.lines(90 + sum(g.limit + 20 for g in guests)):
-            key, _, value = line.partition(" ")
-            if key == "run":
-                current = by_name[value]
-                rig.say(f"guest {current.name}, {current.vcpus} vCPU, "
-                        f"{time.monotonic() - began:.0f} s since the start")
-            elif key == "phase":
-                limit = reads if value == "walk" else 0
-                boot.qmp("block_set_io_throttle", device="pagefile", bps=0, bps_rd=0,
-                         bps_wr=0, iops=0, iops_rd=limit, iops_wr=0)
-            elif key == "exit":
-                current.said["exit"] = number(value)
-                current = None
-            elif current and value:
-                current.said[key] = number(value)
-        return share_out_trouble(boot.text(), guests)
+        return follow(boot, guests, "pagefile", reads,
+                      90 + sum(g.limit + 20 for g in guests))

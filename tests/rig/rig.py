@@ -26,7 +26,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 QEMU = "qemu-system-x86_64"
 APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
-           "tail cp rm reboot timeout dmesg tr killall").split()
+           "tail cp rm reboot timeout dmesg tr killall mke2fs dd cut").split()
 DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
                    ("xl", "xenstored", "xenconsoled", "xen-init-dom0")) + tuple(
                        f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls"))
@@ -142,8 +142,8 @@ def busybox():
 
 
 @functools.lru_cache(None)
-def dom0_root():
-    """The initramfs of dom0: busybox, Xen's tools and their libraries."""
+def dom0_root(pager):
+    """The initramfs of dom0: busybox, Xen's tools, the pager, all libraries."""
     tools = BUILD / "xen" / "tools"
     files = busybox()
     for name in DOM0_TOOLS:
@@ -151,6 +151,8 @@ def dom0_root():
             raise Failure(f"{tools / name} is missing: run 'make xen' first.")
         files[f"bin/{pathlib.Path(name).name}"] = tools / name
         files.update(libraries(tools / name))
+    files["bin/pvfault-pager"] = pager
+    files.update(libraries(pager))
     # glibc loads this one by name when a thread of xl ends.
     unwinder = subprocess.check_output(["gcc", "-print-file-name=libgcc_s.so.1"],
                                        text=True).strip()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests that tell what they see, whatever hypervisor runs them."""
+
+import pathlib
+import time
+
+import rig
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def guest_initrd():
+    program = rig.guest_program("pvload", *sorted((HERE / "guest").glob("*.c")))
+    return rig.archive("l2", {"proc": None, "sys": None, "dev": None,
+                              "init": program})
+
+
+def number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+class Guest:
+    """One line of a plan: a guest to boot, and what it said."""
+
+    def __init__(self, name, line, vcpus=1, mib=256, limit=150, options=(),
+                 kernel=None):
+        self.name, self.line, self.vcpus = name, line, vcpus
+        self.mib, self.limit, self.options = mib, limit, options
+        self.kernel = kernel        # an image, if not the one of this boot
+        self.before = ""
+        self.said = {}
+        self.console = ""
+        self.trouble = []
+
+    def get(self, key, default=None):
+        return self.said.get(key, default)
+
+    def counter(self, name):
+        return int(self.get(f"counter.{name}", 0))
+
+    @property
+    def done(self):
+        return self.get("done") == 1
+
+
+def follow(boot, guests, disk, reads, limit):
+    """Collect what GUESTS say while BOOT runs, for LIMIT seconds at most.
+
+    DISK, where the host keeps their memory, gives READS reads a second while a
+    guest walks its memory, and as many as it can while it fills and verifies it.
+    """
+    by_name = {g.name: g for g in guests}
+    current, done, began = None, 0, time.monotonic()
+    for line in boot.lines(limit):
+        key, _, value = line.partition(" ")
+        if key == "run":
+            current = by_name[value]
+            done += 1
+            rig.say(f"guest {done} of {len(guests)}: {current.name}, "
+                    f"{current.vcpus} vCPU, {time.monotonic() - began:.0f} s "
+                    "since the start")
+        elif key == "phase":
+            boot.qmp("block_set_io_throttle", device=disk, bps=0, bps_rd=0, bps_wr=0,
+                     iops=0, iops_rd=reads if value == "walk" else 0, iops_wr=0)
+        elif key == "exit":
+            current.said["exit"] = number(value)
+            current = None
+        elif current and value:
+            current.said[key] = number(value)
+    return share_out_trouble(boot.text(), guests)
+
+
+def share_out_trouble(console, guests):
+    """Give each guest the trouble on its console; return that of the host."""
+    for guest in guests:
+        begin, end = (f"=== {what} of {guest.name}\n" for what in ("console", "end"))
+        _, found, rest = console.partition(begin)
+        text, _, after = rest.partition(end)
+        if found:
+            guest.console = text
+            guest.trouble = rig.trouble(text)
+            console = console.replace(begin + text, "")
+    return rig.trouble(console)

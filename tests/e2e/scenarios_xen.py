@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What each Xen scenario boots, and what must have come out of it."""
+
+import rig
+from scenarios import READS, check_guest, figures, scenario
+from xen import DomU, run_guests
+
+# 192 MiB of ZONE_MOVABLE, most of it for the load. The guest keeps 225 MiB, so
+# that about 65 of the load's 160 are out at any time.
+MIB = 320
+LINE = "kernelcore=128M"
+PAGER = "--target 225"
+
+# A sabotage of xen-paging, and the check that it must turn red.
+SABOTAGES = {
+    "flip": "memory verified",
+    "hang": "came to its end",
+    "warning": "consoles are clean",
+    "early": "nobody is left asleep",
+    "off": "async faults happened",
+}
+
+
+def domu(name, line="", pager=PAGER, **more):
+    guest = DomU(name, f"{LINE} {line}", mib=MIB, **more)
+    guest.pager = pager
+    return guest
+
+
+def check_paged(v, guest, told=True):
+    """What holds for every guest with a pager."""
+    check_guest(v, guest, asynchronous=told)
+    name = guest.name
+    v.check(f"{name}: pages went out and came in",
+            guest.get("pager.page_ins", 0) > 100, guest.get("pager.page_ins"))
+    v.check(f"{name}: the pager ended well, without a bug of its own",
+            guest.get("pager.pager_exit") == 0 and guest.get("pager.bugs") == 0,
+            f"exit {guest.get('pager.pager_exit')}, {guest.get('pager.bugs')} bugs")
+
+
+def held(guest):
+    """Why vCPUs were held, as the pager counted."""
+    prefix = "pager.held_"
+    return {k.removeprefix(prefix): int(v) for k, v in guest.said.items()
+            if k.startswith(prefix)}
+
+
+@scenario("xen-paging")
+def xen_paging(sabotage):
+    """The main job under Xen: the same guest, paged as Xen does it, with its
+    vCPU held at each missing page, and with pvfault."""
+    if sabotage and sabotage not in SABOTAGES:
+        raise rig.Failure(f"xen-paging knows the sabotages {', '.join(SABOTAGES)}, "
+                          f"not '{sabotage}'.")
+    v = rig.Verdict("xen-paging")
+    off = domu("off", pager=f"{PAGER} --hold")
+    on = sabotaged(sabotage)
+    on.name = "on"
+    smp = domu("smp", "load.secs=10 load.alone=1", vcpus=2)
+    guests = [off, on] if sabotage else [off, on, smp]
+    v.check("the consoles of Xen and dom0 are clean",
+            not run_guests("xen-paging", guests, reads=READS))
+    check_paged(v, off, told=False)
+    for guest in guests[1:]:
+        check_paged(v, guest)
+    a, b = off.get("overlap", 0), on.get("overlap", 0)
+    v.check("overlap_on >= 3 x overlap_off", b >= 3 * a > 0, f"{b} against {a}")
+    v.metrics.update(figures(off, on))
+    v.metrics.update(page_ins_off=off.get("pager.page_ins"),
+                     page_ins_on=on.get("pager.page_ins"), held=held(on),
+                     async_faults_smp=smp.counter("sleep"), corrupt_smp=smp.get("corrupt"))
+    return v
+
+
+def sabotaged(what):
+    if what == "off":
+        return domu(what, pager=f"{PAGER} --hold")
+    return domu(what, f"load.sabotage={what}" if what else "")
+
+
+@scenario("xen-sabotage")
+def xen_sabotage(sabotage):
+    """Each check of xen-paging can fail: sabotage them one by one, in one boot."""
+    v = rig.Verdict("xen-sabotage")
+    guests = [sabotaged(what) for what in SABOTAGES]
+    for guest in guests:
+        guest.line += " load.secs=3 load.alone=1"
+        guest.limit = 45 if guest.name == "hang" else 120
+    run_guests("xen-sabotage", guests, reads=READS)
+    for guest in guests:
+        scratch = rig.Verdict("scratch", quiet=True)
+        check_paged(scratch, guest)
+        failed = [c["name"] for c in scratch.checks if not c["pass"]]
+        want = f"{guest.name}: {SABOTAGES[guest.name]}"
+        v.check(f"sabotage turns red: {want}", want in failed, failed)
+    return v
+
+
+@scenario("xen-pressure")
+def xen_pressure(sabotage):
+    """Ten minutes at full pressure: the pager takes all that it may."""
+    v = rig.Verdict("xen-pressure")
+    guest = domu("pressure", "load.secs=600 load.alone=1", pager="--target 140",
+                 vcpus=2, limit=1200)
+    v.check("the consoles of Xen and dom0 are clean",
+            not run_guests("xen-pressure", [guest], reads=4 * READS))
+    check_paged(v, guest)
+    v.metrics.update(async_faults=guest.counter("sleep"), held=held(guest),
+                     page_ins=guest.get("pager.page_ins"),
+                     corrupt=guest.get("corrupt"),
+                     worst_touch_ms=guest.get("worst_touch_ms"))
+    return v
