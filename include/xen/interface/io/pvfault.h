@@ -112,6 +112,8 @@
  *
  * All fields are little-endian and written with one store. Indices run freely
  * through 32 bits; entry i lies at entry[i % length], length = 256 << order.
+ * Before Initialised all is 0 but event, which is 1: with 0 the first entry
+ * would not be announced.
  *
  * Backend, to say READY:
  *	if prod - cons >= length: all += 1 (there is no room for this one)
@@ -214,7 +216,8 @@
  *
  * The frontend leaves (suspend, kexec, device unbound):
  *						clears tell[]; Closing
- *	tells nobody; brings back every page;
+ *	tells nobody; may say Closing;
+ *	brings back every page;
  *	READY to all who sleep; unmaps, unbinds
  *	Closed
  *						disarms its recogniser, revokes
@@ -235,10 +238,16 @@
  * after some seconds; it then can't reuse the shared pages. A crashing frontend
  * clears tell[] and says nothing: it is served as if there were no pvfault.
  *
- * From Closed, the frontend connects again when it sees InitWait.
+ * From Closed, who has left comes back first. A backend that is Closed because
+ * the frontend left stays so until it sees the frontend Initialising, and then
+ * says InitWait. (After kexec it is the bus of the next kernel that says so, and
+ * only if it finds both ends Closed.) A backend that left itself says InitWait.
+ * A frontend that is Closed and sees InitWait connects, or stays Closed: it has
+ * nothing to offer yet, or is switched off. A backend that finds the frontend
+ * Closed in any other state than InitWait and Closed does as for Closing.
  *
- * Recovery: a backend that finds the frontend Connected when it starts has had
- * an earlier life. It maps the same grants, binds the same port (Xen has made it
+ * Recovery: a backend that finds the frontend Connected or Reconfiguring when it
+ * starts has had an earlier life. It maps the same grants, binds the same port (Xen has made it
  * unbound), goes on behind prod with a new generation, and says READY for the
  * tokens of its earlier life or, when it doesn't know them, READY for all. The
  * frontend notices nothing; its sleepers sleep on.
