@@ -21,7 +21,10 @@ cd "$TOP"
 # COMPLEX_MACRO, MACRO_ARG_REUSE: the list of events is a macro of macros.
 # OPEN_ENDED_LINE, PARENTHESIS_ALIGNMENT: how the kernel writes trace events.
 # OPEN_BRACE: mistakes a parameter that is a function for a function.
+# CAMELCASE: Xen's names of device states.
+# PREFER_KERNEL_TYPES: a header of a protocol has to compile outside the kernel.
 ignore=COMPLEX_MACRO,MACRO_ARG_REUSE,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,OPEN_BRACE
+ignore=$ignore,CAMELCASE,PREFER_KERNEL_TYPES
 for f in $(overlay | grep '\.[ch]$'); do
 	case $f in
 	include/xen/interface/*) # as its neighbours: not the kernel's alone
