@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What both ends write into XenStore. A value that isn't exactly what the
+ * protocol says is an error, whatever could be made of it.
+ */
+
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include <xen/xenbus.h>
+
+#include "xen.h"
+
+/*
+ * Read a decimal number of no more than 9 digits at @text, which ends at @end
+ * or with the string. kstrtouint() would take signs and a newline, too.
+ */
+static bool parse_number(const char *text, char end, unsigned int *value,
+			 const char **rest)
+{
+	unsigned int digits;
+
+	*value = 0;
+	for (digits = 0; isdigit(text[digits]); digits++) {
+		if (digits == 9)
+			return false;
+		*value = *value * 10 + text[digits] - '0';
+	}
+	*rest = text + digits;
+	return digits && (!**rest || **rest == end);
+}
+
+static bool parse_limit(const char *text, unsigned int min, unsigned int max,
+			unsigned int *value)
+{
+	const char *rest;
+
+	return text && parse_number(text, '\0', value, &rest) &&
+	       *value >= min && *value <= max;
+}
+
+/* Is ours in the list? Looks at all of it, for all of it has to make sense. */
+static bool parse_versions(const char *text)
+{
+	unsigned int version;
+	const char *rest;
+	bool found = false;
+
+	if (!text)
+		return false;
+	for (;; text = rest + 1) {
+		if (!parse_number(text, ',', &version, &rest))
+			return false;
+		found |= version == XEN_PVFAULT_VERSION;
+		if (!*rest)
+			return found;
+	}
+}
+
+/**
+ * xen_pvfault_parse_limits() - make sense of the backend's nodes
+ * @versions: value of the node of this name, NULL if there is none
+ * @order: of max-ring-page-order
+ * @ranges: of max-ranges
+ * @limits: filled in
+ *
+ * Context: any.
+ * Return: NULL, or the name of a node that is missing or makes no sense.
+ */
+const char *xen_pvfault_parse_limits(const char *versions, const char *order,
+				     const char *ranges,
+				     struct xen_pvfault_limits *limits)
+{
+	if (!parse_versions(versions))
+		return XEN_PVFAULT_NODE_VERSIONS;
+	if (!parse_limit(order, 0, XEN_PVFAULT_MAX_RING_PAGE_ORDER,
+			 &limits->ring_page_order))
+		return XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER;
+	if (!parse_limit(ranges, 1, XEN_PVFAULT_MAX_RANGES, &limits->ranges))
+		return XEN_PVFAULT_NODE_MAX_RANGES;
+	return NULL;
+}
+
+/* The value, to be freed, or NULL if it is missing or holds a zero octet. */
+static char *read_node(struct xenbus_device *dev, const char *node)
+{
+	unsigned int len;
+	char *text = xenbus_read(XBT_NIL, dev->otherend, node, &len);
+
+	if (IS_ERR(text))
+		return NULL;
+	if (strlen(text) != len) {
+		kfree(text);
+		return NULL;
+	}
+	return text;
+}
+
+/**
+ * xen_pvfault_read_limits() - read the backend's nodes
+ * @dev: the device; its backend is in InitWait
+ * @limits: filled in
+ *
+ * Context: may sleep.
+ * Return: as xen_pvfault_parse_limits().
+ */
+const char *xen_pvfault_read_limits(struct xenbus_device *dev,
+				    struct xen_pvfault_limits *limits)
+{
+	char *versions = read_node(dev, XEN_PVFAULT_NODE_VERSIONS);
+	char *order = read_node(dev, XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER);
+	char *ranges = read_node(dev, XEN_PVFAULT_NODE_MAX_RANGES);
+	const char *bad;
+
+	bad = xen_pvfault_parse_limits(versions, order, ranges, limits);
+	kfree(versions);
+	kfree(order);
+	kfree(ranges);
+	return bad;
+}
+
+static int write_number(struct xenbus_transaction t, struct xenbus_device *dev,
+			const char *node, unsigned int value)
+{
+	return xenbus_printf(t, dev->nodename, node, "%u", value);
+}
+
+static int write_rings(struct xenbus_transaction t, struct xenbus_device *dev,
+		       const struct xen_pvfault_share *s)
+{
+	char node[sizeof(XEN_PVFAULT_NODE_RING_REF) + 10];
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < 1U << s->order; i++) {
+		snprintf(node, sizeof(node), XEN_PVFAULT_NODE_RING_REF "%u", i);
+		err = write_number(t, dev, node, s->ring_ref[i]);
+	}
+	return err;
+}
+
+static int write_all(struct xenbus_transaction t, struct xenbus_device *dev,
+		     const struct xen_pvfault_share *s, const char *offer)
+{
+	return write_number(t, dev, XEN_PVFAULT_NODE_VERSION, XEN_PVFAULT_VERSION) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_FRONT_REF, s->front_ref) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_RING_PAGE_ORDER, s->order) ?:
+	       write_rings(t, dev, s) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_EVENT_CHANNEL, s->port) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_MAX_OUTSTANDING,
+			    XEN_PVFAULT_RING_LENGTH(s->order)) ?:
+	       xenbus_write(t, dev->nodename, XEN_PVFAULT_NODE_OFFER, offer);
+}
+
+/**
+ * xen_pvfault_write_nodes() - write the frontend's nodes, all or none
+ * @dev: the device
+ * @s: what is shared
+ * @offer: as text
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative error.
+ */
+int xen_pvfault_write_nodes(struct xenbus_device *dev,
+			    const struct xen_pvfault_share *s, const char *offer)
+{
+	struct xenbus_transaction t;
+	int err;
+
+	/* Again as long as somebody else changed the same folders. */
+	do {
+		err = xenbus_transaction_start(&t);
+		if (err)
+			return err;
+		err = write_all(t, dev, s, offer);
+		if (err) {
+			xenbus_transaction_end(t, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(t, 0);
+	} while (err == -EAGAIN);
+	return err;
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which memory may be taken away: ZONE_MOVABLE, for no kernel data lies in it.
+ *
+ * With one exception. A zone made by kernelcore= or movablecore= spans memory
+ * that memblock had handed out long before there were zones, from the top down:
+ * struct pages, per-CPU areas, the large hash tables, the initrd. It shows as
+ * PageReserved. So does a hole. Memory added with its struct pages inside shows
+ * these as PageVmemmapSelfHosted. Nothing of that is offered.
+ */
+
+#include <linux/bug.h>
+#include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/memory_hotplug.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "xen.h"
+
+/* Two numbers of 64 bits, a plus and a blank. */
+#define XEN_PVFAULT_RANGE_TEXT	42
+
+/**
+ * xen_pvfault_offer_init() - begin with nothing
+ * @o: the offer
+ * @max: how many ranges it may have, 1 to XEN_PVFAULT_MAX_RANGES
+ *
+ * Context: any.
+ */
+void xen_pvfault_offer_init(struct xen_pvfault_offer *o, unsigned int max)
+{
+	o->max = clamp_t(unsigned int, max, 1, XEN_PVFAULT_MAX_RANGES);
+	o->nr = 0;
+	o->open = (struct xen_pvfault_range) { };
+}
+
+/* The open range ends. If there is no room, the smallest one is given up. */
+static void xen_pvfault_offer_flush(struct xen_pvfault_offer *o)
+{
+	unsigned int i, small = 0;
+
+	if (!o->open.count)
+		return;
+	if (o->nr == o->max) {
+		for (i = 1; i < o->nr; i++)
+			if (o->range[i].count < o->range[small].count)
+				small = i;
+		if (o->range[small].count >= o->open.count)
+			goto out;
+		o->nr--;
+		memmove(&o->range[small], &o->range[small + 1],
+			(o->nr - small) * sizeof(o->range[0]));
+	}
+	o->range[o->nr++] = o->open;
+out:
+	o->open.count = 0;
+}
+
+/**
+ * xen_pvfault_offer_add() - offer some more pages
+ * @o: the offer
+ * @start: the first one's frame number, not below what was added before
+ * @count: how many
+ *
+ * Ranges that touch become one. If there are too many, the largest ones are
+ * kept: what isn't offered isn't taken away, which is always safe.
+ *
+ * Context: any.
+ */
+void xen_pvfault_offer_add(struct xen_pvfault_offer *o, u64 start, u64 count)
+{
+	if (o->open.count && o->open.start + o->open.count == start) {
+		o->open.count += count;
+		return;
+	}
+	xen_pvfault_offer_flush(o);
+	o->open = (struct xen_pvfault_range) { start, count };
+}
+
+/**
+ * xen_pvfault_offer_finish() - nothing more will be added
+ * @o: the offer
+ *
+ * Context: any.
+ */
+void xen_pvfault_offer_finish(struct xen_pvfault_offer *o)
+{
+	xen_pvfault_offer_flush(o);
+}
+
+/**
+ * xen_pvfault_offer_overlaps() - is any of these pages on offer?
+ * @o: the offer, finished
+ * @start: the first page's frame number
+ * @count: how many
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool xen_pvfault_offer_overlaps(const struct xen_pvfault_offer *o, u64 start, u64 count)
+{
+	const struct xen_pvfault_range *r;
+
+	for (r = o->range; r < o->range + o->nr; r++)
+		if (start < r->start + r->count && r->start < start + count)
+			return true;
+	return false;
+}
+
+/**
+ * xen_pvfault_offer_pages() - how many pages are on offer
+ * @o: the offer, finished
+ *
+ * Context: any.
+ * Return: the sum of all ranges.
+ */
+u64 xen_pvfault_offer_pages(const struct xen_pvfault_offer *o)
+{
+	u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < o->nr; i++)
+		sum += o->range[i].count;
+	return sum;
+}
+
+/**
+ * xen_pvfault_offer_format() - the offer as it stands in XenStore
+ * @o: the offer, finished
+ *
+ * Context: may sleep.
+ * Return: a string to be freed with kfree(), or NULL without memory.
+ */
+char *xen_pvfault_offer_format(const struct xen_pvfault_offer *o)
+{
+	size_t size = o->nr * XEN_PVFAULT_RANGE_TEXT + 1, used = 0;
+	char *text = kzalloc(size, GFP_KERNEL);
+	unsigned int i;
+
+	for (i = 0; text && i < o->nr; i++)
+		used += scnprintf(text + used, size - used, "%s%llu+%llu",
+				  i ? " " : "", o->range[i].start,
+				  o->range[i].count);
+	return text;
+}
+
+static bool xen_pvfault_may_offer(struct page *page)
+{
+	return is_zone_movable_page(page) && !PageReserved(page) &&
+	       !PageVmemmapSelfHosted(page) && !PageHWPoison(page);
+}
+
+/* Offer what may be offered of [@pfn, @end), which lies in one subsection. */
+static void xen_pvfault_scan_chunk(struct xen_pvfault_offer *o, unsigned long pfn,
+				   unsigned long end,
+				   const struct xen_pvfault_range *without)
+{
+	struct page *page = pfn_to_online_page(pfn);
+
+	/* Memory is added and taken online in units of at least a subsection. */
+	if (!page)
+		return;
+	for (; pfn < end; pfn++, page++)
+		if (pfn - without->start >= without->count &&
+		    xen_pvfault_may_offer(page))
+			xen_pvfault_offer_add(o, pfn, 1);
+}
+
+static struct zone *xen_pvfault_movable_zone(int nid)
+{
+	struct zone *zone = &NODE_DATA(nid)->node_zones[ZONE_MOVABLE];
+
+	return populated_zone(zone) ? zone : NULL;
+}
+
+/**
+ * xen_pvfault_offer_scan() - look what there is to offer
+ * @o: initialised; finished when this returns
+ * @without: pages not to be offered, though they look as if
+ *
+ * One pass over the memory that the nodes' movable zones span; some
+ * milliseconds for each GiB. In an HVM or PVH guest a page's number in Linux
+ * is its number in Xen.
+ *
+ * Context: may sleep, memory hotplug is locked.
+ */
+void xen_pvfault_offer_scan(struct xen_pvfault_offer *o,
+			    const struct xen_pvfault_range *without)
+{
+	unsigned long pfn = ULONG_MAX, end = 0, next;
+	int nid;
+
+	for_each_online_node(nid) {
+		struct zone *zone = xen_pvfault_movable_zone(nid);
+
+		if (zone) {
+			pfn = min(pfn, zone->zone_start_pfn);
+			end = max(end, zone_end_pfn(zone));
+		}
+	}
+	for (; pfn < end; pfn = next) {
+		next = min(end, ALIGN(pfn + 1, PAGES_PER_SUBSECTION));
+		xen_pvfault_scan_chunk(o, pfn, next, without);
+		cond_resched();
+	}
+	xen_pvfault_offer_finish(o);
+}
+
+/**
+ * xen_pvfault_can_offer() - is there a movable zone at all?
+ *
+ * Context: any; may be outdated if memory hotplug isn't locked.
+ * Return: true if so.
+ */
+bool xen_pvfault_can_offer(void)
+{
+	int nid;
+
+	for_each_online_node(nid)
+		if (xen_pvfault_movable_zone(nid))
+			return true;
+	return false;
+}

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who says which state when.
+ *
+ * There is one function that looks at the backend's state and does what is to
+ * be done next, state_step(). It is called for each event of XenStore's, and by
+ * whoever waits for the backend at a time when such events are not delivered:
+ * the thread that delivers them is the one that suspends the domain, and the
+ * bus ignores them from reboot on.
+ *
+ *	phase		xenbus state	left when
+ *	IDLE		Initialising,	the backend is in InitWait
+ *			Closed
+ *	OFFERED		Initialised	the backend is Connected
+ *	CONNECTED	Connected	the offer has changed
+ *	RECONFIGURING	Reconfiguring	the backend is Reconfigured
+ *	CLOSING		Closing		the backend is Closed, or the device gone
+ *
+ * From each phase between IDLE and CLOSING to CLOSING: because the backend is,
+ * or because we leave. Armed, with shared pages, in all phases but IDLE.
+ */
+
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include <xen/xenbus.h>
+
+#include "xen.h"
+
+enum state_phase {
+	IDLE,
+	OFFERED,
+	CONNECTED,
+	RECONFIGURING,
+	CLOSING,
+};
+
+static struct {
+	/*
+	 * Guards all other fields, and what is said to the backend. CPU hotplug
+	 * and memory hotplug are locked inside it, never around it.
+	 */
+	struct mutex lock;
+	struct xenbus_device *dev;	/* NULL: no device */
+	enum state_phase phase;
+	bool held;			/* don't connect: suspending, leaving */
+	bool left;			/* we left, so it is us who come back */
+	bool served;			/* was Connected since it was IDLE */
+	u32 serial;			/* of the offer in XenStore */
+	struct xen_pvfault_share share;
+} state = {
+	.lock = __MUTEX_INITIALIZER(state.lock),
+};
+
+static void state_kicked(struct work_struct *work);
+static DECLARE_WORK(state_kick_work, state_kicked);
+
+/*
+ * Not for us, or not now. The bus would hold up the boot for a device that
+ * stays in Initialising. Says why once, if there is something to say.
+ */
+static void state_refuse(struct xenbus_device *dev, int err, const char *why)
+{
+	if (why && dev->state != XenbusStateClosed)
+		xenbus_dev_error(dev, err, "%s", why);
+	xenbus_switch_state(dev, XenbusStateClosed);
+}
+
+static void state_close_share(void)
+{
+	xen_pvfault_offered_close();
+	/* First, for READY goes nowhere without a backend. Disarming wakes all. */
+	xen_pvfault_reader_close(&xen_pvfault_reader);
+	xen_pvfault_disarm();
+	if (state.share.front)
+		xen_pvfault_share_close(&state.share);
+}
+
+static int state_offer(struct xenbus_device *dev, unsigned int max_ranges)
+{
+	char *text;
+	int err;
+
+	xen_pvfault_offered_open(max_ranges);
+	text = xen_pvfault_offered_text(&state.serial);
+	if (!text)
+		return -ENOMEM;
+	err = xen_pvfault_write_nodes(dev, &state.share, text);
+	kfree(text);
+	return err;
+}
+
+/* IDLE to OFFERED. */
+static void state_connect(struct xenbus_device *dev)
+{
+	struct xen_pvfault_limits limits;
+	const char *bad;
+	int err;
+
+	if (!xen_pvfault_can_offer()) {
+		state_refuse(dev, -ENOMEM, "no ZONE_MOVABLE to offer, see kernelcore=");
+		return;
+	}
+	bad = xen_pvfault_read_limits(dev, &limits);
+	if (bad) {
+		xenbus_dev_fatal(dev, -EINVAL, "%s is missing or makes no sense", bad);
+		return;
+	}
+	err = xen_pvfault_arm();
+	if (err) {
+		state_refuse(dev, err, err == -ENODEV ? NULL : "not taken by the core");
+		return;
+	}
+	err = xen_pvfault_share_open(dev, &state.share, limits.ring_page_order) ?:
+	      state_offer(dev, limits.ranges);
+	if (err) {
+		state_close_share();
+		xenbus_dev_fatal(dev, err, "sharing pages");
+		return;
+	}
+	state.phase = OFFERED;
+	state.left = false;
+	reinit_completion(&dev->down);
+	xenbus_switch_state(dev, XenbusStateInitialised);
+}
+
+/* Any phase to CLOSING. */
+static void state_begin_close(struct xenbus_device *dev)
+{
+	xen_pvfault_hush(state.share.front);
+	state.phase = CLOSING;
+	xenbus_switch_state(dev, XenbusStateClosing);
+}
+
+/* Any phase to IDLE: nobody uses what was shared, and no page is missing. */
+static void state_end(struct xenbus_device *dev)
+{
+	xen_pvfault_hush(state.share.front);
+	state_close_share();
+	state.phase = IDLE;
+	state.served = false;
+	xenbus_frontend_closed(dev);
+}
+
+/* CONNECTED to RECONFIGURING, if the offer has changed. */
+static void state_reoffer(struct xenbus_device *dev)
+{
+	char *text;
+	int err;
+
+	if (!xen_pvfault_offered_changed(state.serial))
+		return;
+	text = xen_pvfault_offered_text(&state.serial);
+	err = text ? xenbus_write(XBT_NIL, dev->nodename, XEN_PVFAULT_NODE_OFFER, text) :
+		     -ENOMEM;
+	kfree(text);
+	if (err) {
+		/* Memory that isn't ours to offer any more is on offer. */
+		xenbus_dev_error(dev, err, "writing the offer");
+		state.left = true;
+		state_begin_close(dev);
+		return;
+	}
+	state.phase = RECONFIGURING;
+	xenbus_switch_state(dev, XenbusStateReconfiguring);
+}
+
+static void state_backend_init_wait(struct xenbus_device *dev)
+{
+	/*
+	 * A backend that waits for us to begin serves nobody, so this is as
+	 * good as Closed, which we have missed.
+	 */
+	if (state.served)
+		state_end(dev);
+	/* Not from Closing, where an error has put us: Closed comes first. */
+	if (state.phase == IDLE && !state.held && dev->state != XenbusStateClosing)
+		state_connect(dev);
+}
+
+static void state_backend_connected(struct xenbus_device *dev)
+{
+	switch (state.phase) {
+	case IDLE:
+		/* Connected to the kernel before this one. */
+		state.left = true;
+		xenbus_switch_state(dev, XenbusStateClosing);
+		break;
+	case OFFERED:
+		state.phase = CONNECTED;
+		state.served = true;
+		xen_pvfault_offered_agreed(state.serial);
+		xenbus_switch_state(dev, XenbusStateConnected);
+		xen_pvfault_tell(state.share.front);
+		fallthrough;
+	case CONNECTED:
+		state_reoffer(dev);
+		break;
+	case RECONFIGURING:
+	case CLOSING:
+		break;
+	}
+}
+
+static void state_backend_closed(struct xenbus_device *dev)
+{
+	if (state.phase != IDLE)
+		state_end(dev);
+	else if (dev->state == XenbusStateClosing)
+		xenbus_frontend_closed(dev);
+	if (state.left && !state.held) {
+		state.left = false;
+		xenbus_switch_state(dev, XenbusStateInitialising);
+	}
+}
+
+/*
+ * Is there nothing any more at @path? Below a folder that isn't ours to read,
+ * XenStore says EACCES to that. Any other error doesn't mean that it is gone.
+ */
+static bool state_no_node(const char *path)
+{
+	char *text = xenbus_read(XBT_NIL, path, "state", NULL);
+
+	if (IS_ERR(text))
+		return PTR_ERR(text) == -ENOENT || PTR_ERR(text) == -EACCES;
+	kfree(text);
+	return false;
+}
+
+/* Do what is to be done next. Context: state.lock is held. */
+static void state_step(void)
+{
+	struct xenbus_device *dev = state.dev;
+
+	/* Without an otherend the bus has given the device up. */
+	if (!dev || !dev->otherend)
+		return;
+	switch (xenbus_read_driver_state(dev->otherend)) {
+	case XenbusStateUnknown:
+		if (state.phase != IDLE &&
+		    (state_no_node(dev->otherend) || state_no_node(dev->nodename)))
+			state_end(dev);
+		break;
+	case XenbusStateInitWait:
+		state_backend_init_wait(dev);
+		break;
+	case XenbusStateConnected:
+		state_backend_connected(dev);
+		break;
+	case XenbusStateReconfigured:
+		if (state.phase == RECONFIGURING) {
+			xen_pvfault_offered_agreed(state.serial);
+			state.phase = CONNECTED;
+			xenbus_switch_state(dev, XenbusStateConnected);
+		}
+		break;
+	case XenbusStateClosing:
+		if (state.phase != IDLE && state.phase != CLOSING)
+			state_begin_close(dev);
+		break;
+	case XenbusStateClosed:
+		state_backend_closed(dev);
+		break;
+	default:
+		break;
+	}
+}
+
+/**
+ * xen_pvfault_state_look() - the backend's state may have changed
+ *
+ * Context: may sleep.
+ */
+void xen_pvfault_state_look(void)
+{
+	mutex_lock(&state.lock);
+	if (!state.held)
+		state_step();
+	mutex_unlock(&state.lock);
+}
+
+static void state_kicked(struct work_struct *work)
+{
+	xen_pvfault_state_look();
+}
+
+/**
+ * xen_pvfault_kick() - the offer may have changed
+ *
+ * Context: any.
+ */
+void xen_pvfault_kick(void)
+{
+	schedule_work(&state_kick_work);
+}
+
+/**
+ * xen_pvfault_state_leave() - leave, until all memory is here
+ * @seconds: how long to wait for that
+ *
+ * From here on nobody but the caller looks at the device, until
+ * xen_pvfault_state_return() or xen_pvfault_state_unbind().
+ *
+ * Context: may sleep.
+ * Return: false if the backend needs more time, or is gone for good.
+ */
+bool xen_pvfault_state_leave(unsigned int seconds)
+{
+	unsigned long deadline = jiffies + seconds * HZ;
+	bool idle;
+
+	mutex_lock(&state.lock);
+	state.held = true;
+	state.left = true;
+	if (state.dev && state.phase != IDLE && state.phase != CLOSING)
+		state_begin_close(state.dev);
+	for (;;) {
+		state_step();
+		idle = state.phase == IDLE;
+		mutex_unlock(&state.lock);
+		if (idle || time_after(jiffies, deadline))
+			return idle;
+		msleep(20);
+		mutex_lock(&state.lock);
+	}
+}
+
+/**
+ * xen_pvfault_state_return() - undo of xen_pvfault_state_leave()
+ *
+ * Context: may sleep.
+ */
+void xen_pvfault_state_return(void)
+{
+	mutex_lock(&state.lock);
+	state.held = false;
+	mutex_unlock(&state.lock);
+	xen_pvfault_kick();
+}
+
+/**
+ * xen_pvfault_state_bind() - there is a device
+ * @dev: the device
+ *
+ * Context: may sleep.
+ * Return: 0, or -EBUSY if there is one already.
+ */
+int xen_pvfault_state_bind(struct xenbus_device *dev)
+{
+	int err = 0;
+
+	mutex_lock(&state.lock);
+	if (state.dev)
+		err = -EBUSY;
+	else
+		state.dev = dev;
+	/* Bound anew to a device that was Closed: come back. */
+	state.left = true;
+	mutex_unlock(&state.lock);
+	return err;
+}
+
+/**
+ * xen_pvfault_state_unbind() - there is no device any more
+ *
+ * Context: may sleep, after xen_pvfault_state_leave().
+ */
+void xen_pvfault_state_unbind(void)
+{
+	mutex_lock(&state.lock);
+	state.dev = NULL;
+	state.held = false;
+	mutex_unlock(&state.lock);
+}
+
+/**
+ * xen_pvfault_state_device() - the device, if there is one
+ *
+ * Context: may sleep.
+ * Return: the device, to be given back by put_device(), or NULL.
+ */
+struct xenbus_device *xen_pvfault_state_device(void)
+{
+	struct xenbus_device *dev;
+
+	mutex_lock(&state.lock);
+	dev = state.dev;
+	if (dev)
+		get_device(&dev->dev);
+	mutex_unlock(&state.lock);
+	return dev;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the core calls: the recogniser, CPUs that come and go, and repair.
+ *
+ * A vCPU's octet in tell[] says in which modes the backend may tell it. It is
+ * written on its own CPU with interrupts off and by nobody else: by the core's
+ * calls, and by an interrupt to each CPU when a connection begins or ends. So
+ * neither has to wait for the other, not even when crashing. The backend looks
+ * at it while Xen keeps the vCPU paused: what a CPU has written is seen.
+ */
+
+#include <linux/atomic.h>
+#include <linux/panic.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
+#include <linux/string.h>
+
+#include <xen/xen-ops.h>
+
+#include "xen.h"
+
+/*
+ * In which modes the core lets a task sleep: see pvfault_may_sleep() in
+ * arch/x86/kernel/pvfault/entry.c, which refuses whatever else is told.
+ */
+#define XEN_PVFAULT_TELL	XEN_PVFAULT_TELL_USER
+
+/* The core wants this CPU to be told. Written on its CPU, with interrupts off. */
+static DEFINE_PER_CPU(bool, tell_wanted);
+
+/* The front page while Connected, else NULL. */
+static struct xen_pvfault_front *tell_front;
+
+/* Written by the state machine only, under its lock. */
+static bool tell_armed;
+
+/* No genuine fault has such an address, so neither mode nor flags matter. */
+static noinstr bool tell_recognise(struct pt_regs *regs, unsigned long error_code,
+				   unsigned long address, pvfault_token_t *token)
+{
+	if (likely(!xen_pvfault_is_token(address)))
+		return false;
+	*token = address;
+	return true;
+}
+
+static void tell_write(struct xen_pvfault_front *front, u8 modes)
+{
+	WRITE_ONCE(front->tell[xen_vcpu_nr(smp_processor_id())], modes);
+}
+
+static int tell_cpu_online(unsigned int cpu)
+{
+	struct xen_pvfault_front *front = READ_ONCE(tell_front);
+
+	if (xen_vcpu_nr(cpu) >= XEN_PVFAULT_MAX_VCPUS)
+		return -ERANGE;
+	__this_cpu_write(tell_wanted, true);
+	if (front)
+		tell_write(front, XEN_PVFAULT_TELL);
+	return 0;
+}
+
+static void tell_cpu_offline(unsigned int cpu)
+{
+	struct xen_pvfault_front *front = READ_ONCE(tell_front);
+
+	__this_cpu_write(tell_wanted, false);
+	if (!front)
+		return;
+	/*
+	 * Crashing, this is the only CPU that is asked, and the next kernel
+	 * may use any.
+	 */
+	if (atomic_read(&panic_cpu) != PANIC_CPU_INVALID)
+		memset(front->tell, 0, sizeof(front->tell));
+	else
+		tell_write(front, 0);
+}
+
+static const struct pvfault_backend tell_backend = {
+	.name		= "xen",
+	.recognise	= tell_recognise,
+	.cpu_online	= tell_cpu_online,
+	.cpu_offline	= tell_cpu_offline,
+	.repair		= xen_pvfault_look,
+};
+
+static void tell_fill_cpu(void *front)
+{
+	if (__this_cpu_read(tell_wanted))
+		tell_write(front, XEN_PVFAULT_TELL);
+}
+
+static void tell_clear_cpu(void *front)
+{
+	if (xen_vcpu_nr(smp_processor_id()) < XEN_PVFAULT_MAX_VCPUS)
+		tell_write(front, 0);
+}
+
+/**
+ * xen_pvfault_tell() - let the backend tell all CPUs the core wants to be told
+ * @front: the front page
+ *
+ * Context: may sleep.
+ */
+void xen_pvfault_tell(struct xen_pvfault_front *front)
+{
+	/*
+	 * First: a CPU that comes online too late for the interrupt sees it.
+	 * Pairs with the barriers in taking a CPU online.
+	 */
+	WRITE_ONCE(tell_front, front);
+	on_each_cpu(tell_fill_cpu, front, true);
+}
+
+/**
+ * xen_pvfault_hush() - let the backend tell nobody
+ * @front: the front page, which no CPU uses any more when this returns
+ *
+ * Context: may sleep.
+ */
+void xen_pvfault_hush(struct xen_pvfault_front *front)
+{
+	/* First, as above. */
+	WRITE_ONCE(tell_front, NULL);
+	on_each_cpu(tell_clear_cpu, front, true);
+}
+
+/**
+ * xen_pvfault_arm() - recognise NOT_PRESENT from here on
+ *
+ * Context: may sleep, inside the state machine's lock.
+ * Return: 0, also if it was armed already, or as pvfault_register().
+ */
+int xen_pvfault_arm(void)
+{
+	int err = tell_armed ? 0 : pvfault_register(&tell_backend);
+
+	tell_armed = !err;
+	return err;
+}
+
+/**
+ * xen_pvfault_disarm() - no NOT_PRESENT will come; wake who sleeps
+ *
+ * Context: may sleep, inside the state machine's lock.
+ */
+void xen_pvfault_disarm(void)
+{
+	if (tell_armed)
+		pvfault_unregister(&tell_backend);
+	tell_armed = false;
+}

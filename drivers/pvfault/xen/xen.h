@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the Xen frontend share. The protocol, and the words for
+ * its parts, are in include/xen/interface/io/pvfault.h.
+ *
+ *	xenbus.c	the device on Xen's bus: suspend, reboot, sysfs
+ *	state.c		who says which state when
+ *	nodes.c		what both ends write into XenStore
+ *	share.c		front page, ring and event channel, as long as connected
+ *	ring.c		taking READY out of the ring
+ *	offer.c		which memory may be taken away: ranges, and their text
+ *	offered.c	what of it the backend knows, and memory hotplug
+ *	tell.c		what the core calls: recogniser, CPUs, repair
+ */
+#ifndef PVFAULT_XEN_H
+#define PVFAULT_XEN_H
+
+#include <linux/pvfault.h>
+#include <linux/spinlock_types.h>
+#include <linux/types.h>
+
+#include <xen/grant_table.h>
+#include <xen/interface/event_channel.h>
+#include <xen/interface/io/pvfault.h>
+
+struct xenbus_device;
+
+/* Counted by the frontend itself; the core counts what comes of it. */
+#define XEN_PVFAULT_COUNTS(X)						\
+	X(events)	/* the event channel's interrupt came */	\
+	X(entries)	/* taken out of the ring */			\
+	X(bad_entries)	/* of these: no token at all, dropped */	\
+	X(overruns)	/* prod was where no backend may put it */	\
+	X(ready_all)	/* steps of all, as seen, and overruns */	\
+	X(unannounced)	/* found by looking without an event */		\
+	X(postponed)	/* a busy ring was left to a work item */
+
+#define XEN_PVFAULT_COUNT_ENUM(name) XEN_PVFAULT_NR_##name,
+enum xen_pvfault_count {
+	XEN_PVFAULT_COUNTS(XEN_PVFAULT_COUNT_ENUM)
+	XEN_PVFAULT_NR_COUNTS
+};
+
+/*
+ * The part of a token that makes it one: the signature, and bit 47 clear. One
+ * shift and one comparison, for every genuine page fault passes here, too.
+ */
+static __always_inline bool xen_pvfault_is_token(u64 value)
+{
+	return value >> (XEN_PVFAULT_SIGNATURE_SHIFT - 1) ==
+	       (u64)XEN_PVFAULT_SIGNATURE << 1;
+}
+
+/* ring.c */
+
+/**
+ * struct xen_pvfault_reader - the frontend's end of the ring
+ * @lock: guards all other fields and the front page's indices: the interrupt,
+ *	a repair and the work item may look at the same time, on any CPU
+ * @front: the front page; NULL while there is no ring
+ * @ring: what the backend writes: each field may change at any time
+ * @length: of the ring, a power of two
+ * @cons: index of the next entry to take; the page's is only a copy
+ * @all: the backend's count of READY for all when last looked at
+ * @ready: where a token goes
+ * @ready_all: where READY for all goes
+ * @count: see XEN_PVFAULT_COUNTS
+ */
+struct xen_pvfault_reader {
+	raw_spinlock_t lock;
+	struct xen_pvfault_front *front;
+	const struct xen_pvfault_ring *ring;
+	u32 length;
+	u32 cons;
+	u32 all;
+	void (*ready)(pvfault_token_t token);
+	void (*ready_all)(void);
+	unsigned long count[XEN_PVFAULT_NR_COUNTS];
+};
+
+/* Ring lengths that one look takes at most; a well-behaved backend needs two. */
+#define XEN_PVFAULT_ROUNDS	4
+
+void xen_pvfault_reader_open(struct xen_pvfault_reader *r,
+			     struct xen_pvfault_front *front,
+			     const struct xen_pvfault_ring *ring, u32 length);
+void xen_pvfault_reader_close(struct xen_pvfault_reader *r);
+unsigned int xen_pvfault_take(struct xen_pvfault_reader *r, bool event, bool *more);
+
+/* offer.c */
+
+/**
+ * struct xen_pvfault_range - neighbouring pages
+ * @start: the first one's frame number
+ * @count: how many
+ */
+struct xen_pvfault_range {
+	u64 start;
+	u64 count;
+};
+
+/**
+ * struct xen_pvfault_offer - the pages that may be taken away
+ * @max: how many ranges there may be
+ * @nr: how many there are
+ * @open: the range that is still growing
+ * @range: ascending, neither overlapping nor touching
+ */
+struct xen_pvfault_offer {
+	unsigned int max;
+	unsigned int nr;
+	struct xen_pvfault_range open;
+	struct xen_pvfault_range range[XEN_PVFAULT_MAX_RANGES];
+};
+
+void xen_pvfault_offer_init(struct xen_pvfault_offer *o, unsigned int max);
+void xen_pvfault_offer_add(struct xen_pvfault_offer *o, u64 start, u64 count);
+void xen_pvfault_offer_finish(struct xen_pvfault_offer *o);
+bool xen_pvfault_offer_overlaps(const struct xen_pvfault_offer *o, u64 start, u64 count);
+u64 xen_pvfault_offer_pages(const struct xen_pvfault_offer *o);
+char *xen_pvfault_offer_format(const struct xen_pvfault_offer *o);
+void xen_pvfault_offer_scan(struct xen_pvfault_offer *o,
+			    const struct xen_pvfault_range *without);
+bool xen_pvfault_can_offer(void);
+
+/* offered.c */
+void xen_pvfault_offered_open(unsigned int max_ranges);
+void xen_pvfault_offered_close(void);
+char *xen_pvfault_offered_text(u32 *serial);
+bool xen_pvfault_offered_changed(u32 serial);
+void xen_pvfault_offered_agreed(u32 serial);
+u64 xen_pvfault_offered_pages(void);
+void xen_pvfault_offered_init(void);
+
+/* nodes.c */
+
+/**
+ * struct xen_pvfault_limits - what the backend takes
+ * @ring_page_order: the largest ring
+ * @ranges: how many an offer may have
+ */
+struct xen_pvfault_limits {
+	unsigned int ring_page_order;
+	unsigned int ranges;
+};
+
+const char *xen_pvfault_parse_limits(const char *versions, const char *order,
+				     const char *ranges,
+				     struct xen_pvfault_limits *limits);
+const char *xen_pvfault_read_limits(struct xenbus_device *dev,
+				    struct xen_pvfault_limits *limits);
+
+/* share.c */
+
+/**
+ * struct xen_pvfault_share - what the backend maps and binds
+ * @front: the front page, or NULL if nothing is shared
+ * @ring: the ring's pages
+ * @front_ref: the front page's grant
+ * @ring_ref: the grants of the ring's pages
+ * @order: 1 << @order pages of ring
+ * @port: event channel of READY
+ * @irq: its interrupt
+ */
+struct xen_pvfault_share {
+	struct xen_pvfault_front *front;
+	struct xen_pvfault_ring *ring;
+	grant_ref_t front_ref;
+	grant_ref_t ring_ref[1 << XEN_PVFAULT_MAX_RING_PAGE_ORDER];
+	unsigned int order;
+	evtchn_port_t port;
+	int irq;
+};
+
+extern struct xen_pvfault_reader xen_pvfault_reader;
+
+int xen_pvfault_share_open(struct xenbus_device *dev, struct xen_pvfault_share *s,
+			   unsigned int max_order);
+void xen_pvfault_share_close(struct xen_pvfault_share *s);
+void xen_pvfault_look(void);
+
+int xen_pvfault_write_nodes(struct xenbus_device *dev,
+			    const struct xen_pvfault_share *s, const char *offer);
+
+/* tell.c */
+int xen_pvfault_arm(void);
+void xen_pvfault_disarm(void);
+void xen_pvfault_tell(struct xen_pvfault_front *front);
+void xen_pvfault_hush(struct xen_pvfault_front *front);
+
+/* state.c */
+void xen_pvfault_state_look(void);
+bool xen_pvfault_state_leave(unsigned int seconds);
+void xen_pvfault_state_return(void);
+int xen_pvfault_state_bind(struct xenbus_device *dev);
+void xen_pvfault_state_unbind(void);
+struct xenbus_device *xen_pvfault_state_device(void);
+void xen_pvfault_kick(void);
+
+#endif /* PVFAULT_XEN_H */
