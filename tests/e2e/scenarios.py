@@ -12,7 +12,7 @@ ALL = {}
 READS = 100
 
 # The KUnit suites in every kernel.
-SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random")
+SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_xen")
 
 # Preemption models that one kernel can be booted with.
 PREEMPTION = ("none", "voluntary", "full")
@@ -187,9 +187,10 @@ def kvm_lost_ready(name):
 
 
 def kunit_boot(v, config, line, limit):
-    """The core's own tests, in a guest without a hypervisor's notifications."""
+    """The KUnit suites, in a guest without a hypervisor's notifications."""
+    # With a movable zone, for what the Xen frontend offers.
     with rig.Boot(f"{v.name}-{line.partition('=')[2]}", rig.kernel(config),
-                  append=f"kunit.enable=1 {line}",
+                  append=f"kunit.enable=1 kernelcore=512M {line}",
                   options=(*rig.smp(2), "-m", "1024")) as boot:
         for _ in boot.lines(limit):
             pass

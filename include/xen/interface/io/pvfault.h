@@ -247,10 +247,10 @@
  * Closed in any other state than InitWait and Closed does as for Closing.
  *
  * Recovery: a backend that finds the frontend Connected or Reconfiguring when it
- * starts has had an earlier life. It maps the same grants, binds the same port (Xen has made it
- * unbound), goes on behind prod with a new generation, and says READY for the
- * tokens of its earlier life or, when it doesn't know them, READY for all. The
- * frontend notices nothing; its sleepers sleep on.
+ * starts has had an earlier life. It maps the same grants, binds the same port
+ * (Xen has made it unbound), goes on behind prod with a new generation, and says
+ * READY for the tokens of its earlier life or, when it doesn't know them, READY
+ * for all. The frontend notices nothing; its sleepers sleep on.
  */
 
 #define XEN_PVFAULT_DEVICE			"pvfault"
