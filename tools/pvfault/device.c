@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The xenbus device, see device.h. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exitcode.h"
+#include "frontend.h"
+#include "log.h"
+#include "pager.h"
+
+#define CLOSING_NS	10000000000ULL	/* for the frontend to answer Closing */
+#define AGAIN_NS	1000000000ULL	/* at most one connection a second */
+#define FORGIVE_NS	60000000000ULL	/* after which we ask for one ourselves */
+
+static void back_path(const struct pager *p, const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "/local/domain/0/backend/%s/%u/0%s%s", XEN_PVFAULT_DEVICE,
+		 p->xen->domid, name ? "/" : "", name ? name : "");
+}
+
+static void error_path(const struct pager *p, char *path, size_t size)
+{
+	snprintf(path, size, "/local/domain/0/error/backend/%s/%u/0/error",
+		 XEN_PVFAULT_DEVICE, p->xen->domid);
+}
+
+static void write_number(struct pager *p, const char *name, uint32_t number)
+{
+	char path[128], value[16];
+	int rc;
+
+	back_path(p, name, path, sizeof(path));
+	snprintf(value, sizeof(value), "%u", number);
+	rc = p->xen->ops->write(p->xen, path, value);
+	if (rc)
+		say("%s of XenStore can't be written: %s", path, strerror(-rc));
+}
+
+static void show(struct pager *p, enum device_phase phase, enum xenbus_state state)
+{
+	p->device.phase = phase;
+	write_number(p, "state", state);
+}
+
+void device_error(struct pager *p, const char *fmt, ...)
+{
+	char path[128], why[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	say("domain %u: %s", p->xen->domid, why);
+	error_path(p, path, sizeof(path));
+	p->xen->ops->write(p->xen, path, why);
+}
+
+bool device_tells(const struct device *d)
+{
+	return d->front && (d->phase == DEVICE_SERVING || d->phase == DEVICE_SHRINKING ||
+			    d->phase == DEVICE_SHRUNK);
+}
+
+bool device_may_evict(const struct device *d)
+{
+	return d->phase == DEVICE_NONE ||
+	       (d->phase == DEVICE_SERVING && d->frontend == XB_CONNECTED);
+}
+
+bool device_closed(const struct device *d)
+{
+	return d->phase == DEVICE_CLOSED || d->phase == DEVICE_NONE;
+}
+
+static void detach(struct pager *p)
+{
+	struct device *d = &p->device;
+
+	ready_detach(&p->ready);
+	if (d->front)
+		p->xen->ops->unmap(p->xen, d->front, 1);
+	if (d->ring)
+		p->xen->ops->unmap(p->xen, d->ring, d->ring_pages);
+	if (d->port >= 0)
+		p->xen->ops->unbind(p->xen, d->port);
+	d->front = NULL;
+	d->ring = NULL;
+	d->port = -1;
+}
+
+static int attach(struct pager *p, struct frontend *f, char *why, size_t size)
+{
+	struct device *d = &p->device;
+	int rc;
+
+	d->ring_pages = 1U << f->ring_order;
+	d->max_outstanding = f->max_outstanding;
+	rc = p->xen->ops->map_front(p->xen, f->front_ref, &d->front);
+	if (!rc)
+		rc = p->xen->ops->map_ring(p->xen, d->ring_pages, f->ring_ref, &d->ring);
+	if (rc) {
+		snprintf(why, size, "pages granted by the frontend can't be mapped: %s",
+			 strerror(-rc));
+		goto err;
+	}
+	rc = p->xen->ops->bind(p->xen, f->port);
+	if (rc < 0) {
+		snprintf(why, size, "event channel %u of the frontend can't be bound: %s",
+			 f->port, strerror(-rc));
+		goto err;
+	}
+	d->port = rc;
+	rc = pages_init(&p->pages, &f->offer);
+	if (rc) {
+		snprintf(why, size, "there is no memory to look after %u pages",
+			 f->offer.total);
+		goto err;
+	}
+	ready_attach(&p->ready, d->front, d->ring, XEN_PVFAULT_RING_LENGTH(f->ring_order));
+	return 0;
+err:
+	detach(p);
+	return rc;
+}
+
+/* Tokens of an earlier life must not be taken for those of this one. */
+static void next_generation(struct pager *p)
+{
+	char path[128], *value;
+	uint64_t n = 0;
+
+	back_path(p, "generation", path, sizeof(path));
+	value = p->xen->ops->read(p->xen, path);
+	if (!parse_number(value, 1, XEN_PVFAULT_GENERATION_MAX, &n))
+		n = 0;
+	free(value);
+	p->device.generation = n % XEN_PVFAULT_GENERATION_MAX + 1;
+	write_number(p, "generation", p->device.generation);
+}
+
+static void begin_closing(struct pager *p)
+{
+	p->device.ours_to_close = true;
+	p->device.deadline_ns = p->now_ns + CLOSING_NS;
+	show(p, DEVICE_CLOSING, XB_CLOSING);
+}
+
+static void connect(struct pager *p)
+{
+	struct frontend f;
+	char why[160];
+	int rc;
+
+	pages_free(&p->pages);
+	/* Memory may have been added since. */
+	p->xen->ops->domain(p->xen, &p->domain);
+	p->loaded = 0;
+	p->evicted = 0;
+	rc = frontend_read(p, &f, why, sizeof(why));
+	if (!rc)
+		rc = attach(p, &f, why, sizeof(why));
+	if (rc) {
+		p->stats.frontend_errors++;
+		device_error(p, "%s", why);
+		begin_closing(p);
+		return;
+	}
+	next_generation(p);
+	p->policy.ops->reset(&p->policy);
+	p->bring = BRING_NONE;
+	p->device.ours_to_close = false;
+	p->stats.connects++;
+	/* Who waits since an earlier life, waits for nothing. */
+	if (p->device.frontend != XB_INITIALISED) {
+		p->stats.ready_all++;
+		ready_all(&p->ready);
+	}
+	chat("domain %u offers %u pages", p->xen->domid, f.offer.total);
+	show(p, DEVICE_SERVING, XB_CONNECTED);
+}
+
+/* Everything is there: let go of the frontend. */
+static void finish(struct pager *p)
+{
+	detach(p);
+	pages_free(&p->pages);
+	p->bring = BRING_NONE;
+	p->device.deadline_ns = p->now_ns + AGAIN_NS;
+	show(p, DEVICE_CLOSED, XB_CLOSED);
+}
+
+static void drain(struct pager *p, bool ours)
+{
+	p->device.phase = DEVICE_DRAINING;
+	p->device.ours_to_close = ours || p->device.ours_to_close;
+	p->bring = BRING_ALL;
+	p->busy = true;
+}
+
+static void new_offer(struct pager *p)
+{
+	struct offer offer;
+	char why[160];
+
+	p->xen->ops->domain(p->xen, &p->domain);
+	p->loaded = 0;
+	p->evicted = 0;
+	if (frontend_read_offer(p, &offer, why, sizeof(why))) {
+		p->stats.frontend_errors++;
+		device_error(p, "%s", why);
+		drain(p, true);
+		return;
+	}
+	/* Reconfigured is said already: is it the same wish, or a new one? */
+	if (p->device.phase == DEVICE_SHRUNK &&
+	    !memcmp(&offer, &p->pages.offer, sizeof(offer)))
+		return;
+	p->stats.offers++;
+	p->device.offer = offer;
+	pages_shrink(&p->pages, &offer);
+	p->bring = BRING_KEPT;
+	p->busy = true;
+	p->device.phase = DEVICE_SHRINKING;
+}
+
+static void shrunk(struct pager *p)
+{
+	if (pages_replace(&p->pages, &p->device.offer)) {
+		device_error(p, "there is no memory to look after %u pages",
+			     p->device.offer.total);
+		drain(p, true);
+		return;
+	}
+	p->policy.ops->reset(&p->policy);
+	p->bring = BRING_NONE;
+	show(p, DEVICE_SHRUNK, XB_RECONFIGURED);
+	device_changed(p);
+}
+
+static void changed_connected(struct pager *p)
+{
+	switch (p->device.frontend) {
+	case XB_INITIALISED:
+		break;
+	case XB_CONNECTED:
+		if (p->device.phase == DEVICE_SHRUNK)
+			show(p, DEVICE_SERVING, XB_CONNECTED);
+		break;
+	case XB_RECONFIGURING:
+		if (p->device.phase != DEVICE_SHRINKING)
+			new_offer(p);
+		break;
+	default:
+		/* It leaves, has vanished, or makes no sense. */
+		drain(p, false);
+	}
+}
+
+void device_changed(struct pager *p)
+{
+	struct device *d = &p->device;
+
+	if (d->phase == DEVICE_NONE)
+		return;
+	d->frontend = frontend_state(p);
+	switch (d->phase) {
+	case DEVICE_WAITING:
+		if (d->frontend == XB_INITIALISED || d->frontend == XB_CONNECTED)
+			connect(p);
+		else if (d->frontend == XB_CLOSING)
+			finish(p);
+		break;
+	case DEVICE_SERVING:
+	case DEVICE_SHRINKING:
+	case DEVICE_SHRUNK:
+		changed_connected(p);
+		break;
+	case DEVICE_CLOSING:
+		if (d->frontend != XB_CONNECTED && d->frontend != XB_INITIALISED &&
+		    d->frontend != XB_RECONFIGURING)
+			finish(p);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Who left comes back first: the frontend by Initialising, or we by InitWait. */
+static bool may_wait_again(const struct pager *p)
+{
+	const struct device *d = &p->device;
+
+	if (p->leaving || p->now_ns < d->deadline_ns)
+		return false;
+	if (d->frontend == XB_INITIALISING)
+		return true;
+	return d->ours_to_close && d->frontend == XB_CLOSED &&
+	       p->now_ns >= d->deadline_ns + FORGIVE_NS;
+}
+
+void device_run(struct pager *p)
+{
+	struct device *d = &p->device;
+	bool late = p->now_ns >= d->deadline_ns;
+
+	switch (d->phase) {
+	case DEVICE_SHRINKING:
+		if (drain_done(p))
+			shrunk(p);
+		break;
+	case DEVICE_DRAINING:
+		if (!drain_done(p))
+			break;
+		if (ready_attached(&p->ready)) {
+			/* Each one was said; this costs nothing, and is sure. */
+			p->stats.ready_all++;
+			ready_all(&p->ready);
+			if (ready_flush(&p->ready))
+				p->xen->ops->notify(p->xen, d->port);
+		}
+		if (d->ours_to_close) {
+			begin_closing(p);
+			/* It may have said Closing before us. */
+			device_changed(p);
+		} else {
+			finish(p);
+		}
+		break;
+	case DEVICE_CLOSING:
+		if (late) {
+			say("the frontend of domain %u doesn't answer Closing; it is left alone",
+			    p->xen->domid);
+			finish(p);
+		}
+		break;
+	case DEVICE_CLOSED:
+		if (may_wait_again(p))
+			show(p, DEVICE_WAITING, XB_INITWAIT);
+		break;
+	default:
+		break;
+	}
+}
+
+void device_leave(struct pager *p)
+{
+	switch (p->device.phase) {
+	case DEVICE_SERVING:
+	case DEVICE_SHRINKING:
+	case DEVICE_SHRUNK:
+		drain(p, true);
+		break;
+	case DEVICE_WAITING:
+		finish(p);
+		break;
+	default:
+		break;
+	}
+}
+
+void device_gone(struct pager *p)
+{
+	char path[128];
+
+	if (p->device.phase == DEVICE_NONE)
+		return;
+	detach(p);
+	/* Not the folder above it: there is one for each domain. */
+	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", XEN_PVFAULT_DEVICE,
+		 p->xen->domid);
+	p->xen->ops->remove(p->xen, path);
+	snprintf(path, sizeof(path), "/local/domain/0/error/backend/%s/%u",
+		 XEN_PVFAULT_DEVICE, p->xen->domid);
+	p->xen->ops->remove(p->xen, path);
+	p->device.phase = DEVICE_CLOSED;
+}
+
+static int make_folders(struct pager *p)
+{
+	char front[128], back[128], front_node[3][128], back_node[6][128];
+	char id[16], order[16], ranges[16], front_state[4] = "1";
+	const int domid = p->xen->domid;
+	struct xenif_node node[11];
+	unsigned int i, n = 0;
+
+	frontend_path(p, NULL, front, sizeof(front));
+	back_path(p, NULL, back, sizeof(back));
+	snprintf(id, sizeof(id), "%d", domid);
+	snprintf(order, sizeof(order), "%u", XEN_PVFAULT_MAX_RING_PAGE_ORDER);
+	snprintf(ranges, sizeof(ranges), "%u", XEN_PVFAULT_MAX_RANGES);
+	const char * const front_value[3][2] = {
+		{ "backend", back }, { "backend-id", "0" }, { "state", front_state },
+	};
+	const char * const back_value[6][2] = {
+		{ "frontend", front }, { "frontend-id", id },
+		{ XEN_PVFAULT_NODE_VERSIONS, "1" },
+		{ XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER, order },
+		{ XEN_PVFAULT_NODE_MAX_RANGES, ranges },
+		{ "state", "2" },
+	};
+
+	/* The backend's first: the frontend looks there when it sees its own. */
+	node[n++] = (struct xenif_node) { back, "", 0, domid };
+	for (i = 0; i < 6; i++) {
+		back_path(p, back_value[i][0], back_node[i], sizeof(back_node[i]));
+		node[n++] = (struct xenif_node) { back_node[i], back_value[i][1], -1, -1 };
+	}
+	/* A folder that is there is the frontend's, which waits in Closed. */
+	if (p->device.frontend == XB_UNKNOWN) {
+		node[n++] = (struct xenif_node) { front, "", domid, 0 };
+		for (i = 0; i < 3; i++) {
+			frontend_path(p, front_value[i][0], front_node[i],
+				      sizeof(front_node[i]));
+			node[n++] = (struct xenif_node) {
+				front_node[i], front_value[i][1], -1, -1 };
+		}
+	}
+	return p->xen->ops->make(p->xen, n, node);
+}
+
+int device_start(struct pager *p)
+{
+	char path[128];
+	int rc;
+
+	p->device = (struct device) { .port = -1 };
+	frontend_path(p, NULL, path, sizeof(path));
+	p->device.frontend = frontend_state(p);
+	p->device.phase = DEVICE_WAITING;
+	/* Connected: to an earlier life of ours. It needn't notice. */
+	if (p->device.frontend == XB_CONNECTED ||
+	    p->device.frontend == XB_RECONFIGURING) {
+		connect(p);
+	} else {
+		rc = make_folders(p);
+		if (rc)
+			return give_up(EXIT_DENIED,
+				       "the device of domain %u can't be made in XenStore: %s",
+				       p->xen->domid, strerror(-rc));
+	}
+	rc = p->xen->ops->watch(p->xen, path, WATCH_FRONTEND);
+	if (rc)
+		return give_up(EXIT_DENIED, "%s of XenStore can't be watched: %s", path,
+			       strerror(-rc));
+	return 0;
+}

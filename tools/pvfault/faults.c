@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests from Xen's mem-paging ring.
+ *
+ * Each one is answered exactly once. Who is told, and who touched a page that
+ * is there, is answered at once; who is held is answered by faults_wake(). A
+ * request that nobody waits for is answered at once too: that gives back its
+ * place in the ring, of which there are eight.
+ */
+
+#include <errno.h>
+
+#include "pager.h"
+#include "tell.h"
+
+static void answer(struct pager *p, const struct xenif_request *req)
+{
+	p->stats.answers++;
+	p->xen->ops->answer(p->xen, req);
+}
+
+static void count_held(struct pager *p, enum verdict why)
+{
+	p->stats.held++;
+	switch (why) {
+	case HELD_OPTION:
+		p->stats.held_option++;
+		break;
+	case HELD_NO_FRONTEND:
+		p->stats.held_no_frontend++;
+		break;
+	case HELD_MODE:
+		p->stats.held_mode++;
+		break;
+	case HELD_IRQS_OFF:
+		p->stats.held_irqs_off++;
+		break;
+	case HELD_EVENT:
+		p->stats.held_event++;
+		break;
+	case HELD_FULL:
+		p->stats.held_full++;
+		break;
+	case TOLD:
+	case HELD_FAILED:
+		p->stats.held_failed++;
+		break;
+	}
+}
+
+/* A vCPU stands still at a page that isn't there. */
+static void tell_or_hold(struct pager *p, struct page *page,
+			 const struct xenif_request *req)
+{
+	bool user = false;
+	enum verdict verdict = tell_check(p, req->vcpu, &user);
+	struct waiter *waiter;
+
+	waiter = waiters_add(&p->waiters, page, req, verdict == TOLD, p->now_ns);
+	if (verdict == TOLD &&
+	    p->xen->ops->inject(p->xen, req->vcpu, user, tell_token(p, waiter))) {
+		/* Nobody has heard of this token. */
+		waiters_hold(&p->waiters, waiter);
+		verdict = HELD_FAILED;
+	}
+	if (verdict != TOLD) {
+		count_held(p, verdict);
+		return;
+	}
+	p->stats.told++;
+	/* Without the page: the vCPU runs on, with a #PF to take. */
+	answer(p, req);
+}
+
+static bool nominated(const struct page *page)
+{
+	return page->state == PAGE_WRITING || page->state == PAGE_SETTLING;
+}
+
+static void drop(struct pager *p, uint32_t nr, uint64_t gfn)
+{
+	struct page *page = &p->pages.page[nr];
+
+	/*
+	 * Old news: it was given away, filled again and nominated again since
+	 * then (Xen sends none for a nominated page), or even taken again: then
+	 * there is still nothing for Xen to prepare.
+	 */
+	if (pages_accessible(&p->pages, nr) || nominated(page) ||
+	    p->xen->ops->prep(p->xen, gfn) == -EINVAL)
+		return;
+	/* A slot that is being read is freed when that is over. */
+	switch (page->state) {
+	case PAGE_OUT:
+	case PAGE_QUEUED:
+	case PAGE_LOST:
+		pagefile_put(&p->file, page->slot);
+		page->slot = SLOT_NONE;
+		break;
+	case PAGE_LOADING:
+		pagein_forget(p, nr);
+		break;
+	}
+	pages_event(&p->pages, nr, PE_DROP);
+	faults_wake(p, nr);
+}
+
+/*
+ * A nominated page is touched: Xen has taken it back and wants to hear so. If it
+ * has nothing to prepare, the request is older than the nomination; then this
+ * goes its way.
+ */
+static void take_back(struct pager *p, uint32_t nr, uint64_t gfn)
+{
+	struct page *page = &p->pages.page[nr];
+
+	if (p->xen->ops->prep(p->xen, gfn) || !nominated(page))
+		return;
+	p->stats.cancelled += page->state == PAGE_WRITING;
+	pages_event(&p->pages, nr, PE_TOUCH);
+	p->policy.ops->brought_back(&p->policy, &p->pages, nr);
+}
+
+static void touch(struct pager *p, uint32_t nr, const struct xenif_request *req)
+{
+	struct page *page = &p->pages.page[nr];
+
+	if (req->present || nominated(page))
+		take_back(p, nr, req->gfn);
+	if (pages_accessible(&p->pages, nr) || nominated(page)) {
+		p->stats.resident++;
+		answer(p, req);
+		return;
+	}
+	pagein_want(p, nr, true);
+	if (req->paused) {
+		tell_or_hold(p, page, req);
+	} else {
+		p->stats.foreign++;
+		answer(p, req);
+	}
+}
+
+static void take(struct pager *p, const struct xenif_request *req)
+{
+	uint32_t nr = pages_find(&p->pages, req->gfn);
+
+	p->stats.requests++;
+	if (nr == PAGE_NONE) {
+		/* Nothing was ever taken there; it can only be a leftover. */
+		p->stats.stray++;
+		p->stats.foreign++;
+		if (req->present)
+			p->xen->ops->prep(p->xen, req->gfn);
+		answer(p, req);
+	} else if (req->dropped) {
+		p->stats.dropped++;
+		drop(p, nr, req->gfn);
+		answer(p, req);
+	} else {
+		touch(p, nr, req);
+	}
+}
+
+void faults_run(struct pager *p)
+{
+	struct xenif_request req;
+
+	while (waiters_room(&p->waiters, false) &&
+	       p->xen->ops->next_request(p->xen, &req))
+		take(p, &req);
+}
+
+void faults_wake(struct pager *p, uint32_t nr)
+{
+	struct waiter *waiter;
+
+	while ((waiter = waiters_take(&p->waiters, &p->pages.page[nr]))) {
+		stats_latency(&p->stats, p->now_ns - waiter->since_ns);
+		if (!waiter->told) {
+			answer(p, &waiter->req);
+			continue;
+		}
+		if (!ready_attached(&p->ready))
+			continue;
+		p->stats.ready++;
+		if (!ready_put(&p->ready, tell_token(p, waiter)))
+			p->stats.ready_all++;
+	}
+}

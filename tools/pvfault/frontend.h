@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the frontend has written, read as something that an enemy wrote. */
+#ifndef PVFAULT_FRONTEND_H
+#define PVFAULT_FRONTEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device.h"
+#include "offer.h"
+
+#define MAX_RING_PAGES	(1U << XEN_PVFAULT_MAX_RING_PAGE_ORDER)
+
+/**
+ * struct frontend - its nodes, all of them good
+ */
+struct frontend {
+	uint32_t front_ref;
+	uint32_t ring_order;
+	uint32_t ring_ref[MAX_RING_PAGES];
+	uint32_t port;
+	uint32_t max_outstanding;
+	struct offer offer;
+};
+
+/* The state that it shows; XB_UNKNOWN if it makes no sense, or there is none. */
+enum xenbus_state frontend_state(struct pager *p);
+
+/**
+ * frontend_read() - read its nodes
+ * @p: the pager
+ * @f: where to put what they say
+ * @why: if one is wrong: a sentence
+ * @size: of @why
+ *
+ * Return: 0 or -EINVAL
+ */
+int frontend_read(struct pager *p, struct frontend *f, char *why, size_t size);
+
+/* As above, only the offer. */
+int frontend_read_offer(struct pager *p, struct offer *offer, char *why, size_t size);
+
+/* The path of one of its nodes, or of its folder if @name is NULL. */
+void frontend_path(const struct pager *p, const char *name, char *path, size_t size);
+
+#endif /* PVFAULT_FRONTEND_H */

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The main loop: wait for an event, let everybody work, hand over what they have
+ * to say, wait again.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "exitcode.h"
+#include "log.h"
+#include "pager.h"
+
+#define TICK_NS		1000000000ULL
+#define RETRY_NS	100000000ULL	/* no memory, no place in the ring */
+#define SILENT_S	60		/* then say that no frontend is there */
+#define DISABLE_NS	10000000000ULL	/* try to detach for so long */
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+int pager_init(struct pager *p)
+{
+	p->now_ns = now_ns();
+	waiters_init(&p->waiters);
+	/* Empty, which isn't all zeroes. */
+	pages_free(&p->pages);
+	p->policy.ops = &policy_clock;
+	p->policy.ops->reset(&p->policy);
+	p->target_pages = UINT64_MAX;
+	if (pagein_init(p, p->options.depth) || evict_init(p, p->options.depth))
+		return give_up(EXIT_TROUBLE, "there is no memory");
+	return 0;
+}
+
+void pager_free(struct pager *p)
+{
+	pagein_free(p);
+	evict_free(p);
+	pages_free(&p->pages);
+}
+
+void pager_round(struct pager *p)
+{
+	p->busy = false;
+	faults_run(p);
+	if (p->evict.nr_settling)
+		evict_retry(p);
+	drain_run(p);
+	pagein_run(p);
+	device_run(p);
+	if (p->bring == BRING_NONE && !p->leaving && !p->crashed &&
+	    device_may_evict(&p->device))
+		evict_run(p, target_excess(p));
+	io_flush(p->io);
+	p->xen->ops->flush_answers(p->xen);
+	if (ready_attached(&p->ready) && ready_flush(&p->ready)) {
+		p->stats.notifies++;
+		p->xen->ops->notify(p->xen, p->device.port);
+	}
+}
+
+static void look_at_domain(struct pager *p)
+{
+	if (p->xen->ops->domain(p->xen, &p->domain) == -ESRCH || p->domain.dying)
+		p->gone = true;
+	p->loaded = 0;
+	p->evicted = 0;
+}
+
+/* Once a second. */
+void pager_tick(struct pager *p)
+{
+	look_at_domain(p);
+	drain_complain(p);
+	stats_write(p, false);
+}
+
+void pager_store_event(struct pager *p, const char *token)
+{
+	if (!strcmp(token, WATCH_DOMAIN))
+		look_at_domain(p);
+	else if (!strcmp(token, WATCH_TARGET))
+		target_changed(p);
+	else if (!strcmp(token, WATCH_FRONTEND))
+		device_changed(p);
+}
+
+/* Bring everything back, then end. */
+static void leave(struct pager *p, const char *why)
+{
+	if (p->leaving) {
+		say("still bringing back %u pages", pages_away(&p->pages));
+		return;
+	}
+	say("%s: bringing back %u pages", why, pages_away(&p->pages));
+	p->leaving = true;
+	p->bring = BRING_ALL;
+	device_leave(p);
+}
+
+static void take_signal(struct pager *p, int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1)
+			stats_write(p, true);
+		else
+			leave(p, strsignal(info.ssi_signo));
+	}
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+enum { FD_SIGNAL, FD_EVENT, FD_STORE, FD_IO, FDS };
+
+static int wait_ms(const struct pager *p, uint64_t tick_ns)
+{
+	uint64_t wait = tick_ns > p->now_ns ? tick_ns - p->now_ns : 0;
+
+	if ((p->pagein.waiting || p->evict.nr_settling) && wait > RETRY_NS)
+		wait = RETRY_NS;
+	if (p->busy)
+		return 1;
+	return wait / 1000000 + 1;
+}
+
+static void take_events(struct pager *p, const struct pollfd *fd)
+{
+	const char *token;
+
+	if (fd[FD_EVENT].revents)
+		p->xen->ops->clear_events(p->xen);
+	if (fd[FD_IO].revents)
+		io_reap(p->io);
+	if (fd[FD_SIGNAL].revents)
+		take_signal(p, fd[FD_SIGNAL].fd);
+	/* One at a time: who writes much there doesn't keep others waiting. */
+	if (fd[FD_STORE].revents) {
+		token = p->xen->ops->next_watch(p->xen);
+		if (token)
+			pager_store_event(p, token);
+	}
+}
+
+/* Return: whether it is over, and how in @code. */
+static bool over(struct pager *p, uint64_t *since_ns, int *code)
+{
+	int rc;
+
+	if (p->gone) {
+		say("domain %u is gone", p->xen->domid);
+		device_gone(p);
+		*code = p->crashed ? EXIT_LOST : *code;
+		return true;
+	}
+	if (!p->leaving || !device_closed(&p->device) || !drain_done(p) ||
+	    p->evict.nr_settling)
+		return false;
+	rc = p->xen->ops->disable(p->xen);
+	if (!rc)
+		return true;
+	/* A vCPU waits for a place in the ring: it goes on in a moment. */
+	if (!*since_ns)
+		*since_ns = p->now_ns;
+	p->busy = true;
+	if (p->now_ns - *since_ns < DISABLE_NS)
+		return false;
+	*code = give_up(EXIT_TROUBLE, "paging of domain %u can't be disabled: %s",
+			p->xen->domid, strerror(-rc));
+	return true;
+}
+
+static void look_for_frontend(struct pager *p, unsigned int seconds, int *code)
+{
+	if (p->stats.connects || p->device.phase == DEVICE_NONE || p->leaving)
+		return;
+	if (p->options.wait_s && seconds >= p->options.wait_s) {
+		*code = EXIT_NO_FRONTEND;
+		leave(p, "no frontend has connected in the time of --wait");
+	} else if (seconds == SILENT_S) {
+		say("no frontend has connected in domain %u so far; nothing is taken from it",
+		    p->xen->domid);
+	}
+}
+
+int pager_loop(struct pager *p)
+{
+	struct pollfd fd[FDS] = {
+		[FD_SIGNAL] = { .fd = open_signals() },
+		[FD_EVENT] = { .fd = p->xen->event_fd },
+		[FD_STORE] = { .fd = p->xen->store_fd },
+		[FD_IO] = { .fd = p->io->event_fd },
+	};
+	uint64_t tick_ns = p->now_ns + TICK_NS, retry_ns = 0, disable_ns = 0;
+	unsigned int i, seconds = 0;
+	int code = EXIT_DONE;
+
+	for (i = 0; i < FDS; i++)
+		fd[i].events = POLLIN;
+	while (!over(p, &disable_ns, &code)) {
+		if (poll(fd, FDS, wait_ms(p, tick_ns)) < 0 && errno != EINTR) {
+			/* Without events, by time alone: nobody is left behind. */
+			say("poll: %s", strerror(errno));
+			usleep(1000);
+		}
+		p->now_ns = now_ns();
+		take_events(p, fd);
+		if (p->now_ns >= retry_ns && p->pagein.waiting) {
+			retry_ns = p->now_ns + RETRY_NS;
+			pagein_retry(p);
+		}
+		if (p->now_ns >= tick_ns) {
+			tick_ns = p->now_ns + TICK_NS;
+			look_for_frontend(p, ++seconds, &code);
+			pager_tick(p);
+		}
+		if (!p->gone)
+			pager_round(p);
+	}
+	close(fd[FD_SIGNAL].fd);
+	stats_write(p, true);
+	return code;
+}

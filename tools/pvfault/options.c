@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The command line, see options.h. */
+
+#include <argp.h>
+#include <stdlib.h>
+
+#include "exitcode.h"
+#include "log.h"
+#include "offer.h"
+#include "options.h"
+
+const char *argp_program_version = "pvfault-pager 1";
+
+enum { OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD };
+
+static const struct argp_option option[] = {
+	{ "domain", 'd', "NAME|ID", 0, "The domain to take memory from", 0 },
+	{ "pagefile", 'f', "PATH", 0, "Where its pages go; made if it isn't there", 0 },
+	{ "target", 't', "MIB", 0,
+	  "How much memory the domain keeps; without it, until memory/pvfault-target is written",
+	  0 },
+	{ "wait", 'w', "SECONDS", 0,
+	  "End if no frontend has connected by then; default: wait for ever", 0 },
+	{ "stats", 's', "PATH", 0, "Write counters to this file each second", 0 },
+	{ "depth", OPT_DEPTH, "N", 0,
+	  "Read, and write, up to N pages at a time; 1 to 128, default 32", 0 },
+	{ "sync-io", OPT_SYNC_IO, NULL, 0, "Don't use io_uring", 0 },
+	{ "hold", OPT_HOLD, NULL, 0,
+	  "Tell the guest nothing: hold its vCPUs until their pages are there", 0 },
+	{ "unsafe-offer", OPT_UNSAFE_OFFER, "RANGES", 0,
+	  "For tests: take these pages (START+COUNT ...) without asking the guest, tell it nothing",
+	  0 },
+	{ "verbose", 'v', NULL, 0, "Say more", 0 },
+	{ 0 }
+};
+
+static unsigned long number(struct argp_state *state, const char *name,
+			    const char *arg, uint64_t min, uint64_t max)
+{
+	uint64_t n;
+
+	if (!parse_number(arg, min, max, &n))
+		argp_error(state, "--%s: '%s' is not a number from %llu to %llu", name,
+			   arg, (unsigned long long)min, (unsigned long long)max);
+	return n;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'd':
+		o->domain = arg;
+		return 0;
+	case 'f':
+		o->pagefile = arg;
+		return 0;
+	case 't':
+		o->target_kib = 1024 * number(state, "target", arg, 1, 1 << 24);
+		return 0;
+	case 'w':
+		o->wait_s = number(state, "wait", arg, 1, 86400);
+		return 0;
+	case 's':
+		o->stats = arg;
+		return 0;
+	case 'v':
+		log_verbose = true;
+		return 0;
+	case OPT_DEPTH:
+		o->depth = number(state, "depth", arg, 1, 128);
+		return 0;
+	case OPT_SYNC_IO:
+		o->sync_io = true;
+		return 0;
+	case OPT_HOLD:
+		o->hold = true;
+		return 0;
+	case OPT_UNSAFE_OFFER:
+		o->unsafe_offer = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is one argument too many", arg);
+		return EINVAL;
+	case ARGP_KEY_END:
+		if (!o->domain)
+			argp_error(state, "--domain is missing");
+		if (!o->pagefile)
+			argp_error(state, "--pagefile is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option,
+		.parser = parse,
+		.doc = "Take memory away from a Xen guest that offers it, and bring it back "
+		       "when the guest touches it, telling the guest so that only one task waits."
+		       "\vSee pvfault-pager(8) for the exit codes.",
+	};
+
+	*o = (struct options) { .depth = 32 };
+	argp_err_exit_status = EXIT_BAD_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, o);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The command line. */
+#ifndef PVFAULT_OPTIONS_H
+#define PVFAULT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * struct options - what the command line says
+ * @domain: number or name
+ * @pagefile: path
+ * @target_kib: what the domain may keep; 0: until XenStore says something
+ * @stats: path, or NULL
+ * @wait_s: how long to wait for a frontend; 0: for ever
+ * @depth: pages being read or written at a time
+ * @sync_io: no io_uring
+ * @hold: tell nobody anything
+ * @unsafe_offer: ranges to page without a frontend; for tests
+ */
+struct options {
+	const char *domain;
+	const char *pagefile;
+	uint64_t target_kib;
+	const char *stats;
+	unsigned int wait_s;
+	unsigned int depth;
+	bool sync_io, hold;
+	const char *unsafe_offer;
+};
+
+/* Ends the program on --help, --version, and what makes no sense. */
+void options_parse(struct options *o, int argc, char **argv);
+
+#endif /* PVFAULT_OPTIONS_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Pages on their way back. */
+#ifndef PVFAULT_PAGEIN_H
+#define PVFAULT_PAGEIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io.h"
+
+#define MAX_TRANSFERS	128
+
+struct pager;
+
+/**
+ * struct transfer - a page between guest and file, with its buffer
+ * @job: must be first
+ * @gfn: which page; its number may change while it is under way
+ * @slot: its place in the file
+ * @used: belongs to a page
+ * @tries: how often it was read in vain
+ */
+struct transfer {
+	struct io_job job;
+	struct pager *pager;
+	uint64_t gfn;
+	uint32_t slot;
+	bool used;
+	unsigned int tries;
+};
+
+/**
+ * struct pagein - pages being read
+ * @in: one for each buffer
+ * @nr: how many there are
+ * @used: how many belong to a page
+ * @waiting: of these, pages that Xen hasn't taken for lack of memory
+ * @complained_ns: when that was last said
+ */
+struct pagein {
+	struct transfer in[MAX_TRANSFERS];
+	unsigned int nr, used, waiting;
+	uint64_t complained_ns;
+};
+
+/* Buffers for @nr transfers. Return: 0 or -ENOMEM. */
+int transfers_init(struct pager *p, struct transfer *t, unsigned int nr, bool write,
+		   void (*done)(struct io_job *job, int result));
+void transfers_free(struct transfer *t, unsigned int nr);
+struct transfer *transfers_get(struct transfer *t, unsigned int nr);
+
+int pagein_init(struct pager *p, unsigned int depth);
+void pagein_free(struct pager *p);
+
+/**
+ * pagein_want() - see to it that a page comes back, if it isn't on its way
+ * @p: the pager
+ * @nr: a page that isn't accessible
+ * @asked: somebody has touched it
+ */
+void pagein_want(struct pager *p, uint32_t nr, bool asked);
+
+/* Read what is wanted, as far as there are buffers. */
+void pagein_run(struct pager *p);
+
+/* Offer Xen once more what it had no memory for. */
+void pagein_retry(struct pager *p);
+
+/* The guest gave away a page that is LOADING. */
+void pagein_forget(struct pager *p, uint32_t nr);
+
+#endif /* PVFAULT_PAGEIN_H */

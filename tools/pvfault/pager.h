@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The pager: what its rooms share.
+ *
+ *	loop.c		waits for events and lets the others work
+ *	 faults.c	takes requests from Xen: told, held, or answered at once
+ *	 pagein.c	reads pages back: for who touched them, or to drain
+ *	 evict.c	takes pages away
+ *	 device.c	the xenbus device, seen by the frontend
+ *	 target.c	how much the domain may keep
+ *	 drain.c	brings everything back
+ *
+ * Single-threaded: nothing here is called from two places at once.
+ */
+#ifndef PVFAULT_PAGER_H
+#define PVFAULT_PAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device.h"
+#include "evict.h"
+#include "io.h"
+#include "options.h"
+#include "pagefile.h"
+#include "pagein.h"
+#include "pages.h"
+#include "policy.h"
+#include "ready.h"
+#include "stats.h"
+#include "waiters.h"
+#include "xenif.h"
+
+/**
+ * enum bring - which pages are being brought back without being asked for
+ * @BRING_NONE: none; otherwise pages may be taken away
+ * @BRING_KEPT: those that aren't offered any more
+ * @BRING_ALL: all
+ */
+enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
+
+/**
+ * struct pager - everything
+ * @now_ns: CLOCK_MONOTONIC, taken once in each round of the loop
+ * @domain: as Xen told last
+ * @loaded, @evicted: pages since then, so that @domain.tot_pages can be corrected
+ * @target_pages: what the domain may keep; UINT64_MAX: everything
+ * @bring: see above
+ * @cursor: where drain.c looks next
+ * @leaving: SIGTERM: bring everything back and end
+ * @gone: there is no domain any more
+ * @crashed: a page is lost, and the domain was told so
+ * @busy: come back soon, there is something to try again
+ */
+struct pager {
+	struct options options;
+	struct xenif *xen;
+	struct xenif_domain domain;
+	struct pages pages;
+	struct waiters waiters;
+	struct ready ready;
+	struct pagefile file;
+	struct io *io;
+	struct policy policy;
+	struct pagein pagein;
+	struct evict evict;
+	struct device device;
+	struct stats stats;
+	uint64_t now_ns;
+	uint64_t loaded, evicted;
+	uint64_t target_pages;
+	enum bring bring;
+	uint32_t cursor;
+	bool leaving, gone, crashed, busy;
+};
+
+uint64_t now_ns(void);
+
+/* Everything but Xen and the file, which the caller opens. */
+int pager_init(struct pager *p);
+void pager_free(struct pager *p);
+
+/* faults.c: take all requests that are there. */
+void faults_run(struct pager *p);
+/* The page can be touched: answer and READY for all who wait for it. */
+void faults_wake(struct pager *p, uint32_t nr);
+
+/* target.c */
+int target_start(struct pager *p);
+void target_changed(struct pager *p);
+/* How many pages should go now. */
+uint64_t target_excess(const struct pager *p);
+
+/* drain.c: go on bringing back what @bring says. */
+void drain_run(struct pager *p);
+bool drain_done(const struct pager *p);
+/* Each second while it isn't done. */
+void drain_complain(struct pager *p);
+
+/* loop.c: one round after events, and all of them. */
+void pager_round(struct pager *p);
+void pager_tick(struct pager *p);
+void pager_store_event(struct pager *p, const char *token);
+/* Return: an enum exitcode. */
+int pager_loop(struct pager *p);
+
+/* Watches, by their tokens. */
+#define WATCH_FRONTEND	"frontend"
+#define WATCH_TARGET	"target"
+#define WATCH_DOMAIN	"domain"
+
+#endif /* PVFAULT_PAGER_H */

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A clock: its hand goes round over all pages on offer, takes what is resident,
+ * and spares once what was brought back since it last came by.
+ *
+ * Xen tells nobody which pages a guest uses, so that coming back is all that is
+ * known of a page's use.
+ */
+
+#include "policy.h"
+
+/* Pages to look at in one call, so that nobody waits long for an answer. */
+#define CLOCK_STEPS	4096
+
+static uint32_t clock_victim(struct policy *policy, struct pages *pages)
+{
+	uint32_t steps;
+
+	for (steps = 0; steps < CLOCK_STEPS && steps < pages->offer.total; steps++) {
+		uint32_t nr = policy->hand++;
+		struct page *page;
+
+		if (nr >= pages->offer.total) {
+			nr = 0;
+			policy->hand = 1;
+		}
+		page = &pages->page[nr];
+		policy->tried++;
+		if (page->state != PAGE_RESIDENT || page->keep_in)
+			continue;
+		if (page->recent) {
+			page->recent = false;
+			continue;
+		}
+		return nr;
+	}
+	return PAGE_NONE;
+}
+
+static void clock_brought_back(struct policy *policy, struct pages *pages, uint32_t nr)
+{
+	(void)policy;
+	pages->page[nr].recent = true;
+}
+
+static void clock_refused(struct policy *policy, struct pages *pages, uint32_t nr)
+{
+	(void)policy;
+	pages->page[nr].recent = true;
+}
+
+static void clock_reset(struct policy *policy)
+{
+	policy->hand = 0;
+	policy->tried = 0;
+}
+
+const struct policy_ops policy_clock = {
+	.name = "clock",
+	.victim = clock_victim,
+	.brought_back = clock_brought_back,
+	.refused = clock_refused,
+	.reset = clock_reset,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* May the task that touched a page be told? */
+#ifndef PVFAULT_TELL_H
+#define PVFAULT_TELL_H
+
+#include "pager.h"
+
+/**
+ * enum verdict - told, or why not; each has its counter
+ */
+enum verdict {
+	TOLD,
+	HELD_OPTION,
+	HELD_NO_FRONTEND,
+	HELD_MODE,
+	HELD_IRQS_OFF,
+	HELD_EVENT,
+	HELD_FULL,
+	HELD_FAILED,
+};
+
+/**
+ * tell_check() - is it safe to tell?
+ * @p: the pager
+ * @vcpu: the vCPU, which is paused by a request
+ * @user: set, if it may be told, to whether it is at CPL 3
+ *
+ * Return: TOLD if it may be injected now, or the first reason against it.
+ */
+enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user);
+
+/* The token of a waiter, which is also the CR2 to inject. */
+uint64_t tell_token(const struct pager *p, const struct waiter *waiter);
+
+#endif /* PVFAULT_TELL_H */

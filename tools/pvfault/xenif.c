@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The domain itself, and the way in and out; see xenif.h. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "exitcode.h"
+#include "log.h"
+#include "offer.h"
+#include "xenif_int.h"
+
+#include <xen/hvm/params.h>
+#include <xen/sched.h>
+
+static int get_info(struct xenif_real *r, uint32_t domid, xc_domaininfo_t *info)
+{
+	int rc = xc_domain_getinfolist(r->xc, domid, 1, info);
+
+	if (rc < 0)
+		return -errno;
+	/* It returns the next one if there is none of this number. */
+	return rc == 1 && info->domain == domid ? 0 : -ESRCH;
+}
+
+static int xenif_domain(struct xenif *x, struct xenif_domain *domain)
+{
+	struct xenif_real *r = real(x);
+	xc_domaininfo_t info;
+	xen_pfn_t max_gfn = 0;
+	uint64_t ring = 0;
+	int rc = get_info(r, x->domid, &info);
+
+	if (rc)
+		return rc;
+	if (xc_domain_maximum_gpfn(r->xc, x->domid, &max_gfn))
+		max_gfn = 0;
+	if (xc_hvm_param_get(r->xc, x->domid, HVM_PARAM_PAGING_RING_PFN, &ring))
+		ring = 0;
+	*domain = (struct xenif_domain) {
+		.dying = info.flags & XEN_DOMINF_dying,
+		.shutdown = info.flags & XEN_DOMINF_shutdown,
+		.hvm = info.flags & XEN_DOMINF_hvm_guest,
+		.built = ring && info.tot_pages,
+		.nr_vcpus = info.max_vcpu_id + 1,
+		.tot_pages = info.tot_pages,
+		.max_pages = info.max_pages,
+		.max_gfn = max_gfn,
+	};
+	memcpy(domain->uuid, info.handle, sizeof(domain->uuid));
+	return 0;
+}
+
+static bool xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
+{
+	xc_domaininfo_t info;
+
+	return !get_info(real(x), domid, &info) &&
+	       !(info.flags & XEN_DOMINF_dying) &&
+	       !memcmp(info.handle, uuid, sizeof(info.handle));
+}
+
+static int xenif_crash(struct xenif *x)
+{
+	return xc_domain_shutdown(real(x)->xc, x->domid, SHUTDOWN_crash) ? -errno : 0;
+}
+
+static void xenif_close(struct xenif *x)
+{
+	struct xenif_real *r = real(x);
+
+	if (r->model)
+		xendevicemodel_close(r->model);
+	if (r->gnttab)
+		xengnttab_close(r->gnttab);
+	if (r->memory)
+		xenforeignmemory_close(r->memory);
+	if (r->evtchn)
+		xenevtchn_close(r->evtchn);
+	if (r->xc)
+		xc_interface_close(r->xc);
+	if (r->store)
+		xs_close(r->store);
+	if (r->logger)
+		xtl_logger_destroy(r->logger);
+	free(r);
+}
+
+static const struct xenif_ops real_ops = {
+	.close = xenif_close,
+	.domain = xenif_domain,
+	.alive = xenif_alive,
+	.crash = xenif_crash,
+	.enable = xenif_enable,
+	.disable = xenif_disable,
+	.nominate = xenif_nominate,
+	.copy = xenif_copy,
+	.evict = xenif_evict,
+	.load = xenif_load,
+	.prep = xenif_prep,
+	.settle = xenif_settle,
+	.next_request = xenif_next_request,
+	.answer = xenif_answer,
+	.flush_answers = xenif_flush_answers,
+	.vcpu = xenif_vcpu,
+	.inject = xenif_inject,
+	.map_front = xenif_map_front,
+	.map_ring = xenif_map_ring,
+	.unmap = xenif_unmap,
+	.bind = xenif_bind,
+	.unbind = xenif_unbind,
+	.notify = xenif_notify,
+	.read = xenif_read,
+	.write = xenif_write,
+	.make = xenif_make,
+	.remove = xenif_remove,
+	.watch = xenif_watch,
+	.next_watch = xenif_next_watch,
+	.clear_events = xenif_clear_events,
+};
+
+/* By its number, or by the name that xl gave it. */
+static bool find_domain(struct xenif_real *r, const char *name)
+{
+	unsigned int i, nr = 0;
+	char path[64], **all;
+	uint64_t id;
+	bool found = false;
+
+	if (parse_number(name, 0, DOMID_FIRST_RESERVED - 1, &id)) {
+		r->x.domid = id;
+		return true;
+	}
+	all = xs_directory(r->store, XBT_NULL, "/local/domain", &nr);
+	for (i = 0; all && i < nr && !found; i++) {
+		char *value;
+
+		if (!parse_number(all[i], 0, DOMID_FIRST_RESERVED - 1, &id))
+			continue;
+		snprintf(path, sizeof(path), "/local/domain/%u/name", (unsigned int)id);
+		value = xs_read(r->store, XBT_NULL, path, NULL);
+		found = value && !strcmp(value, name);
+		free(value);
+		if (found)
+			r->x.domid = id;
+	}
+	free(all);
+	return found;
+}
+
+static int open_all(struct xenif_real *r)
+{
+	if (geteuid())
+		return give_up(EXIT_DENIED, "only root can take memory from a domain");
+	r->logger = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr,
+			log_verbose ? XTL_ERROR : XTL_CRITICAL, 0);
+	r->xc = xc_interface_open(r->logger, r->logger, 0);
+	if (!r->xc)
+		return give_up(EXIT_DENIED, "this isn't dom0 of a running Xen: %s",
+			       strerror(errno));
+	r->store = xs_open(0);
+	if (!r->store)
+		return give_up(EXIT_DENIED, "XenStore can't be reached: %s", strerror(errno));
+	r->evtchn = xenevtchn_open(r->logger, 0);
+	r->gnttab = r->evtchn ? xengnttab_open(r->logger, 0) : NULL;
+	r->memory = r->gnttab ? xenforeignmemory_open(r->logger, 0) : NULL;
+	r->model = r->memory ? xendevicemodel_open(r->logger, 0) : NULL;
+	if (!r->model)
+		return give_up(EXIT_DENIED, "a device of Xen below /dev/xen can't be opened: %s",
+			       strerror(errno));
+	return 0;
+}
+
+int xenif_open(const char *name, struct xenif **x)
+{
+	struct xenif_real *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r)
+		return give_up(EXIT_TROUBLE, "there is no memory");
+	r->x.ops = &real_ops;
+	r->paging_port = -1;
+	rc = open_all(r);
+	if (!rc && !find_domain(r, name))
+		rc = give_up(EXIT_NO_DOMAIN, "there is no domain %s", name);
+	if (rc) {
+		xenif_close(&r->x);
+		return rc;
+	}
+	r->x.event_fd = xenevtchn_fd(r->evtchn);
+	r->x.store_fd = xs_fileno(r->store);
+	*x = &r->x;
+	return 0;
+}

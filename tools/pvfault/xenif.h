@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * All that the pager wants from Xen, as it wants it.
+ *
+ * The room behind it (xenif*.c, vmring.c) is the only one that knows Xen's
+ * libraries; tests put a simulated Xen here. One interface serves one domain.
+ * Functions return 0, or a negative errno.
+ */
+#ifndef PVFAULT_XENIF_H
+#define PVFAULT_XENIF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define XEN_PAGE	4096U
+
+/**
+ * struct xenif_domain - what Xen knows about the domain
+ * @dying: its memory is being taken down
+ * @shutdown: it doesn't run any more, and still has its memory
+ * @hvm: HVM or PVH, not PV
+ * @built: the toolstack has given it all that paging needs
+ * @nr_vcpus: one more than the highest id
+ * @tot_pages: pages that it has now
+ * @max_pages: pages that it may have
+ * @max_gfn: the highest that it uses
+ * @uuid: stays the same when the number is used again
+ */
+struct xenif_domain {
+	bool dying, shutdown, hvm, built;
+	unsigned int nr_vcpus;
+	uint64_t tot_pages, max_pages, max_gfn;
+	uint8_t uuid[16];
+};
+
+/**
+ * struct xenif_request - a mem-paging request
+ * @gfn: the page
+ * @vcpu: who touched it, if @paused
+ * @paused: this vCPU stands still until the request is answered
+ * @foreign: another domain touched it, or a toolstack did
+ * @dropped: the guest gave the page away; nothing to bring back
+ * @present: the page was nominated only, and has been taken back by the touch
+ */
+struct xenif_request {
+	uint64_t gfn;
+	uint32_t vcpu;
+	bool paused, foreign, dropped, present;
+};
+
+/**
+ * struct xenif_vcpu - the state of a vCPU that is paused
+ * @cpl: current privilege level
+ * @interrupts: RFLAGS.IF
+ * @event: one waits to be injected, or was being delivered
+ */
+struct xenif_vcpu {
+	unsigned int cpl;
+	bool interrupts, event;
+};
+
+/**
+ * struct xenif_node - a node of XenStore to be made
+ * @path: absolute
+ * @value: what it holds
+ * @owner: a domain that may read and write it, and all below; or -1, as above
+ * @reader: a domain that may read it
+ */
+struct xenif_node {
+	const char *path, *value;
+	int owner, reader;
+};
+
+struct xenif;
+
+/**
+ * struct xenif_ops - what the pager can ask for
+ *
+ * @close: gives back everything; doesn't disable paging
+ * @domain: tells about the domain; -ESRCH: there is none any more
+ * @alive: is there a domain with this number and UUID?
+ * @crash: shuts the domain down with reason crash, so that its on_crash applies
+ *
+ * @enable: attaches to the domain's mem-paging ring.
+ *	-ENOSYS: this Xen was built without it. -EBUSY: somebody else is, or was.
+ *	-ENODEV: no HAP. -EMLINK: passthrough. -EXDEV: populate-on-demand.
+ *	-EOPNOTSUPP: dom0 isn't PV, or the domain was built without a ring page.
+ * @disable: detaches. -EBUSY: a vCPU waits for a place in the ring; try again
+ *
+ * @nominate: makes the page inaccessible, its content stays. -EBUSY: in use
+ * @copy: copies nominated pages out; @err tells of each one
+ * @evict: takes a nominated page away. -EBUSY: in use, or taken back
+ * @load: gives a page that is out this content and the guest access to it.
+ *	-ENOMEM: no memory for it now. -ENOENT: it isn't out (any more)
+ * @prep: gives access to a page that a touch has taken back from nomination.
+ *	-ENOENT: there is nothing to give
+ * @settle: takes a nominated page back: Xen has no word for it, so this makes
+ *	Xen believe in a touch. -EAGAIN: the ring is full, try again
+ *
+ * @next_request: the next one from the ring, if there is one
+ * @answer: every request is answered exactly once, also those that nobody waits
+ *	for: the answer gives back the place in the ring
+ * @flush_answers: hands over what was answered since the last time
+ *
+ * @vcpu: waits until the vCPU stands still, and tells its state
+ * @inject: gives the paused vCPU a #PF with this CR2 to take; @user: it is at CPL 3.
+ *	-EBUSY: there is one already
+ *
+ * @map_front: maps a granted page read-only
+ * @map_ring: maps granted pages side by side
+ * @unmap: unmaps either
+ * @bind: binds the domain's port @remote. Return: the local one, or an error
+ * @unbind, @notify: of the local one
+ *
+ * @read: the value of a node, to be freed, or NULL and errno: ENOENT if there is
+ *	none, EINVAL if it holds a zero octet
+ * @write: makes or changes a node
+ * @make: makes nodes, all or none
+ * @remove: removes a node and what is below it; none there is no error
+ * @watch: from now on @next_watch tells when something changes at or below @path
+ * @next_watch: the token of a watch that fired, or NULL. Doesn't wait
+ *
+ * @clear_events: takes note of the event channels that are pending
+ */
+struct xenif_ops {
+	void (*close)(struct xenif *x);
+	int (*domain)(struct xenif *x, struct xenif_domain *domain);
+	bool (*alive)(struct xenif *x, uint32_t domid, const uint8_t *uuid);
+	int (*crash)(struct xenif *x);
+
+	int (*enable)(struct xenif *x);
+	int (*disable)(struct xenif *x);
+
+	int (*nominate)(struct xenif *x, uint64_t gfn);
+	void (*copy)(struct xenif *x, unsigned int nr, const uint64_t *gfn,
+		     void **to, int *err);
+	int (*evict)(struct xenif *x, uint64_t gfn);
+	int (*load)(struct xenif *x, uint64_t gfn, const void *page);
+	int (*prep)(struct xenif *x, uint64_t gfn);
+	int (*settle)(struct xenif *x, uint64_t gfn);
+
+	bool (*next_request)(struct xenif *x, struct xenif_request *req);
+	void (*answer)(struct xenif *x, const struct xenif_request *req);
+	void (*flush_answers)(struct xenif *x);
+
+	int (*vcpu)(struct xenif *x, uint32_t vcpu, struct xenif_vcpu *state);
+	int (*inject)(struct xenif *x, uint32_t vcpu, bool user, uint64_t cr2);
+
+	int (*map_front)(struct xenif *x, uint32_t ref, const void **page);
+	int (*map_ring)(struct xenif *x, unsigned int nr, uint32_t *ref,
+			void **pages);
+	void (*unmap)(struct xenif *x, const void *pages, unsigned int nr);
+	int (*bind)(struct xenif *x, uint32_t remote);
+	void (*unbind)(struct xenif *x, int local);
+	void (*notify)(struct xenif *x, int local);
+
+	char *(*read)(struct xenif *x, const char *path);
+	int (*write)(struct xenif *x, const char *path, const char *value);
+	int (*make)(struct xenif *x, unsigned int nr, const struct xenif_node *node);
+	int (*remove)(struct xenif *x, const char *path);
+	int (*watch)(struct xenif *x, const char *path, const char *token);
+	const char *(*next_watch)(struct xenif *x);
+
+	void (*clear_events)(struct xenif *x);
+};
+
+/**
+ * struct xenif - an interface to one domain
+ * @ops: its functions
+ * @domid: the domain
+ * @event_fd: readable when an event channel is pending
+ * @store_fd: readable when a watch has fired
+ */
+struct xenif {
+	const struct xenif_ops *ops;
+	uint32_t domid;
+	int event_fd, store_fd;
+};
+
+/**
+ * xenif_open() - connect to Xen
+ * @name: the domain, as number or as name
+ * @x: where to put the interface
+ *
+ * Return: 0, or an enum exitcode; then it has said why.
+ */
+int xenif_open(const char *name, struct xenif **x);
+
+#endif /* PVFAULT_XENIF_H */

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Xen's memory paging, and the vCPUs that it stops; see xenif.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "xenif_int.h"
+
+#include <xen/hvm/dm_op.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+#include <xen/hvm/save.h>
+
+#define VECTOR_PF		14
+#define EVENT_HW_EXCEPTION	3	/* X86_EVENTTYPE_HW_EXCEPTION */
+#define PF_USER			4	/* of a #PF's error code */
+#define RFLAGS_IF		0x200
+
+/* Of struct hvm_hw_cpu */
+#define ATTR_DPL_SHIFT		5
+#define PENDING_VALID		0x80000000U
+
+static int result(int rc)
+{
+	return rc ? -errno : 0;
+}
+
+/*
+ * Is there memory paging, and is somebody there already? RESUME of a ring looks
+ * for answers, of which there are none or somebody else's; it harms nobody.
+ */
+static int probe(struct xenif_real *r)
+{
+	int rc = result(xc_mem_paging_resume(r->xc, r->x.domid));
+
+	if (!rc)
+		return -EBUSY;
+	return rc == -ENODEV ? 0 : rc;
+}
+
+static void *map_ring_page(struct xenif_real *r, xen_pfn_t gfn)
+{
+	void *page;
+	int err = 0;
+
+	page = xenforeignmemory_map(r->memory, r->x.domid, PROT_READ | PROT_WRITE, 1,
+				    &gfn, &err);
+	if (page && err) {
+		xenforeignmemory_unmap(r->memory, page, 1);
+		errno = -err;
+		page = NULL;
+	}
+	return page;
+}
+
+int xenif_enable(struct xenif *x)
+{
+	struct xenif_real *r = real(x);
+	uint64_t param = 0;
+	uint32_t port;
+	xen_pfn_t gfn;
+	int rc;
+
+	rc = probe(r);
+	if (rc)
+		return rc;
+	if (xc_hvm_param_get(r->xc, x->domid, HVM_PARAM_PAGING_RING_PFN, &param))
+		return -errno;
+	if (!param)
+		return -EOPNOTSUPP;
+	gfn = param;
+	/* An earlier pager has taken it out of the domain. */
+	r->ring_page = map_ring_page(r, gfn);
+	if (!r->ring_page &&
+	    !xc_domain_populate_physmap_exact(r->xc, x->domid, 1, 0, 0, &gfn))
+		r->ring_page = map_ring_page(r, gfn);
+	if (!r->ring_page)
+		return -errno;
+	vmring_init(&r->ring, r->ring_page);
+
+	if (xc_mem_paging_enable(r->xc, x->domid, &port)) {
+		rc = -errno;
+		goto err_unmap;
+	}
+	r->paging_port = xenevtchn_bind_interdomain(r->evtchn, x->domid, port);
+	if (r->paging_port < 0) {
+		rc = -errno;
+		goto err_disable;
+	}
+	/* The guest has no business there. */
+	xc_domain_decrease_reservation_exact(r->xc, x->domid, 1, 0, &gfn);
+	return 0;
+
+err_disable:
+	xc_mem_paging_disable(r->xc, x->domid);
+err_unmap:
+	xenforeignmemory_unmap(r->memory, r->ring_page, 1);
+	r->ring_page = NULL;
+	return rc;
+}
+
+int xenif_disable(struct xenif *x)
+{
+	struct xenif_real *r = real(x);
+
+	if (!r->ring_page)
+		return 0;
+	if (xc_mem_paging_disable(r->xc, x->domid) && errno == EBUSY)
+		return -EBUSY;
+	if (r->paging_port >= 0)
+		xenevtchn_unbind(r->evtchn, r->paging_port);
+	r->paging_port = -1;
+	xenforeignmemory_unmap(r->memory, r->ring_page, 1);
+	r->ring_page = NULL;
+	return 0;
+}
+
+int xenif_nominate(struct xenif *x, uint64_t gfn)
+{
+	return result(xc_mem_paging_nominate(real(x)->xc, x->domid, gfn));
+}
+
+/*
+ * Only what is nominated may be mapped: Xen's library waits for a page that is
+ * out until somebody brings it back, and that would be us.
+ */
+void xenif_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to,
+		int *err)
+{
+	struct xenif_real *r = real(x);
+	unsigned int i;
+	char *from;
+
+	for (i = 0; i < nr; i++)
+		err[i] = 0;
+	from = xenforeignmemory_map(r->memory, x->domid, PROT_READ, nr, gfn, err);
+	if (!from) {
+		for (i = 0; i < nr; i++)
+			err[i] = -errno;
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		if (!err[i])
+			memcpy(to[i], from + (size_t)i * XEN_PAGE, XEN_PAGE);
+	/* Before any of them can be evicted: a mapping is a use. */
+	xenforeignmemory_unmap(r->memory, from, nr);
+}
+
+int xenif_evict(struct xenif *x, uint64_t gfn)
+{
+	return result(xc_mem_paging_evict(real(x)->xc, x->domid, gfn));
+}
+
+int xenif_load(struct xenif *x, uint64_t gfn, const void *page)
+{
+	return result(xc_mem_paging_load(real(x)->xc, x->domid, gfn, (void *)page));
+}
+
+int xenif_prep(struct xenif *x, uint64_t gfn)
+{
+	return result(xc_mem_paging_prep(real(x)->xc, x->domid, gfn));
+}
+
+/*
+ * Changing the type of a page makes Xen ask its pager for it first, when it is
+ * of a paging type, as if somebody had touched it. That makes it ready to be
+ * prepared. Of a page that is as it should be it changes nothing; where there is
+ * none (EINVAL), the guest has given it away.
+ */
+int xenif_settle(struct xenif *x, uint64_t gfn)
+{
+	struct xenif_real *r = real(x);
+
+	if (!xendevicemodel_set_mem_type(r->model, x->domid, HVMMEM_ram_rw, gfn, 1) ||
+	    errno == EINVAL)
+		return 0;
+	if (errno != EAGAIN)
+		return -errno;
+	if (!xc_mem_paging_prep(r->xc, x->domid, gfn))
+		return 0;
+	/* The ring was full, so that Xen didn't ask. */
+	return errno == ENOENT ? -EAGAIN : -errno;
+}
+
+bool xenif_next_request(struct xenif *x, struct xenif_request *req)
+{
+	return real(x)->ring_page && vmring_next(&real(x)->ring, req);
+}
+
+void xenif_answer(struct xenif *x, const struct xenif_request *req)
+{
+	vmring_answer(&real(x)->ring, req);
+}
+
+void xenif_flush_answers(struct xenif *x)
+{
+	struct xenif_real *r = real(x);
+
+	if (r->ring_page && vmring_push(&r->ring))
+		xenevtchn_notify(r->evtchn, r->paging_port);
+}
+
+int xenif_vcpu(struct xenif *x, uint32_t vcpu, struct xenif_vcpu *state)
+{
+	struct hvm_hw_cpu cpu;
+
+	/* Waits until the vCPU has really stopped. */
+	if (xc_domain_hvm_getcontext_partial(real(x)->xc, x->domid, HVM_SAVE_CODE(CPU),
+					     vcpu, &cpu, sizeof(cpu)))
+		return -errno;
+	*state = (struct xenif_vcpu) {
+		.cpl = cpu.ss_arbytes >> ATTR_DPL_SHIFT & 3,
+		.interrupts = cpu.rflags & RFLAGS_IF,
+		.event = cpu.pending_event & PENDING_VALID,
+	};
+	return 0;
+}
+
+int xenif_inject(struct xenif *x, uint32_t vcpu, bool user, uint64_t cr2)
+{
+	return result(xendevicemodel_inject_event(real(x)->model, x->domid, vcpu,
+						  VECTOR_PF, EVENT_HW_EXCEPTION,
+						  user ? PF_USER : 0, 0, cr2));
+}
