@@ -20,7 +20,9 @@ help:
 	@echo '  make setup             install what is missing from Debian'\''s packages'
 	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|hostile)'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
+	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make unit              the token table in userspace, under sanitizers'
+	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
 	@echo "                         ($$(cd tests/e2e && python3 -c 'import sys; sys.path.insert(0, "../rig"); import scenarios, scenarios_xen; print(*scenarios.ALL)'))"
@@ -61,6 +63,12 @@ test-all: setup
 .PHONY: unit
 unit: setup
 	@$(MAKE) --no-print-directory -C tests/unit OUT=$(BUILD)/unit check
+
+.PHONY: pager pager-unit
+pager: setup
+	@$(MAKE) --no-print-directory -C tools/pvfault OUT=$(BUILD)/pager
+pager-unit: setup
+	@$(MAKE) --no-print-directory -C tests/pager OUT=$(BUILD)/pager-unit check
 
 .PHONY: kunit
 kunit: setup

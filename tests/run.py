@@ -33,6 +33,10 @@ def e2e(name, *options):
 QUICK = [
     ("unit", ["make", "--no-print-directory", "-C", "tests/unit",
               f"OUT={BUILD}/unit", "check"]),
+    ("pager", ["make", "--no-print-directory", "-C", "tools/pvfault",
+               f"OUT={BUILD}/pager"]),
+    ("pager unit", ["make", "--no-print-directory", "-C", "tests/pager",
+                    f"OUT={BUILD}/pager-unit", "check"]),
     ("apply", ["python3", "tests/apply/test_apply.py"]),
     ("kernel main", kernel("main")),
     ("kunit", e2e("kunit")),

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A simulated Xen behind the pager's xenif.h: one domain with its pages, vCPUs,
+ * mem-paging ring and frontend, a XenStore, and a disk whose reads and writes end
+ * when the test says so. It does what Xen 4.17's mem_paging.c does, and fails the
+ * test where the pager breaks a rule.
+ */
+#ifndef PVFAULT_FAKE_H
+#define PVFAULT_FAKE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "exitcode.h"
+#include "frontend.h"
+#include "log.h"
+#include "pager.h"
+
+#define NR_GFNS		1024U
+#define NR_VCPUS	6U
+#define RING_SLOTS	8U	/* of Xen's ring */
+#define FIRST_GFN	256U	/* of the usual offer, up to NR_GFNS */
+#define FRONT_ORDER	1U
+
+enum p2m { P2M_RW, P2M_OUT, P2M_PAGED, P2M_IN, P2M_HOLE };
+
+/* What became of a guest's access. */
+enum access { ACCESS_OK, ACCESS_PAUSED, ACCESS_SPINS, ACCESS_BLOCKED };
+
+struct fake_vcpu {
+	bool paused;
+	struct xenif_vcpu state;
+	uint64_t cr2;		/* to be taken when it runs on */
+	uint64_t cr2_gfn, paused_gfn;
+	int vcpu_error, inject_error;
+};
+
+struct fake_sleeper {
+	uint64_t token, gfn;
+};
+
+#define MAX_SLEEPERS	4096
+#define MAX_NODES	64
+
+struct fake {
+	struct xenif x;
+	struct xenif_domain domain;
+	bool enabled, gone, crashed;
+	int enable_error, disable_error;
+	enum p2m type[NR_GFNS];
+	bool has_page[NR_GFNS];
+	bool in_use[NR_GFNS];		/* somebody has it mapped */
+	bool evict_busy[NR_GFNS];
+	bool copy_fails[NR_GFNS];
+	uint64_t stamp[NR_GFNS];	/* what the guest last wrote there */
+	uint8_t (*memory)[XEN_PAGE];
+	long free_pages;
+	struct fake_vcpu vcpu[NR_VCPUS];
+
+	struct xenif_request queue[RING_SLOTS];
+	unsigned int nr_queued, slots_used;
+	struct xenif_request answered[RING_SLOTS];
+	unsigned int nr_answered;
+	unsigned long requests, answers;
+
+	struct xen_pvfault_front *front;
+	struct xen_pvfault_ring *ring;
+	uint32_t front_all, old_cons;
+	bool front_mapped, ring_mapped;
+	int port;
+	unsigned long notifies, injected;
+	struct fake_sleeper sleeper[MAX_SLEEPERS];
+	unsigned int nr_sleepers, max_sleepers;
+	unsigned long ready_seen, ready_unknown;
+
+	struct { char *path, *value; } node[MAX_NODES];
+	unsigned int nr_nodes;
+	const char *fired[64];
+	unsigned int nr_fired;
+	int write_error;
+};
+
+extern struct fake fake;
+extern struct pager *pager;
+extern char page_file[];
+
+/* What the guest, and others, do. */
+enum access fake_touch(unsigned int vcpu, uint64_t gfn);
+enum access fake_walk(unsigned int vcpu, uint64_t gfn);
+void fake_foreign(uint64_t gfn);
+void fake_drop(uint64_t gfn);
+void fake_fill(uint64_t gfn);
+void fake_write(uint64_t gfn, uint64_t stamp);
+/* Does an accessible page hold what the guest last wrote there? */
+void fake_verify(uint64_t gfn);
+unsigned int fake_away(void);
+
+/* The frontend. */
+void fake_store(const char *path, const char *value);
+const char *fake_node(const char *path);
+void front_node(const char *name, const char *value);
+void front_state(enum xenbus_state state);
+enum xenbus_state back_state(void);
+void front_nodes(const char *offer);
+void front_connect(const char *offer);
+void front_take(void);
+bool sleeps_on(uint64_t gfn);
+
+/* The disk. */
+struct io *fake_io_open(int fd);
+extern unsigned int io_waiting;
+void io_end(unsigned int nth, int error);	/* one of those that wait */
+void io_end_all(void);
+extern bool io_by_itself;			/* end with the next reap */
+extern int io_write_error, io_read_error;	/* of all from now on */
+
+/* The pager, started against all this with nothing taken yet. */
+int start(void **state);
+int start_connected(void **state);
+int stop(void **state);
+void rounds(unsigned int nr);
+void seconds(unsigned int nr);
+/* Take pages until @nr are out. */
+void take_away(unsigned int nr);
+uint64_t one_out(void);
+void check_balance(void);
+/* Bring everything back and end, as SIGTERM does. */
+void leave_now(void);
+
+#define pager_test(name) \
+	cmocka_unit_test_setup_teardown(name, start, stop)
+#define pager_test_connected(name) \
+	cmocka_unit_test_setup_teardown(name, start_connected, stop)
+
+/* The groups of tests. Return: how many failed. */
+int test_pages(void);
+int test_offer(void);
+int test_ready(void);
+int test_vmring(void);
+int test_faults(void);
+int test_evict(void);
+int test_file(void);
+int test_device(void);
+int test_loop(void);
+int test_random(void);
+
+#endif /* PVFAULT_FAKE_H */

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The simulated Xen: XenStore, grants, and a frontend; see fake.h. */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "fake.h"
+#include "fake_ops.h"
+
+#define FRONT_PATH	"/local/domain/7/device/pvfault/0"
+#define BACK_PATH	"/local/domain/0/backend/pvfault/7/0"
+#define FRONT_REF	11
+#define RING_REF	20
+#define FRONT_PORT	5
+
+static int find_node(const char *path)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_nodes; i++)
+		if (!strcmp(fake.node[i].path, path))
+			return i;
+	return -1;
+}
+
+static void fire(const char *token)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_fired; i++)
+		if (!strcmp(fake.fired[i], token))
+			return;
+	fake.fired[fake.nr_fired++] = token;
+}
+
+void fake_store(const char *path, const char *value)
+{
+	int i = find_node(path);
+
+	if (i >= 0) {
+		free(fake.node[i].path);
+		free(fake.node[i].value);
+		fake.node[i] = fake.node[--fake.nr_nodes];
+	}
+	if (value) {
+		assert_true(fake.nr_nodes < MAX_NODES);
+		fake.node[fake.nr_nodes].path = strdup(path);
+		fake.node[fake.nr_nodes++].value = strdup(value);
+	}
+	if (!strncmp(path, FRONT_PATH, strlen(FRONT_PATH)))
+		fire(WATCH_FRONTEND);
+	if (strstr(path, "pvfault-target"))
+		fire(WATCH_TARGET);
+}
+
+const char *fake_node(const char *path)
+{
+	int i = find_node(path);
+
+	return i < 0 ? NULL : fake.node[i].value;
+}
+
+static char *fake_read(struct xenif *x, const char *path)
+{
+	const char *value = fake_node(path);
+
+	errno = ENOENT;
+	return value ? strdup(value) : NULL;
+}
+
+static int fake_write_node(struct xenif *x, const char *path, const char *value)
+{
+	if (fake.write_error)
+		return fake.write_error;
+	fake_store(path, value);
+	return 0;
+}
+
+static int fake_make(struct xenif *x, unsigned int nr, const struct xenif_node *node)
+{
+	unsigned int i;
+
+	if (fake.write_error)
+		return fake.write_error;
+	for (i = 0; i < nr; i++) {
+		/* What the guest may write is its own folder, and nothing else. */
+		if (!strcmp(node[i].path, FRONT_PATH))
+			assert_int_equal(node[i].owner, 7);
+		else if (node[i].owner >= 0)
+			assert_int_equal(node[i].owner, 0);
+		fake_store(node[i].path, node[i].value);
+	}
+	return 0;
+}
+
+static int fake_remove(struct xenif *x, const char *path)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_nodes; i++) {
+		char *node = fake.node[i].path;
+
+		if (strncmp(node, path, strlen(path)))
+			continue;
+		node = strdup(node);
+		fake_store(node, NULL);
+		free(node);
+		i--;
+	}
+	return 0;
+}
+
+static int fake_watch(struct xenif *x, const char *path, const char *token)
+{
+	fire(token);
+	return 0;
+}
+
+static const char *fake_next_watch(struct xenif *x)
+{
+	const char *token;
+
+	if (!fake.nr_fired)
+		return NULL;
+	token = fake.fired[0];
+	memmove(fake.fired, fake.fired + 1, --fake.nr_fired * sizeof(*fake.fired));
+	return token;
+}
+
+static int fake_map_front(struct xenif *x, uint32_t ref, const void **page)
+{
+	if (ref != FRONT_REF)
+		return -EINVAL;
+	assert_false(fake.front_mapped);
+	fake.front_mapped = true;
+	*page = fake.front;
+	return 0;
+}
+
+static int fake_map_ring(struct xenif *x, unsigned int nr, uint32_t *ref, void **pages)
+{
+	unsigned int i;
+
+	assert_int_equal(nr, 1 << FRONT_ORDER);
+	for (i = 0; i < nr; i++)
+		if (ref[i] != RING_REF + i)
+			return -EINVAL;
+	assert_false(fake.ring_mapped);
+	fake.ring_mapped = true;
+	*pages = fake.ring;
+	return 0;
+}
+
+static void fake_unmap(struct xenif *x, const void *pages, unsigned int nr)
+{
+	if (pages == fake.front) {
+		assert_true(fake.front_mapped);
+		fake.front_mapped = false;
+	} else {
+		assert_true(fake.ring_mapped);
+		fake.ring_mapped = false;
+	}
+}
+
+static int fake_bind(struct xenif *x, uint32_t remote)
+{
+	if (remote != FRONT_PORT)
+		return -EINVAL;
+	assert_int_equal(fake.port, -1);
+	fake.port = 3;
+	return 3;
+}
+
+static void fake_unbind(struct xenif *x, int local)
+{
+	assert_int_equal(local, fake.port);
+	fake.port = -1;
+}
+
+static void fake_notify(struct xenif *x, int local)
+{
+	assert_int_equal(local, fake.port);
+	fake.notifies++;
+}
+
+static void fake_clear_events(struct xenif *x)
+{
+}
+
+static void fake_close(struct xenif *x)
+{
+}
+
+static int fake_domain(struct xenif *x, struct xenif_domain *domain)
+{
+	if (fake.gone)
+		return -ESRCH;
+	*domain = fake.domain;
+	return 0;
+}
+
+static bool fake_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
+{
+	return domid == 9 && !fake.gone;
+}
+
+static int fake_crash(struct xenif *x)
+{
+	fake.crashed = true;
+	return 0;
+}
+
+const struct xenif_ops fake_ops = {
+	.close = fake_close,
+	.domain = fake_domain,
+	.alive = fake_alive,
+	.crash = fake_crash,
+	.enable = fake_enable,
+	.disable = fake_disable,
+	.nominate = fake_nominate,
+	.copy = fake_copy,
+	.evict = fake_evict,
+	.load = fake_load,
+	.prep = fake_prep,
+	.settle = fake_settle,
+	.next_request = fake_next_request,
+	.answer = fake_answer,
+	.flush_answers = fake_flush_answers,
+	.vcpu = fake_vcpu_state,
+	.inject = fake_inject,
+	.map_front = fake_map_front,
+	.map_ring = fake_map_ring,
+	.unmap = fake_unmap,
+	.bind = fake_bind,
+	.unbind = fake_unbind,
+	.notify = fake_notify,
+	.read = fake_read,
+	.write = fake_write_node,
+	.make = fake_make,
+	.remove = fake_remove,
+	.watch = fake_watch,
+	.next_watch = fake_next_watch,
+	.clear_events = fake_clear_events,
+};
+
+void front_node(const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), FRONT_PATH "/%s", name);
+	fake_store(path, value);
+}
+
+void front_state(enum xenbus_state state)
+{
+	char value[8];
+
+	snprintf(value, sizeof(value), "%d", state);
+	front_node("state", value);
+}
+
+enum xenbus_state back_state(void)
+{
+	const char *value = fake_node(BACK_PATH "/state");
+
+	return value ? atoi(value) : XB_UNKNOWN;
+}
+
+void front_nodes(const char *offer)
+{
+	front_node("version", "1");
+	front_node("front-ref", "11");
+	front_node("ring-page-order", "1");
+	front_node("ring-ref0", "20");
+	front_node("ring-ref1", "21");
+	front_node("event-channel", "5");
+	front_node("max-outstanding", "512");
+	front_node("offer", offer);
+	fake.front->event = fake.front->cons + 1;
+}
+
+void front_connect(const char *offer)
+{
+	unsigned int vcpu;
+
+	front_nodes(offer);
+	front_state(XB_INITIALISED);
+	rounds(2);
+	assert_int_equal(back_state(), XB_CONNECTED);
+	for (vcpu = 0; vcpu < NR_VCPUS; vcpu++)
+		fake.front->tell[vcpu] = XEN_PVFAULT_TELL_USER | XEN_PVFAULT_TELL_KERNEL;
+	front_state(XB_CONNECTED);
+	rounds(2);
+}
+
+static void wake(unsigned int i)
+{
+	fake.sleeper[i] = fake.sleeper[--fake.nr_sleepers];
+}
+
+static void ready(uint64_t token)
+{
+	unsigned int i;
+
+	fake.ready_seen++;
+	for (i = 0; i < fake.nr_sleepers; i++) {
+		if (fake.sleeper[i].token != token)
+			continue;
+		wake(i);
+		return;
+	}
+	fake.ready_unknown++;
+}
+
+/* As io/pvfault.h has it. */
+void front_take(void)
+{
+	const uint32_t length = XEN_PVFAULT_RING_LENGTH(FRONT_ORDER);
+	uint32_t cons = fake.front->cons;
+
+	if (!fake.ring_mapped)
+		return;
+	if (fake.ring->all != fake.front_all) {
+		fake.front_all = fake.ring->all;
+		fake.nr_sleepers = 0;
+	}
+	assert_true(fake.ring->prod - cons <= length);
+	while (cons != fake.ring->prod)
+		ready(fake.ring->entry[cons++ % length]);
+	fake.front->cons = cons;
+	fake.front->event = cons + 1;
+}
+
+bool sleeps_on(uint64_t gfn)
+{
+	unsigned int i;
+
+	for (i = 0; i < fake.nr_sleepers; i++)
+		if (fake.sleeper[i].gfn == gfn)
+			return true;
+	return false;
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The pager, started against the simulated Xen; a disk that obeys; main(). */
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fake.h"
+#include "fake_ops.h"
+
+struct pager *pager;
+char page_file[256];
+
+#define MAX_IO	(2 * MAX_TRANSFERS)
+static struct io_job *waiting[MAX_IO];
+unsigned int io_waiting;
+bool io_by_itself;
+int io_write_error, io_read_error;
+static int disk_fd;
+
+static void disk_submit(struct io *io, struct io_job *job)
+{
+	assert_true(io_waiting < MAX_IO);
+	/* Its buffer and its page go together. */
+	assert_int_equal((uintptr_t)job->buf % XEN_PAGE, 0);
+	assert_int_equal(job->offset % XEN_PAGE, 0);
+	waiting[io_waiting++] = job;
+}
+
+void io_end(unsigned int nth, int error)
+{
+	struct io_job *job = waiting[nth];
+	long moved;
+
+	waiting[nth] = waiting[--io_waiting];
+	if (!error)
+		error = job->write ? io_write_error : io_read_error;
+	if (error)
+		moved = error;
+	else if (job->write)
+		moved = pwrite(disk_fd, job->buf, XEN_PAGE, job->offset);
+	else
+		moved = pread(disk_fd, job->buf, XEN_PAGE, job->offset);
+	io_over(pager->io, job, moved < 0 && !error ? -errno : moved);
+}
+
+void io_end_all(void)
+{
+	while (io_waiting)
+		io_end(0, 0);
+}
+
+static void disk_flush(struct io *io)
+{
+}
+
+static void disk_reap(struct io *io)
+{
+	unsigned int nr;
+
+	for (nr = io_waiting; io_by_itself && nr; nr--)
+		io_end(0, 0);
+}
+
+static void disk_close(struct io *io)
+{
+	io_waiting = 0;
+	close(io->event_fd);
+	free(io);
+}
+
+static const struct io_ops disk_ops = {
+	.name = "simulated",
+	.submit = disk_submit,
+	.flush = disk_flush,
+	.reap = disk_reap,
+	.close = disk_close,
+};
+
+struct io *fake_io_open(int fd)
+{
+	struct io *io = calloc(1, sizeof(*io));
+
+	disk_fd = fd;
+	io_waiting = 0;
+	io_by_itself = true;
+	io_write_error = 0;
+	io_read_error = 0;
+	io->ops = &disk_ops;
+	io->event_fd = eventfd(1, EFD_NONBLOCK);
+	return io;
+}
+
+static void start_fake(void)
+{
+	unsigned int i;
+
+	fake = (struct fake) {
+		.x = { .ops = &fake_ops, .domid = 7 },
+		.domain = {
+			.hvm = true,
+			.nr_vcpus = NR_VCPUS,
+			.tot_pages = NR_GFNS,
+			.max_pages = NR_GFNS,
+			.max_gfn = NR_GFNS - 1,
+			.uuid = { 7 },
+		},
+		.port = -1,
+	};
+	/* Readable at once: with time alone the loop would take a second. */
+	fake.x.event_fd = eventfd(1, EFD_NONBLOCK);
+	fake.x.store_fd = eventfd(1, EFD_NONBLOCK);
+	fake.memory = calloc(NR_GFNS, XEN_PAGE);
+	fake.front = aligned_alloc(XEN_PAGE, XEN_PAGE);
+	memset(fake.front, 0, XEN_PAGE);
+	fake.ring = aligned_alloc(XEN_PAGE, XEN_PAGE << FRONT_ORDER);
+	memset(fake.ring, 0, XEN_PAGE << FRONT_ORDER);
+	for (i = 0; i < NR_GFNS; i++) {
+		fake.has_page[i] = true;
+		fake_write(i, i + 1);
+	}
+	for (i = 0; i < NR_VCPUS; i++)
+		fake.vcpu[i].state = (struct xenif_vcpu) { .cpl = 3, .interrupts = true };
+}
+
+int start(void **state)
+{
+	log_quiet = true;
+	start_fake();
+	unlink(page_file);
+	pager = calloc(1, sizeof(*pager));
+	pager->options.pagefile = page_file;
+	pager->options.depth = 8;
+	pager->xen = &fake.x;
+	pager->xen->ops->domain(pager->xen, &pager->domain);
+	assert_int_equal(pagefile_open(&pager->file, page_file, pager->xen,
+				       &pager->domain), 0);
+	pager->io = fake_io_open(pager->file.fd);
+	assert_int_equal(pager_init(pager), 0);
+	/* The same in every run, for the seeds' sake. */
+	pager->now_ns = 100000000000;
+	assert_int_equal(pager->xen->ops->enable(pager->xen), 0);
+	assert_int_equal(target_start(pager), 0);
+	assert_int_equal(device_start(pager), 0);
+	rounds(2);
+	return 0;
+}
+
+int start_connected(void **state)
+{
+	start(state);
+	front_connect("256+768");
+	return 0;
+}
+
+int stop(void **state)
+{
+	unsigned int i;
+
+	io_close(pager->io);
+	pager_free(pager);
+	pagefile_close(&pager->file);
+	free(pager);
+	for (i = 0; i < fake.nr_nodes; i++) {
+		free(fake.node[i].path);
+		free(fake.node[i].value);
+	}
+	close(fake.x.event_fd);
+	close(fake.x.store_fd);
+	free(fake.memory);
+	free(fake.front);
+	free(fake.ring);
+	unlink(page_file);
+	return 0;
+}
+
+/* What the loop does, with a clock of our own. */
+void rounds(unsigned int nr)
+{
+	const char *token;
+
+	while (nr--) {
+		pager->now_ns += 1000000;
+		io_reap(pager->io);
+		while ((token = pager->xen->ops->next_watch(pager->xen)))
+			pager_store_event(pager, token);
+		if (pager->pagein.waiting)
+			pagein_retry(pager);
+		pager_round(pager);
+	}
+}
+
+void seconds(unsigned int nr)
+{
+	while (nr--) {
+		pager->now_ns += 1000000000;
+		pager_tick(pager);
+		rounds(2);
+	}
+}
+
+void take_away(unsigned int nr)
+{
+	unsigned int i;
+
+	pager->target_pages = NR_GFNS - nr;
+	for (i = 0; i < 1000 && pager->pages.count[PAGE_OUT] < nr; i++)
+		rounds(1);
+	assert_int_equal(pager->pages.count[PAGE_OUT], nr);
+	pager->target_pages = UINT64_MAX;
+}
+
+/* Take one page away. Return: which one. */
+uint64_t one_out(void)
+{
+	unsigned int gfn;
+
+	take_away(1);
+	for (gfn = 0; gfn < NR_GFNS; gfn++)
+		if (fake.type[gfn] == P2M_PAGED)
+			return gfn;
+	fail();
+	return 0;
+}
+
+/* When nothing is under way. */
+void check_balance(void)
+{
+	const struct stats *s = &pager->stats;
+
+	assert_int_equal(s->requests, fake.requests);
+	assert_int_equal(s->answers, fake.answers);
+	assert_int_equal(s->requests, s->told + s->held + s->resident + s->dropped +
+			 s->foreign);
+	assert_int_equal(s->held, s->held_option + s->held_no_frontend + s->held_mode + s->held_irqs_off +
+			 s->held_event + s->held_full + s->held_failed);
+	assert_int_equal(s->told, fake.injected);
+	assert_int_equal(pager->pages.bugs, 0);
+	if (pager->waiters.nr_told + pager->waiters.nr_held)
+		return;
+	assert_int_equal(s->requests, s->answers);
+	assert_int_equal(s->told, s->ready);
+	assert_int_equal(fake.slots_used, fake.nr_queued);
+}
+
+void leave_now(void)
+{
+	unsigned int i;
+
+	pager->leaving = true;
+	pager->bring = BRING_ALL;
+	device_leave(pager);
+	for (i = 0; i < 2000 && back_state() != XB_CLOSED; i++) {
+		rounds(1);
+		if (back_state() == XB_CLOSING)
+			front_state(XB_CLOSING);
+	}
+	assert_int_equal(back_state(), XB_CLOSED);
+	rounds(1);
+	assert_int_equal(pager->xen->ops->disable(pager->xen), 0);
+}
+
+int main(int argc, char **argv)
+{
+	int failed;
+
+	/* A test that hangs ends all, and shows as such. */
+	alarm(getenv("UNIT_ALARM") ? atoi(getenv("UNIT_ALARM")) : 120);
+	snprintf(page_file, sizeof(page_file), "%s.pages", argv[0]);
+	if (getenv("ONLY"))
+		cmocka_set_test_filter(getenv("ONLY"));
+	failed = test_pages() + test_offer() + test_ready() + test_vmring() +
+		 test_faults() + test_evict() + test_file() + test_device() +
+		 test_loop() + test_random();
+	return failed != 0;
+}
