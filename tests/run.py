@@ -47,6 +47,8 @@ QUICK = [
     ("kvm-sabotage", e2e("kvm-sabotage")),
     ("kernel hostile", kernel("hostile")),
     ("kvm-lost-ready", e2e("kvm-lost-ready")),
+    ("xen", ["scripts/xen.sh"]),
+    ("xen-paging", e2e("xen-paging")),
 ]
 
 # What takes longer.
@@ -60,6 +62,8 @@ MORE = [
     ("kernel debug", kernel("debug")),
     ("kunit-debug", e2e("kunit-debug")),
     ("kvm-swap-debug", e2e("kvm-swap-debug")),
+    ("xen-sabotage", e2e("xen-sabotage")),
+    ("xen-pressure", e2e("xen-pressure")),
     ("hotpath", ["python3", "tests/bench/run.py", "hotpath"]),
 ]
 
