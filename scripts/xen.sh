@@ -45,35 +45,39 @@ sources() {
 	say "fetching lists of packages and sources"
 	# One list that can't be had does no harm, unless it is the one.
 	apt_get apt-get update >"$apt/log" 2>&1 || true
-	[ -n "$(versions)" ] || die "no source package 'xen' $XEN in the lists of this" \
+	[ -n "$(versions xen Sources)" ] || die "no source package 'xen' $XEN in the lists of this" \
 		"machine's package sources; see $apt/log (Debian 12 has it)"
 	touch "$apt/.updated"
 }
 
-# Newest first.
+# versions PACKAGE Sources|Packages: newest first.
 versions() {
-	apt_get apt-cache madison xen 2>/dev/null |
-		awk -v v="$XEN." '/Sources/ && index($3, v) == 1 { print $3 }' | sort -rVu
+	apt_get apt-cache madison "$1" 2>/dev/null |
+		awk -v v="$XEN." -v t="$2$" '$0 ~ t && index($3, v) == 1 { print $3 }' |
+		sort -rVu
 }
 
-# A mirror may list the security archive's version and not hold it; the
-# release's then serves as well.
-fetch() {
-	ls "$dir"/deb/xen_*.dsc >/dev/null 2>&1 && return
-	sources
-	for version in $(versions); do
-		say "downloading the source of Xen $version"
-		rm -rf "$dir/deb.new"
-		mkdir -p "$dir/deb.new"
-		if (cd "$dir/deb.new" && apt_get apt-get source --download-only \
-			"xen=$version" >"$apt/log" 2>&1); then
-			mv "$dir/deb.new" "$dir/deb"
-			return
-		fi
+# download FOLDER PACKAGE Sources|Packages COMMAND...: a mirror may list the
+# security archive's version and not hold it; the release's serves as well.
+download() {
+	to=$1 package=$2 type=$3
+	shift 3
+	for version in $(versions "$package" "$type"); do
+		say "downloading $package $version"
+		(cd "$to" && apt_get "$@" "$package=$version" >"$apt/log" 2>&1) && return
 		say "  it can't be had: $(grep -m 1 -E '^E:|40[0-9]' "$apt/log")"
 	done
 	rm "$apt/.updated"
-	die "no source of Xen $XEN could be downloaded; see $apt/log and try again"
+	die "no $package $XEN could be downloaded; see $apt/log and try again"
+}
+
+fetch() {
+	[ -d "$dir/deb" ] && return
+	sources
+	rm -rf "$dir/deb.new"
+	mkdir -p "$dir/deb.new"
+	download "$dir/deb.new" xen Sources apt-get source --download-only
+	mv "$dir/deb.new" "$dir/deb"
 }
 
 unpack() {
@@ -89,14 +93,10 @@ unpack() {
 tools() {
 	[ -e "$dir/tools/.unpacked" ] && return
 	sources
-	say "fetching Xen's tools"
 	rm -rf "$dir/tools"
 	mkdir -p "$dir/tools/deb"
 	for package in "xen-utils-$XEN" xenstore-utils; do
-		(cd "$dir/tools/deb" && apt_get apt-get download "$package" >"$apt/log" 2>&1) || {
-			rm "$apt/.updated"
-			die "$package could not be downloaded; see $apt/log and try again"
-		}
+		download "$dir/tools/deb" "$package" Packages apt-get download
 		dpkg-deb -x "$dir/tools/deb/$package"_*.deb "$dir/tools"
 	done
 	touch "$dir/tools/.unpacked"
@@ -104,10 +104,11 @@ tools() {
 
 configure() {
 	cmp -s "$config" "$dir/.config" && [ -e "$src/xen/.config" ] && return
-	hypervisor defconfig >"$dir/configure.log" 2>&1 &&
+	{
+		hypervisor defconfig &&
 		cat "$config" >>"$src/xen/.config" &&
-		hypervisor olddefconfig >>"$dir/configure.log" 2>&1 ||
-		die "configuring Xen failed; see $dir/configure.log"
+		hypervisor olddefconfig
+	} >"$dir/configure.log" 2>&1 || die "configuring Xen failed; see $dir/configure.log"
 	# Each line must have taken.
 	grep '^CONFIG_' "$config" | while IFS='=' read -r name value; do
 		have=$(sed -n "s/^$name=//p" "$src/xen/.config")
