@@ -45,6 +45,8 @@ QUICK = [
     ("kvm-smp", e2e("kvm-smp")),
     ("kvm-nested", e2e("kvm-nested")),
     ("kvm-sabotage", e2e("kvm-sabotage")),
+    ("xen", ["scripts/xen.sh"]),
+    ("xen-boot", e2e("xen-boot")),
     ("kernel hostile", kernel("hostile")),
     ("kvm-lost-ready", e2e("kvm-lost-ready")),
     ("xen", ["scripts/xen.sh"]),

@@ -45,6 +45,21 @@ def held(guest):
             if k.startswith(prefix)}
 
 
+@scenario("xen-boot")
+def xen_boot(sabotage):
+    """What the others stand on: PVH guests that nobody pages."""
+    v = rig.Verdict("xen-boot")
+    guests = [DomU(f"vcpus{n}", "load.secs=5 load.alone=2 kernelcore=128M", vcpus=n)
+              for n in (1, 2)]
+    trouble = run_guests("xen-boot", guests)
+    v.check("the consoles of Xen and dom0 are clean", not trouble, trouble[:3])
+    for guest in guests:
+        check_guest(v, guest, asynchronous=False)
+        v.check(f"{guest.name}: has pages to offer to a pager",
+                guest.get("movable_pages", 0) > 10000, guest.get("movable_pages"))
+    return v
+
+
 @scenario("xen-paging")
 def xen_paging(sabotage):
     """The main job under Xen: the same guest, paged as Xen does it, with its

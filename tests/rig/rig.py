@@ -41,7 +41,8 @@ TROUBLE = re.compile(
     r"BUG[: ]|WARNING:|Oops|Kernel panic|general protection|Call Trace|"
     r"rcu:.*stall|rcu_.*self-detected|soft lockup|hung_task|blocked for more|"
     r"possible recursive locking|circular locking|inconsistent lock state|"
-    r"Invalid wait context|KASAN|UBSAN|segfault")
+    r"Invalid wait context|KASAN|UBSAN|segfault|domain_crash called|"
+    r"Panic on CPU|Xen BUG")
 
 
 class Failure(Exception):
