@@ -13,12 +13,15 @@
  *   load.secs=N     seconds that are measured (20)
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
+ *   load.settle=N   seconds between filling and walking the memory, for a host
+ *                   that takes it only then (0)
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
- * Results are lines of "key value", see guest.h. "phase NAME" tells
- * the harness to throttle the host's swap, or not to; the last one is "done 1".
+ * Results are lines of "key value", see guest.h. "phase NAME" tells the harness
+ * when to take memory, and to throttle the host's swap, or not to; the last one
+ * is "done 1".
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -313,6 +316,8 @@ static void run(void)
 		guest[i] = tiny_guest_start();
 	wait_walkers(tasks, POPULATE);
 
+	report("phase settle");
+	sleep(parameter("load.settle", 0));
 	report("phase walk");
 	shared->phase = WALK;
 	sleep(2);
