@@ -81,6 +81,39 @@ static void stays_at_target(void **state)
 	check_balance();
 }
 
+/* What the guest hasn't used yet costs no disk, and nobody waits for it. */
+static void zero_pages(void **state)
+{
+	unsigned int gfn;
+
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn++)
+		fake_write(gfn, 0);
+	io_write_error = -EIO;
+	io_read_error = -EIO;
+	take_away(NR_GFNS - FIRST_GFN);
+	assert_int_equal(pager->file.used, 0);
+	assert_int_equal(pager->stats.zero_outs, NR_GFNS - FIRST_GFN);
+	for (gfn = FIRST_GFN; gfn < NR_GFNS - 100; gfn++) {
+		assert_int_equal(fake_touch(0, gfn), ACCESS_PAUSED);
+		rounds(1);
+		assert_false(fake.vcpu[0].paused);
+		assert_int_equal(fake_touch(0, gfn), ACCESS_OK);
+	}
+	assert_int_equal(pager->stats.told + pager->stats.held, 0);
+	fake_drop(NR_GFNS - 1);
+	fake_foreign(NR_GFNS - 2);
+	fake.free_pages = 0;
+	fake_touch(0, NR_GFNS - 3);
+	rounds(2);
+	assert_int_equal(pager->pages.count[PAGE_LOADING], 2);
+	fake.free_pages = 1000;
+	rounds(2);
+	front_take();
+	check_balance();
+	leave_now();
+	assert_int_equal(pager->stats.zero_ins, NR_GFNS - FIRST_GFN - 1);
+}
+
 static void in_use_is_refused(void **state)
 {
 	unsigned int gfn;
@@ -276,6 +309,7 @@ int test_evict(void)
 		pager_test_connected(nothing_without_target),
 		pager_test_connected(target_from_xenstore),
 		pager_test_connected(stays_at_target),
+		pager_test_connected(zero_pages),
 		pager_test_connected(in_use_is_refused),
 		pager_test_connected(exhausted),
 		pager_test_connected(evict_refused_is_put_back),

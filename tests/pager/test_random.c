@@ -42,7 +42,7 @@ static void guest_step(void)
 	else
 		fake_walk(vcpu, gfn);
 	if (fake.type[gfn] == P2M_RW)
-		fake_write(gfn, random());
+		fake_write(gfn, random() % 4 ? random() : 0);
 }
 
 static void memory_step(void)

@@ -217,7 +217,7 @@ static void new_offer(struct pager *p)
 	}
 	/* Reconfigured is said already: is it the same wish, or a new one? */
 	if (p->device.phase == DEVICE_SHRUNK &&
-	    !memcmp(&offer, &p->pages.offer, sizeof(offer)))
+	    offer_same(&offer, &p->pages.offer))
 		return;
 	p->stats.offers++;
 	p->device.offer = offer;

@@ -36,8 +36,8 @@ static bool settle(struct pager *p, uint64_t gfn)
 	uint32_t nr = pages_find(&p->pages, gfn);
 	int rc;
 
-	/* A touch may have settled it. */
-	if (p->pages.page[nr].state != PAGE_SETTLING)
+	/* A touch may have settled it, and a new offer forgotten it. */
+	if (nr == PAGE_NONE || p->pages.page[nr].state != PAGE_SETTLING)
 		return true;
 	rc = p->xen->ops->settle(p->xen, gfn);
 	if (rc) {
@@ -76,6 +76,23 @@ static void write_failed(struct pager *p, int error)
 		    p->file.path, strerror(-error));
 }
 
+/* Its copy is safe: let Xen take it, unless something has changed meanwhile. */
+static void finish(struct pager *p, struct transfer *t, uint32_t nr)
+{
+	if (p->bring == BRING_ALL || p->pages.page[nr].keep_in ||
+	    p->xen->ops->evict(p->xen, t->gfn)) {
+		refuse(p, t, nr);
+		return;
+	}
+	pages_event(&p->pages, nr, PE_EVICT);
+	p->pages.page[nr].slot = t->slot;
+	p->stats.evictions++;
+	p->evicted++;
+	t->slot = SLOT_NONE;
+	t->used = false;
+	p->evict.used--;
+}
+
 static void write_done(struct io_job *job, int result)
 {
 	struct transfer *t = (struct transfer *)job;
@@ -98,18 +115,10 @@ static void write_done(struct io_job *job, int result)
 		over(p, t, nr);
 		return;
 	}
-	if (result || p->bring == BRING_ALL || p->pages.page[nr].keep_in ||
-	    p->xen->ops->evict(p->xen, t->gfn)) {
+	if (result)
 		refuse(p, t, nr);
-		return;
-	}
-	pages_event(&p->pages, nr, PE_EVICT);
-	p->pages.page[nr].slot = t->slot;
-	p->stats.evictions++;
-	p->evicted++;
-	t->slot = SLOT_NONE;
-	t->used = false;
-	p->evict.used--;
+	else
+		finish(p, t, nr);
 }
 
 int evict_init(struct pager *p, unsigned int depth)
@@ -181,6 +190,14 @@ static void copy(struct pager *p, struct transfer **t, unsigned int nr)
 	for (i = 0; i < nr; i++) {
 		if (err[i]) {
 			refuse(p, t[i], pages_find(&p->pages, gfn[i]));
+			continue;
+		}
+		/* As most of the memory that a guest hasn't used yet. */
+		if (pagefile_is_zero(to[i])) {
+			pagefile_put(&p->file, t[i]->slot);
+			t[i]->slot = SLOT_NONE;
+			p->stats.zero_outs++;
+			finish(p, t[i], pages_find(&p->pages, gfn[i]));
 			continue;
 		}
 		pagefile_seal(&p->file, t[i]->slot, gfn[i], to[i]);

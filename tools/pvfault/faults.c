@@ -94,7 +94,8 @@ static void drop(struct pager *p, uint32_t nr, uint64_t gfn)
 	case PAGE_OUT:
 	case PAGE_QUEUED:
 	case PAGE_LOST:
-		pagefile_put(&p->file, page->slot);
+		if (page->slot != SLOT_NONE)
+			pagefile_put(&p->file, page->slot);
 		page->slot = SLOT_NONE;
 		break;
 	case PAGE_LOADING:
@@ -133,7 +134,12 @@ static void touch(struct pager *p, uint32_t nr, const struct xenif_request *req)
 		return;
 	}
 	pagein_want(p, nr, true);
-	if (req->paused) {
+	if (pages_accessible(&p->pages, nr)) {
+		/* Full of zeroes, and there already. */
+		p->stats.resident++;
+		p->policy.ops->brought_back(&p->policy, &p->pages, nr);
+		answer(p, req);
+	} else if (req->paused) {
 		tell_or_hold(p, page, req);
 	} else {
 		p->stats.foreign++;

@@ -59,11 +59,12 @@ void pager_round(struct pager *p)
 	drain_run(p);
 	pagein_run(p);
 	device_run(p);
+	/* Whose page is there goes on before the next one is taken. */
+	p->xen->ops->flush_answers(p->xen);
 	if (p->bring == BRING_NONE && !p->leaving && !p->crashed &&
 	    device_may_evict(&p->device))
 		evict_run(p, target_excess(p));
 	io_flush(p->io);
-	p->xen->ops->flush_answers(p->xen);
 	if (ready_attached(&p->ready) && ready_flush(&p->ready)) {
 		p->stats.notifies++;
 		p->xen->ops->notify(p->xen, p->device.port);

@@ -68,3 +68,16 @@ const char *parse_offer(const char *s, uint64_t max_gfn, uint64_t max_pages,
 	*offer = o;
 	return NULL;
 }
+
+bool offer_same(const struct offer *a, const struct offer *b)
+{
+	unsigned int i;
+
+	if (a->nr != b->nr)
+		return false;
+	for (i = 0; i < a->nr; i++)
+		if (a->range[i].start != b->range[i].start ||
+		    a->range[i].count != b->range[i].count)
+			return false;
+	return true;
+}

@@ -49,4 +49,6 @@ bool parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *number);
 const char *parse_offer(const char *s, uint64_t max_gfn, uint64_t max_pages,
 			struct offer *offer);
 
+bool offer_same(const struct offer *a, const struct offer *b);
+
 #endif /* PVFAULT_OFFER_H */

@@ -219,3 +219,11 @@ bool pagefile_check(const struct pagefile *f, uint32_t slot, uint64_t gfn,
 	return f->slot[slot].gfn == gfn &&
 	       f->slot[slot].sum == XXH3_64bits_withSeed(page, XEN_PAGE, gfn);
 }
+
+bool pagefile_is_zero(const void *page)
+{
+	const uint64_t *word = page;
+
+	/* The first word isn't zero in most that aren't; else compare all to it. */
+	return !*word && !memcmp(word, word + 1, XEN_PAGE - sizeof(*word));
+}

@@ -97,4 +97,7 @@ void pagefile_seal(struct pagefile *f, uint32_t slot, uint64_t gfn, const void *
 bool pagefile_check(const struct pagefile *f, uint32_t slot, uint64_t gfn,
 		    const void *page);
 
+/* Pages full of zeroes need no place. */
+bool pagefile_is_zero(const void *page);
+
 #endif /* PVFAULT_PAGEFILE_H */

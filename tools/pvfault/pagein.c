@@ -116,6 +116,17 @@ static void load(struct pager *p, struct transfer *t, uint32_t nr)
 	faults_wake(p, nr);
 }
 
+static void have(struct pager *p, struct transfer *t, uint32_t nr)
+{
+	pages_event(&p->pages, nr, PE_DATA);
+	if (p->pages.page[nr].state == PAGE_RESIDENT) {
+		over(p, t, nr);
+		return;
+	}
+	load(p, t, nr);
+	p->pagein.waiting += t->used;
+}
+
 static void read_done(struct io_job *job, int result)
 {
 	struct transfer *t = (struct transfer *)job;
@@ -139,13 +150,7 @@ static void read_done(struct io_job *job, int result)
 		lose(p, t, nr, result ? "can't be read" : "holds something else");
 		return;
 	}
-	pages_event(&p->pages, nr, PE_DATA);
-	if (p->pages.page[nr].state == PAGE_RESIDENT) {
-		over(p, t, nr);
-		return;
-	}
-	load(p, t, nr);
-	p->pagein.waiting += t->used;
+	have(p, t, nr);
 }
 
 int pagein_init(struct pager *p, unsigned int depth)
@@ -162,13 +167,39 @@ void pagein_free(struct pager *p)
 	transfers_free(p->pagein.in, p->pagein.nr);
 }
 
+static void begin(struct pager *p, struct transfer *t, uint32_t nr)
+{
+	pages_event(&p->pages, nr, PE_READ);
+	t->used = true;
+	t->tries = 0;
+	t->gfn = pages_gfn(&p->pages, nr);
+	t->slot = p->pages.page[nr].slot;
+	p->pagein.used++;
+	if (t->slot == SLOT_NONE) {
+		memset(t->job.buf, 0, XEN_PAGE);
+		p->stats.zero_ins++;
+		have(p, t, nr);
+		return;
+	}
+	t->job.offset = pagefile_offset(&p->file, t->slot);
+	io_submit(p->io, &t->job);
+}
+
 void pagein_want(struct pager *p, uint32_t nr, bool asked)
 {
+	struct transfer *t;
+
 	if (p->pages.page[nr].state != PAGE_OUT)
 		return;
 	p->stats.page_ins_asked += asked;
 	pages_event(&p->pages, nr, PE_WANT);
-	pages_queue(&p->pages, nr);
+	/* What needn't be read can be there at once. */
+	t = asked && p->pages.page[nr].slot == SLOT_NONE ?
+	    transfers_get(p->pagein.in, p->pagein.nr) : NULL;
+	if (t)
+		begin(p, t, nr);
+	else
+		pages_queue(&p->pages, nr);
 }
 
 void pagein_run(struct pager *p)
@@ -180,14 +211,7 @@ void pagein_run(struct pager *p)
 		nr = pages_dequeue(&p->pages);
 		if (nr == PAGE_NONE)
 			break;
-		pages_event(&p->pages, nr, PE_READ);
-		t->used = true;
-		t->tries = 0;
-		t->gfn = pages_gfn(&p->pages, nr);
-		t->slot = p->pages.page[nr].slot;
-		t->job.offset = pagefile_offset(&p->file, t->slot);
-		p->pagein.used++;
-		io_submit(p->io, &t->job);
+		begin(p, t, nr);
 	}
 }
 

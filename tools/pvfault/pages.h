@@ -82,7 +82,8 @@ enum page_event {
 
 /**
  * struct page - one page on offer; 16 octets of each
- * @slot: its place in the file, if it has one
+ * @slot: its place in the file, if it has one. One that is OUT without a place is
+ *	full of zeroes
  * @waiter: the first who waits for it
  * @next: the next in the queue of wanted pages
  * @state: enum page_state

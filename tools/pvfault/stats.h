@@ -28,6 +28,8 @@
 	X(stray)		/* of these, pages not on offer */	\
 	X(page_ins)		/* pages brought back */		\
 	X(page_ins_asked)	/* ... because somebody touched them */	\
+	X(zero_ins)		/* pages of zeroes, which aren't read */ \
+	X(zero_outs)							\
 	X(evictions)							\
 	X(nominations)							\
 	X(refused)		/* in use, can't be nominated */	\
