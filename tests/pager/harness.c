@@ -234,7 +234,7 @@ void check_balance(void)
 	assert_int_equal(s->answers, fake.answers);
 	assert_int_equal(s->requests, s->told + s->held + s->resident + s->dropped +
 			 s->foreign);
-	assert_int_equal(s->held, s->held_option + s->held_no_frontend + s->held_mode + s->held_irqs_off +
+	assert_int_equal(s->held, s->held_asked + s->held_no_frontend + s->held_mode + s->held_irqs_off +
 			 s->held_event + s->held_full + s->held_failed);
 	assert_int_equal(s->told, fake.injected);
 	assert_int_equal(pager->pages.bugs, 0);

@@ -85,10 +85,10 @@ static void held_no_frontend(void **state)
 	comes_back(gfn);
 }
 
-static void held_option(void **state)
+static void held_asked(void **state)
 {
 	pager->options.hold = true;
-	is_held(0, &pager->stats.held_option);
+	is_held(0, &pager->stats.held_asked);
 }
 
 static void held_mode_not_at_all(void **state)
@@ -374,7 +374,7 @@ int test_faults(void)
 	const struct CMUnitTest tests[] = {
 		pager_test_connected(told),
 		pager_test_connected(told_in_kernel_mode),
-		pager_test_connected(held_option),
+		pager_test_connected(held_asked),
 		pager_test_connected(held_no_frontend),
 		pager_test_connected(held_mode_not_at_all),
 		pager_test_connected(held_mode_user_only),

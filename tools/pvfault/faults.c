@@ -23,8 +23,8 @@ static void count_held(struct pager *p, enum verdict why)
 {
 	p->stats.held++;
 	switch (why) {
-	case HELD_OPTION:
-		p->stats.held_option++;
+	case HELD_ASKED:
+		p->stats.held_asked++;
 		break;
 	case HELD_NO_FRONTEND:
 		p->stats.held_no_frontend++;

@@ -15,7 +15,7 @@
 	X(answers)		/* each of them has one, in the end */	\
 	X(told)			/* the task sleeps, its vCPU runs */	\
 	X(held)			/* the vCPU waits for the page */	\
-	X(held_option)		/* --hold */				\
+	X(held_asked)		/* --hold */				\
 	X(held_no_frontend)	/* none is connected, or it leaves */	\
 	X(held_mode)		/* tell[] hasn't the bit of its mode */	\
 	X(held_irqs_off)	/* RFLAGS.IF is clear */		\

@@ -10,7 +10,7 @@ enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user)
 
 	/* What costs nothing comes first. */
 	if (p->options.hold)
-		return HELD_OPTION;
+		return HELD_ASKED;
 	if (!device_tells(&p->device) || p->leaving)
 		return HELD_NO_FRONTEND;
 	tell = ready_tell(&p->ready, vcpu);

@@ -10,7 +10,7 @@
  */
 enum verdict {
 	TOLD,
-	HELD_OPTION,
+	HELD_ASKED,
 	HELD_NO_FRONTEND,
 	HELD_MODE,
 	HELD_IRQS_OFF,
