@@ -127,6 +127,7 @@ int start_connected(void **state);
 int stop(void **state);
 void rounds(unsigned int nr);
 void seconds(unsigned int nr);
+extern bool collect_evictions;	/* as the loop does; else one is enough */
 /* Take pages until @nr are out. */
 void take_away(unsigned int nr);
 uint64_t one_out(void);

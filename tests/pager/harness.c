@@ -18,6 +18,7 @@ static struct io_job *waiting[MAX_IO];
 unsigned int io_waiting;
 bool io_by_itself;
 int io_write_error, io_read_error;
+bool collect_evictions;
 static int disk_fd;
 
 static void disk_submit(struct io *io, struct io_job *job)
@@ -128,6 +129,7 @@ static void start_fake(void)
 int start(void **state)
 {
 	log_quiet = true;
+	collect_evictions = false;
 	start_fake();
 	unlink(page_file);
 	pager = calloc(1, sizeof(*pager));
@@ -183,6 +185,7 @@ void rounds(unsigned int nr)
 
 	while (nr--) {
 		pager->now_ns += 1000000;
+		pager->evict.few |= !collect_evictions;
 		io_reap(pager->io);
 		while ((token = pager->xen->ops->next_watch(pager->xen)))
 			pager_store_event(pager, token);

@@ -63,6 +63,22 @@ static void target_from_xenstore(void **state)
 	assert_true(pager->target_pages == UINT64_MAX);
 }
 
+/* A few wait for more, but no longer than for the next second. */
+static void collects_evictions(void **state)
+{
+	collect_evictions = true;
+	pager->evict.few = false;
+	pager->target_pages = NR_GFNS - 3;
+	rounds(20);
+	assert_int_equal(pager->stats.nominations, 0);
+	seconds(1);
+	rounds(2);
+	assert_int_equal(fake_away(), 3);
+	pager->target_pages = NR_GFNS - 7;
+	rounds(3);
+	assert_int_equal(fake_away(), 7);
+}
+
 static void stays_at_target(void **state)
 {
 	unsigned int i, gfn;
@@ -308,6 +324,7 @@ int test_evict(void)
 		pager_test_connected(goes_and_comes),
 		pager_test_connected(nothing_without_target),
 		pager_test_connected(target_from_xenstore),
+		pager_test_connected(collects_evictions),
 		pager_test_connected(stays_at_target),
 		pager_test_connected(zero_pages),
 		pager_test_connected(in_use_is_refused),

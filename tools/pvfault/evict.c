@@ -215,6 +215,10 @@ void evict_run(struct pager *p, uint64_t want)
 	    p->now_ns < p->evict.not_before_ns)
 		return;
 	want -= p->evict.used;
+	/* One mapping for many: that is two thirds of what an eviction costs. */
+	if (want < p->evict.nr / 2 && !p->evict.few && !p->pagein.waiting)
+		return;
+	p->evict.few = false;
 	/* When the file was broken, one page finds out if it still is. */
 	if (p->evict.full && want > 1)
 		want = p->evict.used ? 0 : 1;

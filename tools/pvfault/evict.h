@@ -14,6 +14,7 @@
  * @nr: how many there are
  * @used: how many belong to a page
  * @settling: gfns that Xen still has to take back
+ * @few: a few may go as well, for there was time to collect more
  * @not_before_ns: no new evictions before, for the file can't take them or the
  *	guest has nothing to give
  * @full: the file was full or broken at last, and that was said
@@ -23,6 +24,7 @@ struct evict {
 	unsigned int nr, used;
 	uint64_t settling[MAX_TRANSFERS];
 	unsigned int nr_settling;
+	bool few;
 	uint64_t not_before_ns;
 	bool full;
 };
@@ -30,7 +32,7 @@ struct evict {
 int evict_init(struct pager *p, unsigned int depth);
 void evict_free(struct pager *p);
 
-/* Begin to take away up to @want pages. */
+/* Begin to take away up to @want pages, once it is worth it. */
 void evict_run(struct pager *p, uint64_t want);
 
 /* Try again to put back what is neither here nor there. */

@@ -83,6 +83,7 @@ static void look_at_domain(struct pager *p)
 void pager_tick(struct pager *p)
 {
 	look_at_domain(p);
+	p->evict.few = true;
 	drain_complain(p);
 	stats_write(p, false);
 }
