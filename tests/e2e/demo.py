@@ -17,8 +17,8 @@ JOBS = {
             f"host gives it 150 MiB and swaps at {scenarios.READS} reads/s. Once without, "
             "once with pvfault: about 3 minutes"),
     "xen": ("xen-paging", "vCPU held", "pvfault",
-            "a PVH guest of 320 MiB walks 160 MiB with 8 tasks while a 9th computes; its "
-            "pager in dom0 leaves it 225 MiB and brings pages back at "
+            "a PVH guest of 224 MiB walks 72 MiB with 8 tasks while a 9th computes; its "
+            "pager in dom0 leaves it 190 MiB and brings pages back at "
             f"{scenarios.READS} reads/s. Once holding the vCPU, as Xen does, once with "
             "pvfault, once more with 2 vCPUs: about 6 minutes"),
 }

@@ -5,11 +5,11 @@ import rig
 from scenarios import READS, check_guest, figures, scenario
 from xen import DomU, run_guests
 
-# 180 MiB of ZONE_MOVABLE, most of it for the load of 160. The guest keeps 250 MiB
-# of 320 when it has filled its memory, so that some 60 of the load are out.
-MIB = 320
-LINE = "kernelcore=128M load.settle=30"
-PAGER = "--target 250"
+# 90 MiB of ZONE_MOVABLE, most of it for the load of 72. The guest keeps 190 MiB of
+# 224 when it has filled its memory, so that some 30 of the load are out.
+MIB = 224
+LINE = "kernelcore=128M load.mb=72 load.settle=20"
+PAGER = "--target 190"
 
 # A sabotage of xen-paging, and the check that it must turn red.
 SABOTAGES = {
@@ -22,7 +22,7 @@ SABOTAGES = {
 
 
 def domu(name, line="", pager=PAGER, **more):
-    guest = DomU(name, f"{LINE} {line}", **{"mib": MIB, "limit": 240, **more})
+    guest = DomU(name, f"{LINE} {line}", **{"mib": MIB, "limit": 200, **more})
     guest.pager = pager
     return guest
 

@@ -24,6 +24,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/string.h>
 #include <linux/wait.h>
 
 #include "xen.h"
@@ -41,6 +42,7 @@ static struct {
 	u32 serial;			/* of the offer */
 	u32 agreed;			/* the last one the backend agreed to */
 	struct xen_pvfault_offer offer;
+	struct xen_pvfault_offer next;	/* while looking anew */
 } offered = {
 	.lock = __MUTEX_INITIALIZER(offered.lock),
 };
@@ -48,12 +50,22 @@ static struct {
 /* Woken when open or agreed change. */
 static DECLARE_WAIT_QUEUE_HEAD(offered_wait);
 
-/* Look anew. Context: both locks are held. Return: the new serial. */
+/*
+ * Look anew. Context: both locks are held. Return: the offer's serial, an old
+ * one if nothing has changed.
+ */
 static u32 offered_scan(const struct xen_pvfault_range *without)
 {
-	xen_pvfault_offer_init(&offered.offer, offered.offer.max);
-	xen_pvfault_offer_scan(&offered.offer, without);
-	return ++offered.serial;
+	struct xen_pvfault_offer *old = &offered.offer, *next = &offered.next;
+
+	xen_pvfault_offer_init(next, old->max);
+	xen_pvfault_offer_scan(next, without);
+	if (next->nr == old->nr &&
+	    !memcmp(next->range, old->range, old->nr * sizeof(old->range[0])))
+		return offered.serial;
+	*old = *next;
+	WRITE_ONCE(offered.serial, offered.serial + 1);
+	return offered.serial;
 }
 
 /**
