@@ -17,7 +17,7 @@ SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_xen")
 # Preemption models that one kernel can be booted with.
 PREEMPTION = ("none", "voluntary", "full")
 
-# A sabotage of kvm-swap, and the check that it must turn red.
+# A sabotage of kvm-swap or xen-paging, and the check that it must turn red.
 SABOTAGES = {
     "flip": "memory verified",
     "hang": "came to its end",
@@ -70,9 +70,7 @@ def kvm_swap(sabotage):
     """The main job: the same guest without and with pvfault, 1 vCPU."""
     if sabotage == "lost-ready":
         return kvm_lost_ready("kvm-swap")
-    if sabotage and sabotage not in SABOTAGES:
-        raise rig.Failure(f"kvm-swap knows the sabotages lost-ready, "
-                          f"{', '.join(SABOTAGES)}, not '{sabotage}'.")
+    known_sabotage("kvm-swap", sabotage, ("lost-ready",))
     v = rig.Verdict("kvm-swap")
     off = L2("off", "pvfault=off")
     on = L2("on", sabotaged(sabotage))
@@ -92,20 +90,30 @@ def sabotaged(what):
     return f"pvfault=on load.sabotage={what}" if what else "pvfault=on"
 
 
-@scenario("kvm-sabotage")
-def kvm_sabotage(sabotage):
-    """Each check of kvm-swap can fail: sabotage them one by one, in one boot."""
-    v = rig.Verdict("kvm-sabotage")
-    guests = [L2(what, f"{sabotaged(what)} load.secs=3 load.alone=1",
-                    limit=120 if what != "hang" else 45) for what in SABOTAGES]
-    run_guests("kvm-sabotage", guests, reads=READS)
+def judge_sabotages(v, guests, check):
+    """Each of GUESTS was sabotaged: CHECK must find it by the check that is meant."""
     for guest in guests:
         scratch = rig.Verdict("scratch", quiet=True)
-        check_guest(scratch, guest)
+        check(scratch, guest)
         failed = [c["name"] for c in scratch.checks if not c["pass"]]
         want = f"{guest.name}: {SABOTAGES[guest.name]}"
         v.check(f"sabotage turns red: {want}", want in failed, failed)
     return v
+
+
+def known_sabotage(name, what, others=()):
+    known = (*others, *SABOTAGES)
+    if what and what not in known:
+        raise rig.Failure(f"{name} knows the sabotages {', '.join(known)}, not '{what}'.")
+
+
+@scenario("kvm-sabotage")
+def kvm_sabotage(sabotage):
+    """Each check of kvm-swap can fail: sabotage them one by one, in one boot."""
+    guests = [L2(what, f"{sabotaged(what)} load.secs=3 load.alone=1",
+                 limit=120 if what != "hang" else 45) for what in SABOTAGES]
+    run_guests("kvm-sabotage", guests, reads=READS)
+    return judge_sabotages(rig.Verdict("kvm-sabotage"), guests, check_guest)
 
 
 @scenario("kvm-smp")

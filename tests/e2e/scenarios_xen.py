@@ -2,7 +2,8 @@
 """What each Xen scenario boots, and what must have come out of it."""
 
 import rig
-from scenarios import READS, check_guest, figures, scenario
+from scenarios import (READS, SABOTAGES, check_guest, figures, judge_sabotages,
+                       known_sabotage, scenario)
 from xen import DomU, run_guests
 
 # 90 MiB of ZONE_MOVABLE, most of it for the load of 72. The guest keeps 190 MiB of
@@ -10,15 +11,6 @@ from xen import DomU, run_guests
 MIB = 224
 LINE = "kernelcore=128M load.mb=72 load.settle=20"
 PAGER = "--target 190"
-
-# A sabotage of xen-paging, and the check that it must turn red.
-SABOTAGES = {
-    "flip": "memory verified",
-    "hang": "came to its end",
-    "warning": "consoles are clean",
-    "early": "nobody is left asleep",
-    "off": "async faults happened",
-}
 
 
 def domu(name, line="", pager=PAGER, **more):
@@ -64,9 +56,7 @@ def xen_boot(sabotage):
 def xen_paging(sabotage):
     """The main job under Xen: the same guest, paged as Xen does it, with its
     vCPU held at each missing page, and with pvfault."""
-    if sabotage and sabotage not in SABOTAGES:
-        raise rig.Failure(f"xen-paging knows the sabotages {', '.join(SABOTAGES)}, "
-                          f"not '{sabotage}'.")
+    known_sabotage("xen-paging", sabotage)
     v = rig.Verdict("xen-paging")
     off = domu("off", pager=f"{PAGER} --hold")
     on = sabotaged(sabotage)
@@ -96,19 +86,12 @@ def sabotaged(what):
 @scenario("xen-sabotage")
 def xen_sabotage(sabotage):
     """Each check of xen-paging can fail: sabotage them one by one, in one boot."""
-    v = rig.Verdict("xen-sabotage")
     guests = [sabotaged(what) for what in SABOTAGES]
     for guest in guests:
         guest.line += " load.secs=3 load.alone=1"
         guest.limit = 90 if guest.name == "hang" else 180
     run_guests("xen-sabotage", guests, reads=READS)
-    for guest in guests:
-        scratch = rig.Verdict("scratch", quiet=True)
-        check_paged(scratch, guest)
-        failed = [c["name"] for c in scratch.checks if not c["pass"]]
-        want = f"{guest.name}: {SABOTAGES[guest.name]}"
-        v.check(f"sabotage turns red: {want}", want in failed, failed)
-    return v
+    return judge_sabotages(rig.Verdict("xen-sabotage"), guests, check_paged)
 
 
 @scenario("xen-pressure")
