@@ -82,7 +82,8 @@
  * - RFLAGS.IF is set;
  * - no event waits to be injected into the vCPU, and none was being delivered
  *   when it faulted: Xen would drop ours, or lose the other one;
- * - fewer than "max-outstanding" tokens are without a READY.
+ * - fewer than "max-outstanding" tokens are without a READY, or have one that the
+ *   frontend has not taken out of the ring yet.
  *
  * The vCPU is paused while the backend looks and injects, so that its own octet
  * is stable: a vCPU that has cleared its octet is told nothing more.
@@ -138,7 +139,7 @@
  *
  * An entry without the signature, and a token that isn't outstanding, are
  * counted and dropped. A well-behaved backend never finds the ring full, for
- * "max-outstanding" is not more than its length.
+ * "max-outstanding", which counts what lies there, is not more than its length.
  *
  * XenStore
  * ========
@@ -178,7 +179,7 @@
  *
  * max-outstanding
  *	Values: 1 to 256 << ring-page-order
- *	How many tokens without READY the frontend takes.
+ *	How many tokens the frontend takes at a time, see above.
  *
  * offer
  *	Values: up to max-ranges of "START+COUNT", separated by one blank; decimal
