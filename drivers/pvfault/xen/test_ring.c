@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of the Xen frontend's ring, offer and nodes. No Xen is needed:
- * the test is the backend.
+ * KUnit tests of the Xen frontend's ring. No Xen is needed: the test is the
+ * backend.
  *
- * Ring cases drive struct xen_pvfault_reader with pages of their own and count
- * what is delivered. A backend that writes while the frontend reads is played
- * by what is called for each token.
+ * They drive struct xen_pvfault_reader with pages of their own and count what is
+ * delivered. A backend that writes while the frontend reads is played by what is
+ * called for each token.
  */
 
 #include <kunit/test.h>
 
 #include <linux/limits.h>
-#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
-#include <linux/mmzone.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -88,7 +86,7 @@ static void start_at(u32 index)
 	fx.front->event = index + 1;
 }
 
-static int xen_init(struct kunit *test)
+static int ring_init(struct kunit *test)
 {
 	memset(&fx, 0, sizeof(fx));
 	fx.front = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
@@ -455,242 +453,7 @@ static void test_ring_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx.nr_all, 0);
 }
 
-/* Offers are too large for the stack. */
-static struct xen_pvfault_offer *new_offer(struct kunit *test, unsigned int max)
-{
-	struct xen_pvfault_offer *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, o);
-	xen_pvfault_offer_init(o, max);
-	return o;
-}
-
-/* No more is added to @o; it reads @text. */
-static void expect_offer(struct kunit *test, struct xen_pvfault_offer *o,
-			 const char *text)
-{
-	char *got;
-
-	xen_pvfault_offer_finish(o);
-	got = xen_pvfault_offer_format(o);
-	KUNIT_ASSERT_NOT_NULL(test, got);
-	KUNIT_EXPECT_STREQ(test, got, text);
-	kfree(got);
-}
-
-static void test_offer_empty(struct kunit *test)
-{
-	struct xen_pvfault_offer *o = new_offer(test, 64);
-
-	expect_offer(test, o, "");
-	KUNIT_EXPECT_EQ(test, xen_pvfault_offer_pages(o), 0);
-	KUNIT_EXPECT_FALSE(test, xen_pvfault_offer_overlaps(o, 0, U64_MAX));
-}
-
-static void test_offer_merge(struct kunit *test)
-{
-	struct xen_pvfault_offer *o = new_offer(test, 64);
-
-	xen_pvfault_offer_add(o, 0, 1);
-	xen_pvfault_offer_add(o, 1, 1);
-	xen_pvfault_offer_add(o, 2, 5);
-	xen_pvfault_offer_add(o, 8, 1);
-	xen_pvfault_offer_add(o, 9, 1);
-	xen_pvfault_offer_add(o, 4096, 512);
-	expect_offer(test, o, "0+7 8+2 4096+512");
-	KUNIT_EXPECT_EQ(test, xen_pvfault_offer_pages(o), 521);
-}
-
-static void test_offer_large(struct kunit *test)
-{
-	struct xen_pvfault_offer *o = new_offer(test, 64);
-
-	xen_pvfault_offer_add(o, U64_MAX - 1, 1);
-	expect_offer(test, o, "18446744073709551614+1");
-}
-
-/* The largest are kept, in order, whatever the order of sizes. */
-static void test_offer_too_many(struct kunit *test)
-{
-	struct xen_pvfault_offer *o = new_offer(test, 3);
-
-	xen_pvfault_offer_add(o, 10, 3);
-	xen_pvfault_offer_add(o, 20, 1);
-	xen_pvfault_offer_add(o, 30, 4);
-	xen_pvfault_offer_add(o, 40, 1);
-	xen_pvfault_offer_add(o, 50, 5);
-	xen_pvfault_offer_add(o, 60, 2);
-	expect_offer(test, o, "10+3 30+4 50+5");
-}
-
-static void test_offer_one(struct kunit *test)
-{
-	struct xen_pvfault_offer *o = new_offer(test, 1);
-
-	xen_pvfault_offer_add(o, 10, 2);
-	/* Small at first, but it grows: it must not be judged too early. */
-	xen_pvfault_offer_add(o, 20, 1);
-	xen_pvfault_offer_add(o, 21, 1);
-	xen_pvfault_offer_add(o, 22, 1);
-	xen_pvfault_offer_add(o, 30, 1);
-	expect_offer(test, o, "20+3");
-}
-
-/* As many as the protocol allows, with the longest numbers. */
-static void test_offer_full(struct kunit *test)
-{
-	struct xen_pvfault_offer *o = new_offer(test, 1000);
-	char *text;
-	u64 i;
-
-	for (i = 0; i < 100; i++)
-		xen_pvfault_offer_add(o, 10000000000000000000ULL + (i << 33),
-				      (1ULL << 32) + i);
-	xen_pvfault_offer_finish(o);
-	KUNIT_EXPECT_EQ(test, o->nr, XEN_PVFAULT_MAX_RANGES);
-	for (i = 1; i < o->nr; i++)
-		KUNIT_EXPECT_GT(test, o->range[i].start,
-				o->range[i - 1].start + o->range[i - 1].count);
-	/* The first 36 were the smallest. */
-	KUNIT_EXPECT_EQ(test, o->range[0].count, (1ULL << 32) + 36);
-
-	text = xen_pvfault_offer_format(o);
-	KUNIT_ASSERT_NOT_NULL(test, text);
-	KUNIT_EXPECT_EQ(test, strlen(text), 64 * (20 + 1 + 10) + 63);
-	/* XenStore takes messages of 4096 octets. */
-	KUNIT_EXPECT_LT(test, strlen(text), 4000);
-	kfree(text);
-}
-
-static void test_offer_overlaps(struct kunit *test)
-{
-	struct xen_pvfault_offer *o = new_offer(test, 64);
-
-	xen_pvfault_offer_add(o, 100, 10);
-	xen_pvfault_offer_add(o, 200, 10);
-	xen_pvfault_offer_finish(o);
-	KUNIT_EXPECT_FALSE(test, xen_pvfault_offer_overlaps(o, 0, 100));
-	KUNIT_EXPECT_TRUE(test, xen_pvfault_offer_overlaps(o, 0, 101));
-	KUNIT_EXPECT_TRUE(test, xen_pvfault_offer_overlaps(o, 109, 1));
-	KUNIT_EXPECT_FALSE(test, xen_pvfault_offer_overlaps(o, 110, 90));
-	KUNIT_EXPECT_TRUE(test, xen_pvfault_offer_overlaps(o, 110, 91));
-	KUNIT_EXPECT_TRUE(test, xen_pvfault_offer_overlaps(o, 204, 2));
-	KUNIT_EXPECT_FALSE(test, xen_pvfault_offer_overlaps(o, 210, 1000));
-}
-
-static struct xen_pvfault_offer *scan(struct kunit *test,
-				      const struct xen_pvfault_range *without)
-{
-	struct xen_pvfault_offer *o = new_offer(test, XEN_PVFAULT_MAX_RANGES);
-
-	get_online_mems();
-	xen_pvfault_offer_scan(o, without);
-	put_online_mems();
-	return o;
-}
-
-/*
- * This machine's: what the page allocator manages in ZONE_MOVABLE, no page
- * more and none less. Memory that was reserved at boot isn't managed.
- */
-static void test_offer_scan(struct kunit *test)
-{
-	static const struct xen_pvfault_range nothing;
-	struct xen_pvfault_offer *o;
-	u64 managed = 0, pfn;
-	unsigned int i;
-	int nid;
-
-	for_each_online_node(nid)
-		managed += zone_managed_pages(&NODE_DATA(nid)->node_zones[ZONE_MOVABLE]);
-	KUNIT_EXPECT_EQ(test, xen_pvfault_can_offer(), managed != 0);
-	o = scan(test, &nothing);
-	KUNIT_EXPECT_EQ(test, xen_pvfault_offer_pages(o), managed);
-	for (i = 0; i < o->nr; i++)
-		for (pfn = o->range[i].start;
-		     pfn < o->range[i].start + o->range[i].count; pfn++)
-			if (!is_zone_movable_page(pfn_to_page(pfn)) ||
-			    PageReserved(pfn_to_page(pfn)))
-				KUNIT_FAIL(test, "page %llu is on offer", pfn);
-	if (!managed)
-		kunit_skip(test, "needs ZONE_MOVABLE: boot with kernelcore=");
-}
-
-/* Memory that is about to go. */
-static void test_offer_without(struct kunit *test)
-{
-	static const struct xen_pvfault_range nothing;
-	struct xen_pvfault_range without;
-	struct xen_pvfault_offer *all, *rest;
-
-	if (!xen_pvfault_can_offer())
-		kunit_skip(test, "needs ZONE_MOVABLE: boot with kernelcore=");
-	all = scan(test, &nothing);
-	KUNIT_ASSERT_GT(test, all->nr, 0);
-	without.start = all->range[0].start + all->range[0].count / 4;
-	without.count = all->range[0].count / 2;
-	rest = scan(test, &without);
-	KUNIT_EXPECT_EQ(test, xen_pvfault_offer_pages(rest),
-			xen_pvfault_offer_pages(all) - without.count);
-	KUNIT_EXPECT_FALSE(test, xen_pvfault_offer_overlaps(rest, without.start,
-							    without.count));
-}
-
-static const char *parse(const char *versions, const char *order, const char *ranges)
-{
-	struct xen_pvfault_limits limits;
-
-	return xen_pvfault_parse_limits(versions, order, ranges, &limits);
-}
-
-static void test_nodes_good(struct kunit *test)
-{
-	struct xen_pvfault_limits limits;
-
-	KUNIT_EXPECT_NULL(test, xen_pvfault_parse_limits("1", "4", "64", &limits));
-	KUNIT_EXPECT_EQ(test, limits.ring_page_order, 4);
-	KUNIT_EXPECT_EQ(test, limits.ranges, 64);
-	KUNIT_EXPECT_NULL(test, xen_pvfault_parse_limits("2,1,3", "0", "1", &limits));
-	KUNIT_EXPECT_EQ(test, limits.ring_page_order, 0);
-	KUNIT_EXPECT_EQ(test, limits.ranges, 1);
-}
-
-static void test_nodes_versions(struct kunit *test)
-{
-	static const char * const bad[] = {
-		NULL, "", "2", "11", "2,11", "-1", "+1", " 1", "1 ", "1\n", "1,",
-		",1", "1,,2", "1;2", "1.0", "0x1", "1,x", "x,1", "one",
-		"1,99999999999999999999", "4294967297",
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		KUNIT_EXPECT_STREQ_MSG(test, parse(bad[i], "0", "1") ?: "",
-				       XEN_PVFAULT_NODE_VERSIONS, "%s", bad[i] ?: "none");
-}
-
-static void test_nodes_limits(struct kunit *test)
-{
-	static const char * const bad[] = {
-		NULL, "", "65", "-1", "+1", " 1", "1 ", "1\n", "1,2", "0x1", "1.",
-		"1x", "4294967297", "18446744073709551617", "99999999999999999999999",
-	};
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		KUNIT_EXPECT_STREQ_MSG(test, parse("1", bad[i], "1") ?: "",
-				       XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER,
-				       "%s", bad[i] ?: "none");
-		KUNIT_EXPECT_STREQ_MSG(test, parse("1", "0", bad[i]) ?: "",
-				       XEN_PVFAULT_NODE_MAX_RANGES,
-				       "%s", bad[i] ?: "none");
-	}
-	KUNIT_EXPECT_STREQ(test, parse("1", "5", "1") ?: "",
-			   XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER);
-	KUNIT_EXPECT_STREQ(test, parse("1", "0", "0") ?: "", XEN_PVFAULT_NODE_MAX_RANGES);
-}
-
-static struct kunit_case xen_cases[] = {
+static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(test_ring_fresh),
 	KUNIT_CASE(test_ring_empty),
 	KUNIT_CASE(test_ring_one),
@@ -712,28 +475,16 @@ static struct kunit_case xen_cases[] = {
 	KUNIT_CASE(test_ring_moving_full),
 	KUNIT_CASE(test_ring_moving_away),
 	KUNIT_CASE(test_ring_closed),
-	KUNIT_CASE(test_offer_empty),
-	KUNIT_CASE(test_offer_merge),
-	KUNIT_CASE(test_offer_large),
-	KUNIT_CASE(test_offer_too_many),
-	KUNIT_CASE(test_offer_one),
-	KUNIT_CASE(test_offer_full),
-	KUNIT_CASE(test_offer_overlaps),
-	KUNIT_CASE(test_offer_scan),
-	KUNIT_CASE(test_offer_without),
-	KUNIT_CASE(test_nodes_good),
-	KUNIT_CASE(test_nodes_versions),
-	KUNIT_CASE(test_nodes_limits),
 	{}
 };
 
-static struct kunit_suite xen_suite = {
-	.name		= "pvfault_xen",
-	.init		= xen_init,
-	.test_cases	= xen_cases,
+static struct kunit_suite ring_suite = {
+	.name		= "pvfault_xen_ring",
+	.init		= ring_init,
+	.test_cases	= ring_cases,
 };
 
-kunit_test_suite(xen_suite);
+kunit_test_suite(ring_suite);
 
 MODULE_DESCRIPTION("KUnit tests of pvfault's Xen frontend");
 MODULE_LICENSE("GPL");
