@@ -324,7 +324,8 @@ def judge(name, scenario, *args):
 
 
 def program(main):
-    """Run MAIN as a program that may be interrupted."""
+    """Run MAIN as a program that may be interrupted, and leaves no QEMU behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
