@@ -143,7 +143,7 @@ def kvm_nested(sabotage):
     # it can't name only to guests that can't migrate.
     guest.before = "cpu=$cpu,migratable=off"
     v.check("the host's console is clean",
-            not run_guests("kvm-nested", [guest], reads=4 * READS))
+            not run_guests("kvm-nested", [guest], memory="130M", reads=4 * READS))
     check_guest(v, guest)
     v.check("nested: the guest's guests ran", guest.get("nested_walks", 0) > 0,
             guest.get("nested_walks"))
