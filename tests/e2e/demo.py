@@ -20,7 +20,7 @@ JOBS = {
             "a PVH guest of 224 MiB walks 72 MiB with 8 tasks while a 9th computes; its "
             "pager in dom0 leaves it 190 MiB and brings pages back at "
             f"{scenarios.READS} reads/s. Once holding the vCPU, as Xen does, once with "
-            "pvfault, once more with 2 vCPUs: about 6 minutes"),
+            "pvfault: about 4 minutes"),
 }
 
 

@@ -13,8 +13,9 @@
  *   load.secs=N     seconds that are measured (20)
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
- *   load.settle=N   seconds between filling and walking the memory, for a host
- *                   that takes it only then (0)
+ *   load.settle=N   for a host that takes the memory when it has been filled:
+ *                   wait until that no longer slows down the computing task, or
+ *                   for N seconds (0)
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
@@ -170,6 +171,17 @@ static double measure(unsigned int secs)
 	return (double)(shared->computed - c) * 1e9 / (double)(now_ns() - t);
 }
 
+/* The host is at work: wait until the computing task has most of its speed back. */
+static void settle(unsigned int secs, double alone)
+{
+	uint64_t end = now_ns() + secs * 1000000000ULL;
+
+	if (secs)
+		sleep(5);
+	while (now_ns() < end && measure(2) < 0.8 * alone)
+		;
+}
+
 static void wait_walkers(unsigned int tasks, int phase)
 {
 	for (unsigned int i = 0; i < tasks; i++)
@@ -317,7 +329,7 @@ static void run(void)
 	wait_walkers(tasks, POPULATE);
 
 	report("phase settle");
-	sleep(parameter("load.settle", 0));
+	settle(parameter("load.settle", 0), before);
 	report("phase walk");
 	shared->phase = WALK;
 	sleep(2);
