@@ -36,6 +36,9 @@ for f in patches/linux-"$SERIES"/*.patch; do
 	check --ignore FILE_PATH_CHANGES - <"$f"
 done
 
+# checkpatch keeps a list of names in the folder that it runs in.
+rm -f .checkpatch-camelcase.*
+
 say "sparse"
 for f in $(overlay | grep '^\(arch\|drivers\)/.*\.c$'); do
 	make -s -C "$src" O="$out" C=2 CF=-Wbitwise "${f%.c}.o" 2>&1
