@@ -48,7 +48,6 @@ QUICK = [
     ("kernel hostile", kernel("hostile")),
     ("kvm-lost-ready", e2e("kvm-lost-ready")),
     ("xen", ["scripts/xen.sh"]),
-    ("xen-smp", e2e("xen-smp")),
 ]
 
 # What takes longer.
@@ -63,6 +62,7 @@ MORE = [
     ("kunit-debug", e2e("kunit-debug")),
     ("kvm-swap-debug", e2e("kvm-swap-debug")),
     ("xen-boot", e2e("xen-boot")),
+    ("xen-smp", e2e("xen-smp")),
     ("xen-paging", e2e("xen-paging")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pressure", e2e("xen-pressure")),
