@@ -48,6 +48,7 @@ QUICK = [
     ("kernel hostile", kernel("hostile")),
     ("kvm-lost-ready", e2e("kvm-lost-ready")),
     ("xen", ["scripts/xen.sh"]),
+    ("xen-boot", e2e("xen-boot")),
 ]
 
 # What takes longer.
@@ -61,7 +62,6 @@ MORE = [
     ("kernel debug", kernel("debug")),
     ("kunit-debug", e2e("kunit-debug")),
     ("kvm-swap-debug", e2e("kvm-swap-debug")),
-    ("xen-boot", e2e("xen-boot")),
     ("xen-smp", e2e("xen-smp")),
     ("xen-paging", e2e("xen-paging")),
     ("xen-sabotage", e2e("xen-sabotage")),
