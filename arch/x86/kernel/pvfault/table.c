@@ -35,7 +35,7 @@
  *
  * A sleeper's node dies with its stack frame. The waker therefore takes the
  * node off the list, reads the task, and then stores WOKEN with release: the
- * last touch. The sleeper may see it (acquire, in pvfault_table_sleep())
+ * last touch. The sleeper may see it (acquire, in pvfault_sleep())
  * without the lock, at any moment, because something else woke it, and be
  * gone. The task outlives the wake-up that follows: it was alive while its
  * node was on the list, and interrupts are off, which holds back the RCU
@@ -90,7 +90,7 @@ void pvfault_wake(struct pvfault_node *node)
 	struct task_struct *task = to_sleeper(node)->task;
 
 	hlist_del_init(&node->link);
-	/* The last touch; pairs with the acquire in pvfault_table_sleep(). */
+	/* The last touch; pairs with the acquire in pvfault_sleep(). */
 	smp_store_release(&node->state, PVFAULT_WOKEN);
 	wake_up_process(task);
 }
