@@ -10,17 +10,39 @@
 #include <time.h>
 #include <x86intrin.h>
 
+struct sample {
+	double ms;
+	unsigned long long tsc;
+};
+
+/* The clock and the TSC at one moment: of many pairs, that read in least time. */
+static struct sample sample(void)
+{
+	unsigned long long least = ~0ULL;
+	struct sample best = { 0 };
+
+	for (int i = 0; i < 1000; i++) {
+		struct timespec t;
+		unsigned long long before = __rdtsc(), after;
+
+		clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+		after = __rdtsc();
+		if (after - before < least) {
+			least = after - before;
+			best.ms = (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+			best.tsc = before + least / 2;
+		}
+	}
+	return best;
+}
+
 int main(void)
 {
-	struct timespec a, b, second = { .tv_sec = 1 };
-	unsigned long long tsc;
+	const struct timespec second = { .tv_sec = 1 };
+	struct sample a = sample(), b;
 
-	clock_gettime(CLOCK_MONOTONIC_RAW, &a);
-	tsc = __rdtsc();
 	nanosleep(&second, NULL);
-	clock_gettime(CLOCK_MONOTONIC_RAW, &b);
-	tsc = __rdtsc() - tsc;
-	printf("%.0f\n", (double)tsc / ((double)(b.tv_sec - a.tv_sec) * 1e3 +
-					(double)(b.tv_nsec - a.tv_nsec) / 1e6));
+	b = sample();
+	printf("%.0f\n", (double)(b.tsc - a.tsc) / (b.ms - a.ms));
 	return 0;
 }
