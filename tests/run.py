@@ -49,6 +49,8 @@ QUICK = [
     ("kvm-lost-ready", e2e("kvm-lost-ready")),
     ("xen", ["scripts/xen.sh"]),
     ("xen-boot", e2e("xen-boot")),
+    ("xen-paging", e2e("xen-paging")),
+    ("xen-smp", e2e("xen-smp")),
 ]
 
 # What takes longer.
@@ -62,8 +64,6 @@ MORE = [
     ("kernel debug", kernel("debug")),
     ("kunit-debug", e2e("kunit-debug")),
     ("kvm-swap-debug", e2e("kvm-swap-debug")),
-    ("xen-smp", e2e("xen-smp")),
-    ("xen-paging", e2e("xen-paging")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pressure", e2e("xen-pressure")),
     ("hotpath", ["python3", "tests/bench/run.py", "hotpath"]),
@@ -95,8 +95,15 @@ def counted(output, code):
     return passed, failed + (code != 0 and failed == 0)
 
 
+def red_lines(output):
+    """What a step says of its failures; its last words if it says nothing."""
+    found = [line for line in output.splitlines()
+             if re.search(r"FAILED|FAIL:|SURVIVED", line)]
+    return found[:20] or output.splitlines()[-5:]
+
+
 def run_step(name, command):
-    """Run it, show what it says, return (passed, failed)."""
+    """Run it, show what it says, return (passed, failed, what was red)."""
     output = []
     process = subprocess.Popen(command, cwd=ROOT, text=True, errors="replace",
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -109,7 +116,9 @@ def run_step(name, command):
         process.terminate()
         process.wait()
         raise
-    return counted("".join(output), process.wait())
+    text = "".join(output)
+    passed, failed = counted(text, process.wait())
+    return passed, failed, red_lines(text) if failed else []
 
 
 def main():
@@ -125,7 +134,7 @@ def main():
         done = kept["done"] if kept["fingerprint"] == print_ else {}
 
     passed = failed = 0
-    red = []
+    red = {}
     began = time.monotonic()
     for i, (name, command) in enumerate(steps, 1):
         if everything and name in done:
@@ -134,16 +143,16 @@ def main():
             continue
         print(f"==== {i}/{len(steps)} {name} "
               f"({time.monotonic() - began:.0f} s since the start)", flush=True)
-        p, f = run_step(name, command)
+        p, f, lines = run_step(name, command)
         passed, failed = passed + p, failed + f
         if f:
-            red.append(name)
+            red[name] = lines
         elif everything:
             done[name] = p
             state.parent.mkdir(parents=True, exist_ok=True)
             state.write_text(json.dumps({"fingerprint": print_, "done": done}))
-    if red:
-        print(f"failed: {', '.join(red)}")
+    for name, lines in red.items():
+        print(f"failed: {name}", *lines, sep="\n  ")
     print(f"after {time.monotonic() - began:.0f} s")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
