@@ -20,3 +20,15 @@ refresh() {
 	mkdir -p "$(dirname "$2")"
 	cp "$1" "$2"
 }
+
+# taken FRAGMENT CONFIG: each line of FRAGMENT must have taken, the last one of a
+# name counts; else end, naming those that haven't.
+taken() {
+	refused=$(awk -F= '/^CONFIG_/ { want[$1] = $2 }
+		END { for (n in want) print n, want[n] }' "$1" |
+	while read -r name value; do
+		have=$(sed -n "s/^$name=//p" "$2")
+		[ "${have:-n}" = "$value" ] || printf '%s is %s, not %s; ' "$name" "${have:-n}" "$value"
+	done)
+	[ -z "$refused" ] || die "Kconfig refused: ${refused%; }"
+}

@@ -86,14 +86,7 @@ configure() {
 	(cd "$src" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" \
 		"$out/.fragments.new" >"$out/merge.log")
 	make -s -C "$src" O="$out" olddefconfig
-	# Each line of the fragments must have taken, the last one of a name counts.
-	awk -F= '/^CONFIG_/ { want[$1] = $2 }
-		END { for (n in want) print n, want[n] }' "$out/.fragments.new" |
-	while read -r name value; do
-		have=$(sed -n "s/^$name=//p" "$out/.config")
-		[ "${have:-n}" = "$value" ] || echo "$name is ${have:-n}, not $value"
-	done >"$out/refused"
-	[ ! -s "$out/refused" ] || die "Kconfig refused: $(tr '\n' ';' <"$out/refused")"
+	taken "$out/.fragments.new" "$out/.config"
 	mv "$out/.fragments.new" "$out/.fragments"
 }
 

@@ -109,12 +109,7 @@ configure() {
 		cat "$config" >>"$src/xen/.config" &&
 		hypervisor olddefconfig
 	} >"$dir/configure.log" 2>&1 || die "configuring Xen failed; see $dir/configure.log"
-	# Each line must have taken.
-	grep '^CONFIG_' "$config" | while IFS='=' read -r name value; do
-		have=$(sed -n "s/^$name=//p" "$src/xen/.config")
-		[ "${have:-n}" = "$value" ] || echo "$name is ${have:-n}, not $value"
-	done >"$dir/refused"
-	[ ! -s "$dir/refused" ] || die "Kconfig refused: $(tr '\n' ';' <"$dir/refused")"
+	taken "$config" "$src/xen/.config"
 	cp "$config" "$dir/.config"
 }
 
