@@ -64,6 +64,7 @@ MORE = [
     ("kernel debug", kernel("debug")),
     ("kunit-debug", e2e("kunit-debug")),
     ("kvm-swap-debug", e2e("kvm-swap-debug")),
+    ("xen-lifecycle", e2e("xen-lifecycle")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pressure", e2e("xen-pressure")),
     ("hotpath", ["python3", "tests/bench/run.py", "hotpath"]),

@@ -87,6 +87,35 @@ def xen_smp(sabotage):
     return v
 
 
+@scenario("xen-lifecycle")
+def xen_lifecycle(sabotage):
+    """Under load a vCPU goes offline and online, and pagers come and go."""
+    v = rig.Verdict("xen-lifecycle")
+    hotplug = domu("hotplug", "load.secs=20 load.alone=1 load.hotplug=1", vcpus=2)
+    reconnect = domu("reconnect", "load.secs=60 load.alone=1", vcpus=2, limit=300)
+    reconnect.lives = 3
+    v.check("the consoles of Xen and dom0 are clean",
+            not run_guests("xen-lifecycle", [hotplug, reconnect], reads=10 * READS))
+    for guest in (hotplug, reconnect):
+        check_paged(v, guest)
+    v.check("hotplug: a vCPU went and came", hotplug.get("cpu_switches", 0) > 10,
+            hotplug.get("cpu_switches"))
+    for life in range(1, reconnect.lives + 1):
+        prefix = f"pager.life{life}."
+        v.check(f"reconnect: pager {life} connected, paged, and left nothing out",
+                reconnect.get(f"{prefix}pager_exit") == 0 and
+                reconnect.get(f"{prefix}connects", 0) >= 1 and
+                reconnect.get(f"{prefix}told", 0) > 100 and
+                (life == reconnect.lives or not reconnect.get(f"{prefix}pages_out")),
+                [reconnect.get(prefix + k) for k in ("pager_exit", "connects", "told",
+                                                     "pages_out")])
+    active = reconnect.console.count("backend xen active")
+    v.check("reconnect: the guest connected as often", active == reconnect.lives, active)
+    v.metrics.update(cpu_switches=hotplug.get("cpu_switches"),
+                     corrupt=hotplug.get("corrupt", -1) + reconnect.get("corrupt", -1))
+    return v
+
+
 def sabotaged(what):
     if what == "off":
         return domu(what, pager=f"{PAGER} --hold")

@@ -14,13 +14,16 @@ XEN_LINE = ("com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info "
 
 
 class DomU(Guest):
-    """A PVH guest; with PAGER, options of pvfault-pager, one that is paged."""
+    """A PVH guest; with PAGER, options of pvfault-pager, one that is paged, by
+    LIVES pagers one after the other."""
 
     pager = None
+    lives = 1
 
     def script(self):
         options = " ".join(f"'{o}'" for o in self.options)
-        return (f"{self.before}\npager='{self.pager or ''}'\ndomu {self.name} {self.limit} {self.vcpus} {self.mib} "
+        return (f"{self.before}\npager='{self.pager or ''}' lives={self.lives}\n"
+                f"domu {self.name} {self.limit} {self.vcpus} {self.mib} "
                 f"'{self.line}' {options}\n")
 
 

@@ -26,7 +26,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 QEMU = "qemu-system-x86_64"
 APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
-           "tail cp rm reboot timeout dmesg tr killall mke2fs dd cut mkfifo").split()
+           "tail cp rm reboot timeout dmesg tr killall mke2fs dd cut mkfifo seq").split()
 DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
                    ("xl", "xenstored", "xenconsoled", "xen-init-dom0")) + tuple(
                        f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls"))

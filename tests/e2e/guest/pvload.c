@@ -17,6 +17,7 @@
  *                   wait until that no longer slows down the computing task, or
  *                   for N seconds (0)
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
+ *   load.hotplug=1  take the last CPU offline and online again all the while (0)
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
@@ -58,6 +59,7 @@ struct walker {
 struct shared {
 	_Atomic int phase;
 	_Atomic uint64_t computed;
+	_Atomic uint64_t switched;	/* the last CPU, off and on */
 	struct walker walker[MAX_TASKS];
 };
 
@@ -158,6 +160,37 @@ static void computer(void)
 		for (int i = 0; i < 20000; i++)
 			x = x * 6364136223846793005ULL + 1442695040888963407ULL;
 		shared->computed += 1 + (x == 0);
+	}
+	exit(0);
+}
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Takes the last CPU away and gives it back while memory is walked. */
+static void hotplugger(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online",
+		 sysconf(_SC_NPROCESSORS_CONF) - 1);
+	while (shared->phase < WALK)
+		usleep(10000);
+	while (shared->phase == WALK) {
+		if (!write_file(path, "0"))
+			report("error %s: %s", path, strerror(errno));
+		usleep(200000);
+		if (!write_file(path, "1"))
+			report("error %s: %s", path, strerror(errno));
+		usleep(200000);
+		shared->switched++;
 	}
 	exit(0);
 }
@@ -283,13 +316,8 @@ static void report_movable(void)
 
 static void print_warning(void)
 {
-	static const char text[] = "<4>WARNING: this is a sabotage\n";
-	int fd = open("/dev/kmsg", O_WRONLY);
-
-	if (fd < 0 || write(fd, text, sizeof(text) - 1) < 0)
+	if (!write_file("/dev/kmsg", "<4>WARNING: this is a sabotage\n"))
 		report("error kmsg");
-	if (fd >= 0)
-		close(fd);
 }
 
 static void start(void (*fn)(void))
@@ -326,6 +354,8 @@ static void run(void)
 			walker(i, mb * (1UL << 20) / PAGE / tasks);
 	for (unsigned int i = 0; i < guests && i < 8; i++)
 		guest[i] = tiny_guest_start();
+	if (parameter("load.hotplug", 0))
+		start(hotplugger);
 	wait_walkers(tasks, POPULATE);
 
 	report("phase settle");
@@ -366,6 +396,8 @@ static void run(void)
 	report("touches %" PRIu64, touches);
 	report("corrupt %" PRIu64, corrupt);
 	report("worst_touch_ms %.1f", worst / 1e6);
+	if (shared->switched)
+		report("cpu_switches %" PRIu64, (uint64_t)shared->switched);
 	if (!sabotage("early"))
 		report_counters();
 }
