@@ -94,6 +94,9 @@ build() {
 	export CCACHE_DIR="$BUILD/ccache" CCACHE_BASEDIR="$dir" CCACHE_NOHASHDIR=1
 	export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=pvfault KBUILD_BUILD_HOST=pvfault
 	say "building kernel $tree/$config (cold: 5 to 6 minutes on two cores); log in $out/build.log"
+	# So many are in a cold build of any of them.
+	of=' of about 1330'
+	[ ! -e "$out/vmlinux" ] || of=
 	start=$(date +%s)
 	make -C "$src" O="$out" -j"$(nproc)" CC="ccache gcc" bzImage >"$out/build.log" 2>&1 &
 	pid=$!
@@ -102,7 +105,7 @@ build() {
 		sleep 1
 		now=$(($(date +%s) - start))
 		[ $((now % 30)) -ne 29 ] ||
-			say "  $(grep -c '^  \(CC\|AS\) ' "$out/build.log") files after $now s"
+			say "  $(grep -c '^  \(CC\|AS\) ' "$out/build.log")$of files after $now s"
 	done
 	wait $pid || {
 		grep -E 'error|Error|undefined' "$out/build.log" | head -n 10 >&2

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """run.py quick|all: the test run. Prints each step, ends with "N passed, N failed".
 
-A step that has passed is not run again by "all" until something it stands on
-has changed, so that an interrupted run goes on where it stopped. "quick"
-always runs each of its steps.
+What has passed, in either, is not run again by "all" until a file has changed, so
+that an interrupted run goes on where it stopped. "quick" always runs each of its
+steps.
 """
 
 import hashlib
@@ -64,6 +64,7 @@ MORE = [
     ("kernel debug", kernel("debug")),
     ("kunit-debug", e2e("kunit-debug")),
     ("kvm-swap-debug", e2e("kvm-swap-debug")),
+    ("kvm-hotplug", e2e("kvm-hotplug")),
     ("xen-lifecycle", e2e("xen-lifecycle")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pressure", e2e("xen-pressure")),
@@ -127,10 +128,10 @@ def main():
         sys.exit("usage: run.py quick|all")
     everything = sys.argv[1] == "all"
     steps = QUICK + MORE if everything else QUICK
-    state = BUILD / "test-all.json"
+    state = BUILD / "passed.json"
     done = {}
     print_ = fingerprint()
-    if everything and state.exists():
+    if state.exists():
         kept = json.loads(state.read_text())
         done = kept["done"] if kept["fingerprint"] == print_ else {}
 
@@ -148,10 +149,11 @@ def main():
         passed, failed = passed + p, failed + f
         if f:
             red[name] = lines
-        elif everything:
+            done.pop(name, None)
+        else:
             done[name] = p
-            state.parent.mkdir(parents=True, exist_ok=True)
-            state.write_text(json.dumps({"fingerprint": print_, "done": done}))
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.write_text(json.dumps({"fingerprint": print_, "done": done}))
     for name, lines in red.items():
         print(f"failed: {name}", *lines, sep="\n  ")
     print(f"after {time.monotonic() - began:.0f} s")

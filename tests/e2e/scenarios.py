@@ -133,6 +133,22 @@ def kvm_smp(sabotage):
     return v
 
 
+@scenario("kvm-hotplug")
+def kvm_hotplug(sabotage):
+    """A vCPU goes offline and online all the while."""
+    v = rig.Verdict("kvm-hotplug")
+    guest = L2("hotplug", "pvfault=on load.secs=40 load.alone=1 load.hotplug=1",
+               vcpus=4, limit=240)
+    v.check("the host's console is clean",
+            not run_guests("kvm-hotplug", [guest], reads=4 * READS))
+    check_guest(v, guest)
+    v.check("hotplug: a vCPU went and came", guest.get("cpu_switches", 0) > 10,
+            guest.get("cpu_switches"))
+    v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"),
+                     cpu_switches=guest.get("cpu_switches"))
+    return v
+
+
 @scenario("kvm-nested")
 def kvm_nested(sabotage):
     """L2 runs guests of its own while L1 swaps the memory of all of them."""
