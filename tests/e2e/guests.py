@@ -25,7 +25,7 @@ def number(text):
 class Guest:
     """One line of a plan: a guest to boot, and what it said."""
 
-    def __init__(self, name, line, vcpus=1, mib=256, limit=150, options=(),
+    def __init__(self, name, line, vcpus=1, mib=256, limit=300, options=(),
                  kernel=None):
         self.name, self.line, self.vcpus = name, line, vcpus
         self.mib, self.limit, self.options = mib, limit, options

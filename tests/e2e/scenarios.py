@@ -112,7 +112,7 @@ def known_sabotage(name, what, others=()):
 def kvm_sabotage(sabotage):
     """Each check of kvm-swap can fail: sabotage them one by one, in one boot."""
     guests = [L2(what, f"{sabotaged(what)} load.secs=3 load.alone=1",
-                 limit=120 if what != "hang" else 45) for what in SABOTAGES]
+                 limit=300 if what != "hang" else 60) for what in SABOTAGES]
     run_guests("kvm-sabotage", guests, reads=READS)
     return judge_sabotages(rig.Verdict("kvm-sabotage"), guests, check_guest)
 
@@ -138,7 +138,7 @@ def kvm_hotplug(sabotage):
     """A vCPU goes offline and online all the while."""
     v = rig.Verdict("kvm-hotplug")
     guest = L2("hotplug", "pvfault=on load.secs=40 load.alone=1 load.hotplug=1",
-               vcpus=4, limit=240)
+               vcpus=4, limit=300)
     v.check("the host's console is clean",
             not run_guests("kvm-hotplug", [guest], reads=4 * READS))
     check_guest(v, guest)
@@ -176,10 +176,10 @@ def kvm_nested(sabotage):
 def kvm_lost_ready(name):
     """A host that loses READY: its interrupt (repair), or all of it (retry)."""
     v = rig.Verdict(name)
-    irq = L2("lost-interrupt", "pvfault=on load.secs=8 load.alone=1", limit=240)
+    irq = L2("lost-interrupt", "pvfault=on load.secs=8 load.alone=1", limit=300)
     token = L2("lost-token",
                   "pvfault=on pvfault_deadline_ms=2000 load.secs=8 load.alone=1",
-                  limit=240)
+                  limit=300)
     lose = "/sys/module/kvm/parameters/lose_"
     # Until it is repaired, a lost interrupt holds up all completions of its
     # vCPU, a lost token only its own task.

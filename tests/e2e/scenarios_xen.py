@@ -14,7 +14,7 @@ PAGER = "--target 190"
 
 
 def domu(name, line="", pager=PAGER, **more):
-    guest = DomU(name, f"{LINE} {line}", **{"mib": MIB, "limit": 200, **more})
+    guest = DomU(name, f"{LINE} {line}", **{"mib": MIB, "limit": 300, **more})
     guest.pager = pager
     return guest
 
@@ -89,14 +89,18 @@ def xen_smp(sabotage):
 
 @scenario("xen-lifecycle")
 def xen_lifecycle(sabotage):
-    """Under load a vCPU goes offline and online, and pagers come and go."""
+    """Under load a vCPU goes offline and online, pagers come and go, and the guest
+    is saved and goes on."""
     v = rig.Verdict("xen-lifecycle")
     hotplug = domu("hotplug", "load.secs=20 load.alone=1 load.hotplug=1", vcpus=2)
-    reconnect = domu("reconnect", "load.secs=60 load.alone=1", vcpus=2, limit=300)
+    reconnect = domu("reconnect", "load.secs=60 load.alone=1", vcpus=2, limit=450)
     reconnect.lives = 3
+    save = domu("save", "load.secs=30 load.alone=1", vcpus=2)
+    save.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
+    guests = [hotplug, reconnect, save]
     v.check("the consoles of Xen and dom0 are clean",
-            not run_guests("xen-lifecycle", [hotplug, reconnect], reads=10 * READS))
-    for guest in (hotplug, reconnect):
+            not run_guests("xen-lifecycle", guests, reads=10 * READS))
+    for guest in guests:
         check_paged(v, guest)
     v.check("hotplug: a vCPU went and came", hotplug.get("cpu_switches", 0) > 10,
             hotplug.get("cpu_switches"))
@@ -109,10 +113,13 @@ def xen_lifecycle(sabotage):
                 (life == reconnect.lives or not reconnect.get(f"{prefix}pages_out")),
                 [reconnect.get(prefix + k) for k in ("pager_exit", "connects", "told",
                                                      "pages_out")])
-    active = reconnect.console.count("backend xen active")
-    v.check("reconnect: the guest connected as often", active == reconnect.lives, active)
+    # The frontend waits with its suspending until the last page is back.
+    v.check("save: it was saved", save.get("saved") == 0, save.get("saved"))
+    for guest, times in ((reconnect, reconnect.lives), (save, 2)):
+        active = guest.console.count("backend xen active")
+        v.check(f"{guest.name}: the guest connected {times} times", active == times, active)
     v.metrics.update(cpu_switches=hotplug.get("cpu_switches"),
-                     corrupt=hotplug.get("corrupt", -1) + reconnect.get("corrupt", -1))
+                     corrupt=sum(g.get("corrupt", -1) for g in guests))
     return v
 
 
@@ -128,7 +135,7 @@ def xen_sabotage(sabotage):
     guests = [sabotaged(what) for what in SABOTAGES]
     for guest in guests:
         guest.line += " load.secs=3 load.alone=1"
-        guest.limit = 90 if guest.name == "hang" else 180
+        guest.limit = 120 if guest.name == "hang" else 300
     run_guests("xen-sabotage", guests, reads=READS)
     return judge_sabotages(rig.Verdict("xen-sabotage"), guests, check_paged)
 

@@ -8,6 +8,7 @@ what must not be there.
 """
 
 import atexit
+import collections
 import functools
 import json
 import os
@@ -28,7 +29,8 @@ QEMU = "qemu-system-x86_64"
 APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
            "tail cp rm reboot timeout dmesg tr killall mke2fs dd cut mkfifo seq").split()
 DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
-                   ("xl", "xenstored", "xenconsoled", "xen-init-dom0")) + tuple(
+                   ("xl", "libxl-save-helper", "xenstored", "xenconsoled",
+                    "xen-init-dom0")) + tuple(
                        f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls"))
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
 FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
@@ -186,15 +188,22 @@ def smp(cpus):
 
 
 def one_cpu():
-    """Keep all threads of a QEMU on one CPU.
+    """The CPU on which all threads of a QEMU are to stay: one without another QEMU,
+    if there is one.
 
     TCG's SVM clears its flag of a virtual interrupt without a lock, beside the
     flag by which another thread tells of a real one. When both happen at once the
     real interrupt is lost, and with a one-shot timer the whole machine stands
     still. Each of the two is a single instruction: on one CPU they can't meet.
     """
-    cpus = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cpus[os.getpid() % len(cpus)]})
+    busy = collections.Counter()
+    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().startswith(QEMU[:15]):
+                busy.update(os.sched_getaffinity(int(comm.parent.name)))
+        except OSError:
+            continue            # it has just ended
+    return min(os.sched_getaffinity(0), key=lambda cpu: busy[cpu])
 
 
 class Boot:
@@ -236,9 +245,10 @@ class Boot:
     def __enter__(self):
         say(f"booting; console in {os.path.relpath(self.console)}")
         self.log = open(self.folder / "qemu.log", "w")
+        cpu = one_cpu()
         self.qemu = subprocess.Popen(self.cmd, cwd=self.folder, stdout=self.log,
                                      stderr=self.log, stdin=subprocess.DEVNULL,
-                                     preexec_fn=one_cpu)
+                                     preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
         return self
 
     def __exit__(self, *unused):
