@@ -78,6 +78,24 @@ static void sigterm_drains(void **state)
 	check_balance();
 }
 
+/* No read ends where there is none: the rounds must go on by themselves. */
+static void drain_of_zeroes(void **state)
+{
+	unsigned int gfn, round = 0;
+
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn++)
+		fake_write(gfn, 0);
+	take_away(NR_GFNS - FIRST_GFN);
+	pager->leaving = true;
+	pager->bring = BRING_ALL;
+	device_leave(pager);
+	do
+		pager_round(pager);
+	while (pager->busy && ++round < 1000);
+	assert_int_equal(fake_away(), 0);
+	leave_now();
+}
+
 static void term_often(void)
 {
 	answer_closing();
@@ -217,6 +235,7 @@ int test_loop(void)
 {
 	const struct CMUnitTest tests[] = {
 		pager_test_connected(sigterm_drains),
+		pager_test_connected(drain_of_zeroes),
 		pager_test_connected(second_signal_loses_nothing),
 		pager_test_connected(drain_without_memory),
 		pager_test_connected(says_what_is_missing),

@@ -16,28 +16,31 @@ static bool wanted_back(const struct pager *p, const struct page *page)
 	return page->state == PAGE_OUT && (p->bring == BRING_ALL || page->keep_in);
 }
 
-void drain_run(struct pager *p)
+bool drain_run(struct pager *p)
 {
 	uint32_t steps, total = p->pages.offer.total;
 	unsigned int room = p->pagein.nr - p->pagein.used;
+	bool some = false;
 
 	if (p->bring == BRING_NONE || drain_done(p) || p->pagein.waiting)
-		return;
+		return false;
 	/* Somebody's own wishes are queued already. */
 	if (p->pages.count[PAGE_QUEUED] >= room)
-		return;
+		return false;
 	room -= p->pages.count[PAGE_QUEUED];
 	for (steps = 0; room && steps < DRAIN_STEPS && steps < total; steps++) {
 		if (p->cursor >= total)
 			p->cursor = 0;
 		if (wanted_back(p, &p->pages.page[p->cursor])) {
 			pagein_want(p, p->cursor, false);
+			some = true;
 			room--;
 		}
 		p->cursor++;
 	}
 	if (steps == DRAIN_STEPS && steps < total)
 		p->busy = true;
+	return some;
 }
 
 bool drain_done(const struct pager *p)

@@ -52,12 +52,17 @@ void pager_free(struct pager *p)
 
 void pager_round(struct pager *p)
 {
+	bool wanted;
+
 	p->busy = false;
 	faults_run(p);
 	if (p->evict.nr_settling)
 		evict_retry(p);
-	drain_run(p);
+	wanted = drain_run(p);
 	pagein_run(p);
+	/* Pages of zeroes are back already: no end of a read will call us again. */
+	if (wanted && !p->pagein.used)
+		p->busy = true;
 	device_run(p);
 	/* Whose page is there goes on before the next one is taken. */
 	p->xen->ops->flush_answers(p->xen);

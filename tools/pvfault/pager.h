@@ -91,8 +91,8 @@ void target_changed(struct pager *p);
 /* How many pages should go now. */
 uint64_t target_excess(const struct pager *p);
 
-/* drain.c: go on bringing back what @bring says. */
-void drain_run(struct pager *p);
+/* drain.c: go on bringing back what @bring says. Return: whether it wants any now. */
+bool drain_run(struct pager *p);
 bool drain_done(const struct pager *p);
 /* Each second while it isn't done. */
 void drain_complain(struct pager *p);
