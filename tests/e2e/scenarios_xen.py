@@ -89,13 +89,14 @@ def xen_smp(sabotage):
 
 @scenario("xen-lifecycle")
 def xen_lifecycle(sabotage):
-    """Under load a vCPU goes offline and online, pagers come and go, and the guest
-    is saved and goes on."""
+    """Under load a vCPU goes offline and online, pagers come and go, and a
+    guest that had its pager since it was built is saved and goes on."""
     v = rig.Verdict("xen-lifecycle")
     hotplug = domu("hotplug", "load.secs=20 load.alone=1 load.hotplug=1", vcpus=2)
     reconnect = domu("reconnect", "load.secs=60 load.alone=1", vcpus=2, limit=450)
     reconnect.lives = 3
     save = domu("save", "load.secs=30 load.alone=1", vcpus=2)
+    save.early = True
     save.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
     guests = [hotplug, reconnect, save]
     v.check("the consoles of Xen and dom0 are clean",
