@@ -11,7 +11,7 @@ help:
 	@echo 'For everybody:'
 	@echo '  make demo              build a kernel, boot it as a guest that its host swaps,'
 	@echo '                         without and with pvfault; print one table (15 minutes cold)'
-	@echo '  make demo HV=xen       the same with a Xen guest and the pager in dom0 (20 minutes cold)'
+	@echo '  make demo HV=xen       the same with a Xen guest and the pager in dom0 (15 minutes cold)'
 	@echo '  make test              the tests (40 minutes cold)'
 	@echo '  make apply KDIR=tree   put pvfault into a kernel tree of your own'
 	@echo '  make unapply KDIR=tree take it out again'

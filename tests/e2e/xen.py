@@ -53,6 +53,7 @@ def run_guests(folder, guests, reads=100, files=None, setup=""):
         f.truncate(PAGEFILE_MIB << 20)
 
     with rig.Boot(folder, rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE,
+                  guests=True,
                   options=("-m", str(MACHINE_MIB), "-drive",
                            "if=none,id=pagefile,format=raw,file=pagefile,cache=unsafe",
                            "-device", "virtio-blk-pci,drive=pagefile")) as boot:

@@ -188,8 +188,8 @@ def smp(cpus):
 
 
 def one_cpu():
-    """The CPU on which all threads of a QEMU are to stay: one without another QEMU,
-    if there is one.
+    """The CPU on which all threads of a QEMU with guests in it are to stay: one
+    without another QEMU, if there is one.
 
     TCG's SVM clears its flag of a virtual interrupt without a lock, beside the
     flag by which another thread tells of a real one. When both happen at once the
@@ -209,11 +209,14 @@ def one_cpu():
 class Boot:
     """One QEMU with its ports in a folder; a context manager.
 
-    With XEN, a hypervisor's command line, the kernel boots as its dom0.
+    With XEN, a hypervisor's command line, the kernel boots as its dom0. With
+    GUESTS it is to run some of its own.
     """
 
     def __init__(self, folder, image, initrds=(), append="", options=(),
-                 accel=("-accel", "tcg,thread=multi", "-cpu", "max"), xen=None):
+                 accel=("-accel", "tcg,thread=multi", "-cpu", "max"), xen=None,
+                 guests=False):
+        self.cpus = {one_cpu()} if guests else os.sched_getaffinity(0)
         self.folder = BUILD / "run" / folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.console = self.folder / "console"
@@ -245,10 +248,9 @@ class Boot:
     def __enter__(self):
         say(f"booting; console in {os.path.relpath(self.console)}")
         self.log = open(self.folder / "qemu.log", "w")
-        cpu = one_cpu()
         self.qemu = subprocess.Popen(self.cmd, cwd=self.folder, stdout=self.log,
                                      stderr=self.log, stdin=subprocess.DEVNULL,
-                                     preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                                     preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
         return self
 
     def __exit__(self, *unused):
