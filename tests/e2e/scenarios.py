@@ -260,11 +260,11 @@ def kvm_swap_debug(sabotage):
     """kvm-swap with lockdep, raw-lock nesting, atomic-sleep checks and KASAN
     in L2; too slow for figures."""
     v = rig.Verdict("kvm-swap-debug")
-    guest = L2("debug", "pvfault=on load.secs=20 load.alone=1 load.mb=128",
+    guest = L2("debug", "pvfault=on load.secs=40 load.alone=1 load.mb=128",
                   vcpus=2, mib=512, limit=500)
     v.check("the host's console is clean",
             not run_guests("kvm-swap-debug", [guest], reads=2 * READS,
-                           memory="190M", l2_kernel=rig.kernel("debug")))
+                           memory="185M", l2_kernel=rig.kernel("debug")))
     check_guest(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"),
                      corrupt=guest.get("corrupt", -1))
