@@ -260,7 +260,14 @@ class Boot:
         self.log.close()
 
     def qmp(self, command, **arguments):
+        try:
+            return self.talk(command, arguments)
+        except (OSError, ValueError) as problem:    # it has ended, or hangs
+            raise Failure(f"QEMU doesn't answer to {command}: {problem}") from problem
+
+    def talk(self, command, arguments):
         with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
             # The name in the kernel is short whatever the folder's is.
             fd = os.open(self.folder, os.O_PATH)
             try:
@@ -300,18 +307,20 @@ class Boot:
     def stuck(self, last):
         """Where does it stand? One sentence; what QEMU knows goes to a file."""
         out = self.folder / "stuck"
-        where = set()
-        with open(out, "w") as f:
+        said = ""
+        try:
             for _ in range(20):
-                text = self.hmp("info registers")
-                f.write(text)
-                where |= set(re.findall(r"[ER]IP=(\w+)", text))
+                said += self.hmp("info registers")
                 time.sleep(0.1)
+            where = len(set(re.findall(r"[ER]IP=(\w+)", said)))
+            doing = f"{where} addresses in 20 samples; more in {os.path.relpath(out)}"
             for command in ("info lapic", "info pic", "info blockstats"):
-                f.write(f"\n{command}\n{self.hmp(command)}")
+                said += f"\n{command}\n{self.hmp(command)}"
+        except Failure as failure:
+            doing = str(failure)
+        out.write_text(said)
         console = self.text().strip().rpartition("\n")[2]
-        return (f"last result '{last.strip()}', last line of the console '{console}', "
-                f"{len(where)} addresses in 20 samples; more in {os.path.relpath(out)}")
+        return f"last result '{last.strip()}', last line of the console '{console}', {doing}"
 
     def hmp(self, command):
         """What QEMU's monitor for people says."""
