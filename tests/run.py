@@ -69,6 +69,7 @@ MORE = [
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pressure", e2e("xen-pressure")),
     ("hotpath", ["python3", "tests/bench/run.py", "hotpath"]),
+    ("table", ["python3", "tests/bench/run.py", "table"]),
 ]
 
 

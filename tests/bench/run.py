@@ -12,9 +12,10 @@ import rig  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
 import overlap  # noqa: E402
+import table  # noqa: E402
 
 ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench,
-       "overlap-user": overlap.overlap_user}
+       "overlap-user": overlap.overlap_user, "table": table.table}
 
 
 def main():

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""table: what NOT_PRESENT, READY and READY for all cost in a full table.
+
+The token table of pvfault and that of the stock kernel, both built in userspace
+and driven by the same program. Instructions are counted by callgrind, so these
+figures are exact; times are taken side by side.
+"""
+
+import pathlib
+import re
+import statistics
+import subprocess
+
+import rig
+
+HERE = pathlib.Path(__file__).resolve().parent / "table"
+
+TABLES = ("pvfault", "stock")
+CPUS = 4096
+SLEEPERS = (1, 100, 10_000, 262_144)
+STEPS = {"step_ready": "READY, one task wakes",
+         "step_told": "NOT_PRESENT, up to the sleep",
+         "step_early": "READY before NOT_PRESENT",
+         "step_hit": "... and that NOT_PRESENT"}
+REPEAT = 2000           # of each step, in one count
+THREADS = (1, 2, 4, 8)
+SHARE_MS = 500          # of each run of threads
+ROUNDS = 3
+
+# What a stock kernel has instead of pvfault's table.
+CUT = re.compile(r"^#define KVM_TASK_SLEEP_HASHBITS.*?"
+                 r"^EXPORT_SYMBOL_GPL\(kvm_async_pf_task_wake\);$", re.M | re.S)
+
+
+def build():
+    out = rig.BUILD / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    source = (rig.BUILD / "stock/src/arch/x86/kernel/kvm.c").read_text()
+    found = CUT.search(source)
+    if not found:
+        raise rig.Failure("the stock kernel's kvm.c has no token table where it was.")
+    (out / "stock.inc").write_text(found.group(0) + "\n")
+    rig.run("gcc", "-std=gnu11", "-O2", "-g", "-Wall", "-Wno-unused-function", "-pthread",
+            "-DCONFIG_PVFAULT", "-D_GNU_SOURCE", f"-I{HERE}/include",
+            f"-I{rig.ROOT}/tests/unit/include", f"-I{rig.ROOT}/include",
+            f"-I{rig.ROOT}/arch/x86/kernel/pvfault", f"-I{out}",
+            "-o", out / "table", *sorted(HERE.glob("*.c")))
+    return out / "table"
+
+
+def run(program, *args):
+    return subprocess.run([str(a) for a in (program, *args)], check=True, text=True,
+                          capture_output=True).stdout
+
+
+def instructions(program, table, sleepers):
+    """Of one call of each step, on average."""
+    out = program.parent / "callgrind.out"
+    run("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", program, table,
+        "steps", CPUS, sleepers, REPEAT)
+    text = run("callgrind_annotate", "--inclusive=yes", "--threshold=100", out)
+    counts = {}
+    for step in STEPS:
+        total = re.search(rf"^\s*([\d,]+) .*:{step}\b", text, re.M).group(1)
+        counts[step] = int(total.replace(",", "")) / REPEAT
+    return counts
+
+
+def row(title, cells, form="{:,.0f}"):
+    print(f"  {title:<44}" + "".join(f"{form.format(c):>16}" for c in cells))
+
+
+def count(v, program):
+    rows = {(t, n): instructions(program, t, n) for t in TABLES for n in SLEEPERS}
+    print(f"\n  Instructions, {CPUS} CPUs, so many asleep:")
+    row("", SLEEPERS)
+    for step, title in STEPS.items():
+        print(f"  {title}")
+        for t in TABLES:
+            row(f"    {t}", [rows[t, n][step] for n in SLEEPERS])
+    for step in ("step_ready", "step_told"):
+        growth = {t: rows[t, SLEEPERS[-1]][step] / rows[t, SLEEPERS[0]][step] for t in TABLES}
+        v.check(f"{STEPS[step]}: flat within 20 %", growth["pvfault"] <= 1.2,
+                f"grows {growth['pvfault']:.2f} times, stock {growth['stock']:.0f} times")
+        v.metrics[f"growth_{step}"] = {t: round(g, 3) for t, g in growth.items()}
+    v.metrics["instructions"] = {f"{t} {n}": r for (t, n), r in rows.items()}
+
+
+def everybody(v, program):
+    """Stock wakes CPU by CPU; at the largest size that would take minutes."""
+    sizes = SLEEPERS[:-1]
+    rows = {t: [int(run(program, t, "all", CPUS, n)) / 1e6 for n in sizes] for t in TABLES}
+    rows["pvfault"].append(int(run(program, "pvfault", "all", CPUS, SLEEPERS[-1])) / 1e6)
+    print("\n  READY for all, milliseconds for all CPUs together:")
+    for t in TABLES:
+        row(f"    {t}", rows[t], "{:.2f}")
+    v.metrics["ready_all_ms"] = rows
+    v.check("READY for all: not behind stock",
+            all(a <= b for a, b in zip(rows["pvfault"], rows["stock"])))
+
+
+def together(v, program):
+    rows = {}
+    for _ in range(ROUNDS):
+        for n in THREADS:
+            for t in TABLES:
+                rows.setdefault((t, n), []).append(
+                    float(run(program, t, "threads", CPUS, 10_000, n, SHARE_MS)))
+    print("\n  READY and NOT_PRESENT, thousand pairs a second, 10,000 asleep, threads:")
+    row("", THREADS)
+    for t in TABLES:
+        row(f"    {t}", [statistics.median(rows[t, n]) / 1000 for n in THREADS])
+    print()
+    v.metrics["pairs_per_second"] = {f"{t} {n}": r for (t, n), r in rows.items()}
+
+
+def table():
+    rig.say("table: about 2 minutes")
+    rig.run(rig.ROOT / "scripts/kernel.sh", "stock", "unpack")
+    program = build()
+    v = rig.Verdict("table")
+    for part in (count, everybody, together):
+        part(v, program)
+    return v

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The table of pvfault. It is included, for the part before the sleep is static. */
+
+#include "../../../arch/x86/kernel/pvfault/table.c"
+#include "../../../arch/x86/kernel/pvfault/marks.c"
+#include "../../../arch/x86/kernel/pvfault/scan.c"
+
+#include "table.h"
+
+DEFINE_PER_CPU(struct pvfault_counters, pvfault_counters);
+
+/* The watch: nothing is due, and READY for all is done at once. */
+
+void pvfault_watch_arm(void)
+{
+}
+
+void pvfault_watch_kick(void)
+{
+	struct cpumask repair = {};
+	struct pvfault_scan scan = {
+		.repair = &repair, .deadline = ~0UL, .repair_age = ~0UL, .budget = 4096,
+	};
+
+	while (!pvfault_table_scan(&scan))
+		;
+}
+
+bool pvfault_watch_expired(unsigned long since)
+{
+	return false;
+}
+
+void pvfault_watch_report(pvfault_token_t token, unsigned long since)
+{
+}
+
+static void init(void)
+{
+	if (pvfault_table_init())
+		abort();
+}
+
+static bool told(void *node, uint32_t token)
+{
+	struct pvfault_sleeper *s = node;
+
+	*s = (struct pvfault_sleeper) {
+		.node = { .token = token, .state = PVFAULT_SLEEPING },
+		.task = current,
+		.cpu = sim_cpu,
+		.generation = pvfault_generation(),
+		.since = jiffies,
+	};
+	return pvfault_queue(s);
+}
+
+static void ready(uint32_t token)
+{
+	pvfault_ready(token);
+}
+
+const struct table pvfault_table = {
+	.name = "pvfault",
+	.node_size = sizeof(struct pvfault_sleeper),
+	.init = init,
+	.told = told,
+	.ready = ready,
+	.ready_all = pvfault_ready_all,
+};
