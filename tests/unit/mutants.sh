@@ -85,7 +85,8 @@ settle=$(in_ pvfault_settle) ready=$(in_ pvfault_ready)
 mutant ready-wakes-one		"$settle s/woken = true;/& break;/"
 mutant ready-any-token		"$settle s/node->token != token/false/"
 mutant ready-keeps-abandoned	"$settle s/pvfault_mark_erase.*/;/"
-mutant ready-any-generation	"$settle s/bool same = .*/bool same = true;/"
+mutant ready-any-generation	"$settle s/to_mark\(node\)->generation != now/false/"
+mutant ready-old-sleeper	"$settle s/to_sleeper\(node\)->generation != now/false/"
 mutant ready-drop-uncounted	"$settle s/pvfault_note\(dropped.*/;/"
 mutant ready-drops-and-counts	"$settle s/known && !woken/known/"
 mutant ready-looks-once		"$ready s/!pvfault_settle\(b, token\)/true/"
@@ -107,6 +108,7 @@ mutant queue-ignores-early	"$queue s/early \|= node->state.*/;/"
 mutant queue-abandoned-is-early	"$queue s/early \|= node->state.*/early = true;/"
 mutant queue-keeps-mark		"$queue s/pvfault_mark_erase.*/;/"
 mutant queue-erases-sleeper	"$queue s/node->state == PVFAULT_SLEEPING/false/"
+mutant queue-takes-newer	"$queue s/pvfault_newer\(.*\)\)$/false)/"
 mutant state-set-late		"$sleep { /[^_]set_current_state/d
 	s/io_schedule/set_current_state(state); &/ }"
 mutant sleep-not-killable	"$sleep s/fatal_signal_pending\(current\)/false/"
@@ -124,7 +126,9 @@ mutant forget-no-mark		"$forget s/pvfault_mark_add\(.*/pvfault_mark_put(mark);/"
 mutant forget-leaks-mark	"$forget s/pvfault_mark_put.*/;/"
 mutant forget-keeps-early	"$unremember s/pvfault_mark_erase.*/;/"
 mutant forget-always-adds	"$unremember s/known = true;/;/"
-mutant forget-hits-sleeper	"$unremember s/ \|\| node->state == PVFAULT_SLEEPING//"
+mutant forget-hits-sleeper	"$unremember s/node->state == PVFAULT_SLEEPING/false/"
+mutant forget-takes-newer	"$unremember s/pvfault_newer\(.*\)\)$/false)/"
+mutant forget-as-of-now		"$forget s/PVFAULT_ABANDONED, generation/PVFAULT_ABANDONED, pvfault_generation()/"
 
 # Marks
 evict=$(in_ pvfault_mark_evict)

@@ -161,7 +161,7 @@ static void tell(int i, pvfault_token_t token)
 	chaos(SIM_LOCK);
 	if (one_in(20)) {
 		pvfault_note(rejected, token);
-		pvfault_table_forget(token);
+		pvfault_table_forget(token, generation);
 	} else {
 		pvfault_table_sleep(token, generation, cpu, TASK_KILLABLE);
 	}
@@ -371,7 +371,7 @@ static void check_exact(void)
 	check(marks(), ==, 0);
 }
 
-/* NOT_PRESENT of old for every token takes all marks back, if none leaked. */
+/* NOT_PRESENT of the next generation for every token takes all marks back, if none leaked. */
 static void check_marks(void)
 {
 	pvfault_token_t token;
@@ -383,7 +383,7 @@ static void check_marks(void)
 		if (token == NR_COLD)
 			token = DEAD;
 		pvfault_note(not_present, token);
-		pvfault_table_sleep(token, pvfault_generation() - 1, 0, TASK_KILLABLE);
+		pvfault_table_sleep(token, pvfault_generation() + 1, 0, TASK_KILLABLE);
 	}
 	local_irq_enable();
 	check(marks(), ==, 0);

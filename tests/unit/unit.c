@@ -154,7 +154,7 @@ void refuse(pvfault_token_t token)
 {
 	pvfault_note(not_present, token);
 	pvfault_note(rejected, token);
-	pvfault_table_forget(token);
+	pvfault_table_forget(token, pvfault_generation());
 }
 
 struct cpumask repair;
@@ -268,7 +268,7 @@ bool everybody_back(void)
 	return true;
 }
 
-/* Take back marks, by NOT_PRESENT from before READY for all. */
+/* Take back marks, by NOT_PRESENT from after the next READY for all. */
 static void forget_marks(pvfault_token_t first, pvfault_token_t last)
 {
 	pvfault_token_t token = first;
@@ -278,7 +278,7 @@ static void forget_marks(pvfault_token_t first, pvfault_token_t last)
 	do {
 		local_irq_disable();
 		pvfault_note(not_present, token);
-		pvfault_table_sleep(token, pvfault_generation() - 1, 0, TASK_KILLABLE);
+		pvfault_table_sleep(token, pvfault_generation() + 1, 0, TASK_KILLABLE);
 		local_irq_enable();
 	} while (token++ != last);
 	current->fatal = false;
@@ -326,7 +326,8 @@ int main(void)
 	patience_ms = number_from_env("UNIT_PATIENCE_MS", 5000);
 	sim_nr_cpus = NR_CPUS;
 	sim_current = sim_task_new("main");
-	failed = test_table() + test_order() + test_marks() + test_scan();
+	failed = test_table() + test_order() + test_marks() + test_scan() +
+		 test_anew();
 	sim_task_free(sim_current);
 	return failed != 0;
 }

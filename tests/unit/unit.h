@@ -132,5 +132,6 @@ int test_table(void);
 int test_order(void);
 int test_marks(void);
 int test_scan(void);
+int test_anew(void);
 
 #endif /* PVFAULT_UNIT_H */

@@ -43,11 +43,12 @@ static bool pvfault_may_sleep(struct pt_regs *regs)
  * mark that drops the late READY takes locks of the table, which may be held
  * by what was interrupted if that had interrupts off.
  */
-static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token)
+static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
+			   u32 generation)
 {
 	pvfault_note(rejected, token);
 	if ((regs->flags & X86_EFLAGS_IF) && !in_nmi())
-		pvfault_table_forget(token);
+		pvfault_table_forget(token, generation);
 }
 
 /* NOT_PRESENT for the interrupted context. */
@@ -59,7 +60,7 @@ static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32
 		pvfault_table_sleep(token, generation, smp_processor_id(),
 				    TASK_KILLABLE | TASK_FREEZABLE);
 	else
-		pvfault_refuse(regs, token);
+		pvfault_refuse(regs, token, generation);
 }
 
 noinstr struct pvfault_entry __pvfault_enter(struct pt_regs *regs, unsigned long error_code,

@@ -77,7 +77,7 @@ struct pvfault_scan {
 int pvfault_table_init(void);
 void pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
 			 unsigned int state);
-void pvfault_table_forget(pvfault_token_t token);
+void pvfault_table_forget(pvfault_token_t token, u32 generation);
 bool pvfault_table_scan(struct pvfault_scan *scan);
 unsigned int pvfault_table_outstanding(void);
 void pvfault_table_show(struct seq_file *m);

@@ -21,8 +21,10 @@
  *	ABANDONED	(free mark)	waker, sleeper,	READY, NOT_PRESENT anew,
  *					owner CPU	pool is empty
  *
- * An ABANDONED mark of before the last READY for all means nothing any more:
- * the host may have begun anew with its tokens. READY then counts as unknown.
+ * Nodes of before the last READY for all mean nothing to READY any more, for the
+ * host may have begun anew with its tokens: marks are erased, and a sleeper is
+ * left to the scan, which wakes it. In turn a task that was told before it leaves
+ * alone what has been remembered since.
  *
  * Ordering and lifetime
  * ---------------------
@@ -96,11 +98,17 @@ void pvfault_wake(struct pvfault_node *node)
 }
 
 static void pvfault_mark_add(struct pvfault_bucket *b, struct pvfault_mark *mark,
-			     enum pvfault_state state)
+			     enum pvfault_state state, u32 generation)
 {
 	mark->node.state = state;
-	mark->generation = pvfault_generation();
+	mark->generation = generation;
 	hlist_add_head(&mark->node.link, &b->nodes);
+}
+
+/* Was @mark added after a READY for all that came after @generation? */
+static bool pvfault_newer(const struct pvfault_mark *mark, u32 generation)
+{
+	return (s32)(mark->generation - generation) > 0;
 }
 
 /*
@@ -109,23 +117,26 @@ static void pvfault_mark_add(struct pvfault_bucket *b, struct pvfault_mark *mark
  */
 static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
 {
+	bool woken = false, known = false;
+	u32 now = pvfault_generation();
 	struct pvfault_node *node;
 	struct hlist_node *next;
-	bool woken = false, known = false;
 
 	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
 		if (node->token != token)
 			continue;
 		if (node->state == PVFAULT_SLEEPING) {
+			/* Outdated: the scan is on its way to it. */
+			if (to_sleeper(node)->generation != now)
+				continue;
 			pvfault_wake(node);
 			woken = true;
-		} else if (node->state == PVFAULT_ABANDONED) {
-			/* Of before READY for all: the host means another page. */
-			bool same = to_mark(node)->generation == pvfault_generation();
-
+		} else if (to_mark(node)->generation != now) {
+			/* Outdated: the host means another page. */
 			pvfault_mark_erase(node);
-			if (!same)
-				continue;
+			continue;
+		} else if (node->state == PVFAULT_ABANDONED) {
+			pvfault_mark_erase(node);
 		}
 		known = true;
 	}
@@ -163,7 +174,7 @@ void pvfault_ready(pvfault_token_t token)
 
 	raw_spin_lock(&b->lock);
 	if (likely(!pvfault_settle(b, token))) {
-		pvfault_mark_add(b, mark, PVFAULT_EARLY);
+		pvfault_mark_add(b, mark, PVFAULT_EARLY, pvfault_generation());
 		mark = NULL;
 	}
 	raw_spin_unlock(&b->lock);
@@ -222,7 +233,8 @@ static bool pvfault_queue(struct pvfault_sleeper *s)
 	raw_spin_lock(&b->lock);
 	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
 		if (node->token != s->node.token ||
-		    node->state == PVFAULT_SLEEPING)
+		    node->state == PVFAULT_SLEEPING ||
+		    pvfault_newer(to_mark(node), s->generation))
 			continue;
 		/* An abandoned token that is announced anew has been reused. */
 		early |= node->state == PVFAULT_EARLY;
@@ -263,19 +275,24 @@ static bool pvfault_leave(struct pvfault_sleeper *s)
 	raw_spin_unlock_irqrestore(&b->lock, flags);
 
 	if (left)
-		pvfault_table_forget(s->node.token);
+		pvfault_table_forget(s->node.token, s->generation);
 	return left;
 }
 
-/* Is @token remembered? If as EARLY, no more. Context: @b is locked. */
-static bool pvfault_unremember(struct pvfault_bucket *b, pvfault_token_t token)
+/*
+ * Is @token, told at @generation, remembered? If as EARLY, no more.
+ * Context: @b is locked.
+ */
+static bool pvfault_unremember(struct pvfault_bucket *b, pvfault_token_t token,
+			       u32 generation)
 {
 	struct pvfault_node *node;
 	struct hlist_node *next;
 	bool known = false;
 
 	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
-		if (node->token != token || node->state == PVFAULT_SLEEPING)
+		if (node->token != token || node->state == PVFAULT_SLEEPING ||
+		    pvfault_newer(to_mark(node), generation))
 			continue;
 		known = true;
 		if (node->state == PVFAULT_EARLY)
@@ -287,20 +304,21 @@ static bool pvfault_unremember(struct pvfault_bucket *b, pvfault_token_t token)
 /**
  * pvfault_table_forget() - nobody will wait for @token any more
  * @token: of a wait that ended without READY, or never began
+ * @generation: pvfault_generation() when the task was told
  *
  * Leaves a mark, so that its READY is dropped when it comes at last. If it
  * has come meanwhile, takes back what was remembered of it.
  *
  * Context: any but NMI; not inside a critical section of this file.
  */
-void pvfault_table_forget(pvfault_token_t token)
+void pvfault_table_forget(pvfault_token_t token, u32 generation)
 {
 	struct pvfault_bucket *b = pvfault_bucket(token);
 	struct pvfault_mark *mark;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&b->lock, flags);
-	if (pvfault_unremember(b, token)) {
+	if (pvfault_unremember(b, token, generation)) {
 		raw_spin_unlock_irqrestore(&b->lock, flags);
 		return;
 	}
@@ -309,8 +327,8 @@ void pvfault_table_forget(pvfault_token_t token)
 	mark = pvfault_mark_get(token);
 
 	raw_spin_lock(&b->lock);
-	if (likely(!pvfault_unremember(b, token))) {
-		pvfault_mark_add(b, mark, PVFAULT_ABANDONED);
+	if (likely(!pvfault_unremember(b, token, generation))) {
+		pvfault_mark_add(b, mark, PVFAULT_ABANDONED, generation);
 		mark = NULL;
 	}
 	raw_spin_unlock(&b->lock);
