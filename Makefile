@@ -25,8 +25,8 @@ help:
 	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
-	@echo "                         ($$(cd tests/e2e && python3 -c 'import sys; sys.path.insert(0, "../rig"); import scenarios, scenarios_xen; print(*scenarios.ALL)'))"
-	@echo '  make bench BENCH=name  one benchmark (hotpath kernbench overlap-user table)'
+	@echo "                         ($$(python3 tests/e2e/run.py --list))"
+	@echo "  make bench BENCH=name  one benchmark ($$(python3 tests/bench/run.py --list))"
 	@echo '  make lint              checkpatch --strict and sparse'
 	@echo '  make test-all          everything; goes on where it stopped'
 	@echo '  make clean             remove the build folder'

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Run one benchmark: run.py NAME. Builds the kernels that it compares."""
+"""Run one benchmark: run.py NAME, which builds the kernels that it compares; or list
+them: run.py --list."""
 
 import pathlib
 import subprocess
@@ -20,6 +21,9 @@ ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench,
 
 def main():
     name = sys.argv[1] if len(sys.argv) == 2 else ""
+    if name == "--list":
+        print(*ALL)
+        return 0
     if name not in ALL:
         sys.exit(f"make bench: say which, BENCH=name; there are {', '.join(sorted(ALL))}.")
     try:
