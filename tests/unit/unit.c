@@ -327,7 +327,7 @@ int main(void)
 	sim_nr_cpus = NR_CPUS;
 	sim_current = sim_task_new("main");
 	failed = test_table() + test_order() + test_marks() + test_scan() +
-		 test_anew();
+		 test_anew() + test_bounds();
 	sim_task_free(sim_current);
 	return failed != 0;
 }

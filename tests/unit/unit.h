@@ -133,5 +133,6 @@ int test_order(void);
 int test_marks(void);
 int test_scan(void);
 int test_anew(void);
+int test_bounds(void);
 
 #endif /* PVFAULT_UNIT_H */

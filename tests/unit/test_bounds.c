@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the table may cost at most, whatever the host says. */
+
+#include "unit.h"
+
+/* ThreadSanitizer looks at each access of its own. */
+#ifdef __SANITIZE_THREAD__
+#define PAIRS		100000
+#else
+#define PAIRS		1000000
+#endif
+#define SPAN		1000		/* tokens; more than two pools hold */
+
+/* NOT_PRESENT that can't sleep for long: it takes READY, or is killed. */
+static void told_and_killed(pvfault_token_t token, unsigned int cpu)
+{
+	sim_cpu = cpu;
+	local_irq_disable();
+	pvfault_note(not_present, token);
+	current->fatal = true;
+	pvfault_table_sleep(token, pvfault_generation(), cpu, TASK_KILLABLE);
+	current->fatal = false;
+	local_irq_enable();
+	sim_cpu = 0;
+}
+
+/*
+ * A million pairs, with READY before, after and long after its NOT_PRESENT, on
+ * two CPUs, for tokens that come again at once, and READY for all now and then.
+ */
+static void a_million_pairs(void **state)
+{
+	unsigned int before = sim_allocs, most = 0, i;
+
+	for (i = 0; i < PAIRS; i++) {
+		pvfault_token_t token = i * 7 % SPAN;
+		bool first = i & 1;
+
+		if (first)
+			pvfault_ready(token);
+		told_and_killed(first ? token : (token + SPAN / 2) % SPAN, 1);
+		if (!first)
+			pvfault_ready(token);
+		if (i % 10007 == 0) {
+			pvfault_ready_all();
+			most = marks() > most ? marks() : most;
+		}
+	}
+	assert_int_equal(counted(PVFAULT_NR_ready), PAIRS);
+	assert_int_equal(counted(PVFAULT_NR_not_present), PAIRS);
+	assert_true(counted(PVFAULT_NR_overwritten) > 0);
+	assert_in_range(most, 1, 2 * MARKS);
+	assert_int_equal(pvfault_table_outstanding(), 0);
+	assert_int_equal(sim_allocs, before);
+	erase_marks(0, SPAN - 1);
+	assert_int_equal(pvfault_table_outstanding(), 0);
+}
+
+int test_bounds(void)
+{
+	static const struct CMUnitTest tests[] = {
+		table_test(a_million_pairs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
