@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Checks table.pml with spin: as it is, and with each essential step broken."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import rig
+
+HERE = pathlib.Path(__file__).resolve().parent
+OUT = rig.BUILD / "model"
+MEMORY_MIB = 4000
+
+# What the host does, and how much of it: see the head of table.pml.
+CONFIGURATIONS = {
+    # READY before, during and after NOT_PRESENT, on any CPU; signals, refusals
+    "order": "TOKENS=1 EXACT KILLS=1 NUDGES=1 REFUSALS=1",
+    "pools": "TOKENS=2 EXACT WAITS=1",
+    "duplicates": "TOKENS=1 DUPS=1",
+    "reuse": "TOKENS=1 REUSE SAME_CPU",
+    "all": "TOKENS=1 WAITS=1 ALLS=1 READY_CPUS=1",
+    "forgets": "TOKENS=1 WAITS=1 FORGETS=1 READY_CPUS=1",
+    "forgets-doomed": "TOKENS=1 WAITS=1 FORGETS=1 DOOMED READY_CPUS=1",
+    "pieces": "TOKENS=2 WAITS=1 FORGETS=1 UNREGISTER=1 BUDGET=1 READY_CPUS=0",
+    "unregister": "TOKENS=1 WAITS=1 UNREGISTER=1 READY_CPUS=1",
+    # READYs are lost, or come as they like; the deadline must help everybody out.
+    "watch": "TOKENS=1 WAITS=1 LOSSES=1 ALLS=1 DEADLINE READY_CPUS=1",
+    "overwritten": "TOKENS=2 WAITS=1 MARKS=1 LOSSES=1 DEADLINE",
+    "hostile": "TOKENS=2 WAITS=1 MARKS=1 DUPS=2 HOSTILE DEADLINE READY_CPUS=1",
+    "late": "TOKENS=1 WAITS=1 MARKS=1 DUPS=1 HOSTILE DEADLINE READY_CPUS=1 PERIODS=1",
+}
+
+# What must fail, and in which configuration: an essential step that is broken,
+MUTANTS = {
+    "WAKE_STORE_FIRST": "order",
+    "WAKE_THEN_STORE": "order",
+    "WAKE_TASK_AFTER": "order",
+    "WAKE_NOT_UNLINKED": "order",
+    "STATE_LATE": "order",
+    "READY_FORGETS": "order",
+    "READY_LOOKS_ONCE": "order",
+    "READY_LEAKS": "order",
+    "QUEUE_IGNORES_EARLY": "order",
+    "ERASE_LEAKS": "order",
+    "LEAVE_THOUGH_WOKEN": "order",
+    "LEAVE_STAYS_LISTED": "order",
+    "LEAVE_NO_MARK": "order",
+    "FORGET_LOOKS_ONCE": "order",
+    "FORGET_KEEPS_EARLY": "order",
+    "SETTLE_ANY_GENERATION": "forgets-doomed",
+    "SETTLE_OUTDATED_SLEEPER": "forgets",
+    "SETTLE_OUTDATED_EARLY": "forgets",
+    "FORGET_GENERATION_NOW": "forgets-doomed",
+    "FORGET_TAKES_NEWER": "forgets-doomed",
+    "QUEUE_TAKES_NEWER": "forgets",
+    "QUEUE_NO_GENERATION": "unregister",
+    "QUEUE_NO_BARRIER": "unregister",
+    "GENERATION_LATE": "unregister",
+    "SCAN_NO_GENERATION": "unregister",
+    "ALL_NO_KICK": "unregister",
+    "ALL_KICKS_FIRST": "unregister",
+    "ALL_NOT_COUNTED": "unregister",
+    "UNREGISTER_WAKES_FIRST": "unregister",
+    "KICK_UNSEEN": "pieces",
+    "EVICT_UNLOCKED": "overwritten",
+    "EVICT_STAYS_LISTED": "overwritten",
+    "EVICT_GIVEN_BACK": "overwritten",
+    "SLEEP_NO_DEADLINE": "watch",
+    "SCAN_NO_DEADLINE": "watch",
+    "ARM_NEVER": "watch",
+    "TIMER_STOPS": "watch",
+}
+
+# and a promise that the host must keep, or a deadline that must exist.
+NEEDED = {
+    "a token is used again only when its wait is over": "TOKENS=1 EXACT REUSE",
+    "a mark that was overwritten needs the deadline": "TOKENS=2 EXACT WAITS=1 MARKS=1",
+    "a lost READY needs the deadline": "TOKENS=1 WAITS=1 LOSSES=1",
+}
+
+
+class Result:
+    """What the verifier said: what it found, or None, and how much it has seen."""
+
+    def __init__(self, said):
+        found = re.search(r"^pan:\d+: (.*?)(?: \(at depth \d+\))?$", said, re.M)
+        self.error = found.group(1) if found else None
+        states = re.search(r"^\s*(\S+) states, stored", said, re.M)
+        self.states = int(float(states.group(1))) if states else 0
+        # Neither out of memory nor out of depth
+        self.complete = "errors: 0" in said and "max search depth too small" not in said \
+            and "Search not completed" not in said
+
+
+def verify(name, options, optimise="-O2"):
+    """Translate, compile and run; raise Failure if that doesn't work."""
+    folder = OUT / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for command in (["spin", *(f"-D{o}" for o in options), "-a", HERE / "table.pml"],
+                    ["gcc", optimise, "-w", "-DSAFETY", "-DHC4", "-DNOFAIR",
+                     f"-DMEMLIM={MEMORY_MIB}", "-o", "pan", "pan.c"]):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise rig.Failure(f"model {name}: {(done.stdout + done.stderr).strip()[:300]}")
+    said = subprocess.run(["./pan", "-n", "-m100000", "-w24"], cwd=folder,
+                          capture_output=True, text=True).stdout
+    (folder / "said").write_text(said)
+    result = Result(said)
+    if not result.states:
+        raise rig.Failure(f"model {name}: {said[-300:]}")
+    return result
+
+
+def configurations():
+    """Yield (name, result) of the model as it is."""
+    for name, options in CONFIGURATIONS.items():
+        yield name, verify(name, options.split())
+
+
+def mutants(only=()):
+    """Yield (name, result) of everything that must fail."""
+    for name, configuration in MUTANTS.items():
+        if not only or name in only:
+            yield name, verify(name, [f"MUT_{name}",
+                                      *CONFIGURATIONS[configuration].split()],
+                               optimise="-O0")
+    for i, (name, options) in enumerate(NEEDED.items()):
+        if not only:
+            yield name, verify(f"needed-{i}", options.split(), optimise="-O0")
