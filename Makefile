@@ -23,6 +23,7 @@ help:
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
+	@echo '  make proof             the protocol'\''s model, its mutants, a fuzzer: one table (8 minutes)'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
 	@echo "                         ($$(python3 tests/e2e/run.py --list))"
@@ -69,6 +70,10 @@ pager: setup
 	@$(MAKE) --no-print-directory -C tools/pvfault OUT=$(BUILD)/pager
 pager-unit: setup
 	@$(MAKE) --no-print-directory -C tests/pager OUT=$(BUILD)/pager-unit check
+
+.PHONY: proof
+proof: setup
+	@python3 tests/proof/proof.py
 
 .PHONY: kunit
 kunit: setup

@@ -58,6 +58,7 @@ MORE = [
     ("lint", ["scripts/lint.sh"]),
     ("unit mutants", ["make", "--no-print-directory", "-C", "tests/unit",
                       f"OUT={BUILD}/unit", "mutants"]),
+    ("proof", ["python3", "tests/proof/proof.py"]),
     ("kernel off", kernel("off")),
     ("kernel bare", kernel("bare")),
     ("builds", ["python3", "tests/e2e/builds.py"]),
