@@ -8,6 +8,7 @@
 #           off       the same with CONFIG_PVFAULT=n
 #           bare      PVFAULT=y with KVM_GUEST=n
 #           debug     lockdep, raw-lock nesting, KASAN
+#           gcov      counts how often each line of pvfault is run
 #           hostile   the KVM host that loses READY, for tests only
 #           unpack    nothing: just the source
 #

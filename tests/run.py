@@ -59,6 +59,8 @@ MORE = [
     ("unit mutants", ["make", "--no-print-directory", "-C", "tests/unit",
                       f"OUT={BUILD}/unit", "mutants"]),
     ("proof", ["python3", "tests/proof/proof.py"]),
+    ("kernel gcov", kernel("gcov")),
+    ("coverage", ["python3", "tests/proof/coverage.py"]),
     ("kernel off", kernel("off")),
     ("kernel bare", kernel("bare")),
     ("builds", ["python3", "tests/e2e/builds.py"]),

@@ -24,8 +24,6 @@ FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "30"))
 FUZZ_MUTANTS = {
     "READY forgets to remember":
         ("table.c", "if (likely(!pvfault_settle(b, token))) {", "if (false) {"),
-    "READY looks only once":
-        ("table.c", "if (likely(!pvfault_settle(b, token))) {", "if (true) {"),
     "an old READY counts as new":
         ("table.c", "to_mark(node)->generation != now", "false"),
     "an early READY is left behind":
