@@ -9,7 +9,9 @@
  *	READY(token)		it is there again.
  *
  * A backend translates what its hypervisor says into these two. The core
- * puts the faulting task to sleep and wakes it to retry its instruction.
+ * puts the faulting task to sleep and wakes it to retry its instruction. Where
+ * no task may sleep, the core does nothing: then the instruction is retried at
+ * once, and the hypervisor has to hold the CPU.
  *
  * A spurious wake is always safe, a lost wake never is. So a backend that
  * is in doubt says READY, or READY for all.
@@ -66,6 +68,7 @@ struct pvfault_backend {
 int pvfault_register(const struct pvfault_backend *backend);
 void pvfault_unregister(const struct pvfault_backend *backend);
 void pvfault_unavailable(const char *why);
+bool pvfault_kernel_mode(void);
 
 u32 pvfault_generation(void);
 void pvfault_wait(pvfault_token_t token, u32 generation);
@@ -81,6 +84,11 @@ static inline int pvfault_register(const struct pvfault_backend *backend)
 
 static inline void pvfault_unregister(const struct pvfault_backend *backend) { }
 static inline void pvfault_unavailable(const char *why) { }
+static inline bool pvfault_kernel_mode(void)
+{
+	return false;
+}
+
 static inline u32 pvfault_generation(void)
 {
 	return 0;

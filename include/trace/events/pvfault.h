@@ -31,11 +31,18 @@ DECLARE_EVENT_CLASS(pvfault_token,
 PVFAULT_TRACE_EVENT(not_present);
 PVFAULT_TRACE_EVENT(deferred);
 PVFAULT_TRACE_EVENT(sleep);
+PVFAULT_TRACE_EVENT(sleep_kernel);
 PVFAULT_TRACE_EVENT(early_hit);
 PVFAULT_TRACE_EVENT(wake);
 PVFAULT_TRACE_EVENT(retry);
 PVFAULT_TRACE_EVENT(abandoned);
 PVFAULT_TRACE_EVENT(rejected);
+PVFAULT_TRACE_EVENT(rejected_irqs);
+PVFAULT_TRACE_EVENT(rejected_mode);
+PVFAULT_TRACE_EVENT(rejected_no_mm);
+PVFAULT_TRACE_EVENT(rejected_insn);
+PVFAULT_TRACE_EVENT(rejected_atomic);
+PVFAULT_TRACE_EVENT(rejected_state);
 PVFAULT_TRACE_EVENT(ready);
 PVFAULT_TRACE_EVENT(early);
 PVFAULT_TRACE_EVENT(dropped);
@@ -44,6 +51,24 @@ PVFAULT_TRACE_EVENT(wake_all);
 PVFAULT_TRACE_EVENT(repair);
 
 #undef PVFAULT_TRACE_EVENT
+
+/* Follows rejected. */
+DECLARE_EVENT_CLASS(pvfault_place,
+	TP_PROTO(u64 token, unsigned long ip),
+	TP_ARGS(token, ip),
+	TP_STRUCT__entry(
+		__field(u64, token)
+		__field(unsigned long, ip)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+		__entry->ip = ip;
+	),
+	TP_printk("token=%#llx ip=%pS", __entry->token, (void *)__entry->ip)
+);
+
+DEFINE_EVENT(pvfault_place, pvfault_rejected_at,
+	     TP_PROTO(u64 token, unsigned long ip), TP_ARGS(token, ip));
 
 #endif /* _TRACE_PVFAULT_H */
 

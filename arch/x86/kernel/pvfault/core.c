@@ -16,6 +16,7 @@
 
 #define pr_fmt(fmt) "pvfault: " fmt
 
+#include <linux/array_size.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/init.h>
@@ -36,7 +37,16 @@
 
 #include "internal.h"
 
-static bool pvfault_off __ro_after_init;
+/* For "pvfault=on", and without the parameter. */
+#define PVFAULT_MODE_DEFAULT	PVFAULT_MODE_KERNEL
+
+enum pvfault_mode pvfault_mode __read_mostly = PVFAULT_MODE_DEFAULT;
+
+static const char * const pvfault_mode_names[] = {
+	[PVFAULT_MODE_OFF]	= "off",
+	[PVFAULT_MODE_USER]	= "user",
+	[PVFAULT_MODE_KERNEL]	= "kernel",
+};
 
 /* Guards the slot, and with it registering, suspend and reboot. */
 static DEFINE_MUTEX(pvfault_mutex);
@@ -54,12 +64,16 @@ static const char *pvfault_why = "no supported hypervisor";
 
 static int __init pvfault_param(char *arg)
 {
-	if (arg && !strcmp(arg, "off")) {
-		pvfault_off = true;
+	int mode = match_string(pvfault_mode_names, ARRAY_SIZE(pvfault_mode_names),
+				arg ?: "");
+
+	if (mode >= 0)
+		pvfault_mode = mode;
+	else if (!arg || strcmp(arg, "on"))
+		pr_warn("pvfault=%s is none of on, off, user, kernel; using on\n",
+			arg ?: "");
+	if (pvfault_mode == PVFAULT_MODE_OFF)
 		pvfault_why = "switched off by pvfault=off";
-	} else if (!arg || strcmp(arg, "on")) {
-		pr_warn("pvfault=%s is neither on nor off, using on\n", arg ?: "");
-	}
 	return 0;
 }
 early_param("pvfault", pvfault_param);
@@ -141,7 +155,7 @@ int pvfault_register(const struct pvfault_backend *backend)
 
 	if (!backend->name || !backend->recognise)
 		return -EINVAL;
-	if (pvfault_off)
+	if (pvfault_mode == PVFAULT_MODE_OFF)
 		return -ENODEV;
 
 	mutex_lock(&pvfault_mutex);
@@ -216,8 +230,36 @@ EXPORT_SYMBOL_GPL(pvfault_unregister);
  */
 void pvfault_unavailable(const char *why)
 {
-	if (!pvfault_off)
+	if (pvfault_mode != PVFAULT_MODE_OFF)
 		pvfault_why = why;
+}
+
+/**
+ * pvfault_kernel_mode() - may a host be asked for NOT_PRESENT in kernel mode?
+ *
+ * What comes in kernel mode although this says no is refused.
+ *
+ * Context: any, from subsys_initcall on.
+ * Return: true if so; doesn't change while the system runs.
+ */
+bool pvfault_kernel_mode(void)
+{
+	return pvfault_mode == PVFAULT_MODE_KERNEL && pvfault_kernel_possible();
+}
+
+/**
+ * pvfault_mode_name() - where tasks may sleep
+ *
+ * Context: any.
+ * Return: "off", "user" or "kernel".
+ */
+const char *pvfault_mode_name(void)
+{
+	enum pvfault_mode mode = pvfault_mode;
+
+	if (mode == PVFAULT_MODE_KERNEL && !pvfault_kernel_possible())
+		mode = PVFAULT_MODE_USER;
+	return pvfault_mode_names[mode];
 }
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the page-fault hook to the table: recognise, then sleep or refuse.
+ * From the page-fault hook to the table: recognise, then sleep or refuse. Where
+ * a task may sleep is decided in where.c.
  *
  * The recogniser runs before irqentry_enter(): if it says no, the fault goes
  * on as if it had never been looked at. It is reached by a static call, for a
@@ -30,15 +31,6 @@ noinstr bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_co
 DEFINE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
 
 /*
- * Where may the interrupted task sleep? In user mode: it holds nothing. In
- * kernel mode nowhere yet: only where a genuine fault may sleep would be safe.
- */
-static bool pvfault_may_sleep(struct pt_regs *regs)
-{
-	return user_mode(regs) && (regs->flags & X86_EFLAGS_IF);
-}
-
-/*
  * Refuse: the task retries, the host waits as if there were no pvfault. The
  * mark that drops the late READY takes locks of the table, which may be held
  * by what was interrupted if that had interrupts off.
@@ -47,6 +39,7 @@ static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
 			   u32 generation)
 {
 	pvfault_note(rejected, token);
+	trace_pvfault_rejected_at(token, regs->ip);
 	if ((regs->flags & X86_EFLAGS_IF) && !in_nmi())
 		pvfault_table_forget(token, generation);
 }
@@ -55,12 +48,15 @@ static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
 static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32 generation)
 {
 	pvfault_note(not_present, token);
-	if (pvfault_may_sleep(regs))
+	if (!pvfault_may_sleep(regs, token))
+		pvfault_refuse(regs, token, generation);
+	else if (user_mode(regs))
 		/* A user-mode wait holds nothing, so it may also be frozen. */
 		pvfault_table_sleep(token, generation, smp_processor_id(),
 				    TASK_KILLABLE | TASK_FREEZABLE);
-	else
-		pvfault_refuse(regs, token, generation);
+	else if (pvfault_table_sleep(token, generation, smp_processor_id(),
+				     TASK_KILLABLE))
+		pvfault_note(sleep_kernel, token);
 }
 
 noinstr struct pvfault_entry __pvfault_enter(struct pt_regs *regs, unsigned long error_code,

@@ -21,16 +21,24 @@ struct seq_file;
  *	not_present = sleep + early_hit + rejected
  *	sleep       = wake + retry + abandoned (+ those still asleep)
  *	ready       = woke somebody + early + dropped
+ *	rejected    = all of rejected_*
  */
 #define PVFAULT_EVENTS(X)						\
 	X(not_present)	/* the host announced a missing page */		\
 	X(deferred)	/* of these: not by a #PF of the task itself */	\
 	X(sleep)	/* a task began to wait */			\
+	X(sleep_kernel)	/* of these: in kernel mode; when it's over */	\
 	X(early_hit)	/* no wait: READY, single or for all, came first */ \
 	X(wake)		/* a wait ended by READY, single or for all */	\
 	X(retry)	/* a wait ended by its deadline */		\
 	X(abandoned)	/* a wait ended by a fatal signal */		\
 	X(rejected)	/* NOT_PRESENT where no task may sleep */	\
+	X(rejected_irqs)	/* because interrupts were off */	\
+	X(rejected_mode)	/* in kernel mode, which is off */	\
+	X(rejected_no_mm)	/* in a task without user memory */	\
+	X(rejected_insn)	/* by no access to user memory */	\
+	X(rejected_atomic)	/* with page faults disabled */		\
+	X(rejected_state)	/* by a task about to sleep or stop */	\
 	X(ready)	/* the host announced one page */		\
 	X(early)	/* READY nobody waits for yet: remembered */	\
 	X(dropped)	/* READY for an abandoned or known token */	\
@@ -75,7 +83,7 @@ struct pvfault_scan {
 };
 
 int pvfault_table_init(void);
-void pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
+bool pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
 			 unsigned int state);
 void pvfault_table_forget(pvfault_token_t token, u32 generation);
 bool pvfault_table_scan(struct pvfault_scan *scan);
@@ -92,8 +100,20 @@ void pvfault_watch_report(pvfault_token_t token, unsigned long since);
 unsigned long pvfault_deadline_ms(void);
 int pvfault_set_deadline_ms(unsigned long ms);
 
-/* core.c: the backend slot. */
+/* where.c: where a task may sleep. */
+bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token);
+bool pvfault_kernel_possible(void);
+
+/* core.c: the backend slot, and the mode, which only boot and tests write. */
+enum pvfault_mode {
+	PVFAULT_MODE_OFF,
+	PVFAULT_MODE_USER,
+	PVFAULT_MODE_KERNEL,
+};
+
+extern enum pvfault_mode pvfault_mode;
 const char *pvfault_backend_name(void);
+const char *pvfault_mode_name(void);
 void pvfault_backend_repair(void);
 
 /* entry.c: the recogniser that the hook calls. */

@@ -9,8 +9,8 @@
  * A case says which counters it moves and by how much; all others must stand
  * still, and the balance equations of internal.h must hold once it is over.
  *
- * NOT_PRESENT comes from threads that call pvfault_wait(), and, where it is to
- * be refused, from a real #PF in kernel mode that the backend claims.
+ * NOT_PRESENT comes from threads that call pvfault_wait(), and, where it matters
+ * where it comes, from a real #PF in kernel mode that the backend claims.
  *
  * Nothing here waits for a fixed time, and nothing waits without a bound: a
  * thread that doesn't come back fails its case, and is then woken by READY for
@@ -118,9 +118,17 @@ void pvt_expect_balance(struct kunit *test, unsigned long woke)
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_not_present),
 			pvt_since(PVFAULT_NR_sleep) + pvt_since(PVFAULT_NR_early_hit) +
 			pvt_since(PVFAULT_NR_rejected));
-	/* Whom a case sends to sleep comes through pvfault_wait(). */
+	/* Whom a case sends to sleep comes through pvfault_wait(), or is a #PF. */
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_not_present),
-			pvt_since(PVFAULT_NR_deferred) + pvt_since(PVFAULT_NR_rejected));
+			pvt_since(PVFAULT_NR_deferred) + pvt_since(PVFAULT_NR_rejected) +
+			pvt_since(PVFAULT_NR_sleep_kernel));
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_rejected),
+			pvt_since(PVFAULT_NR_rejected_irqs) +
+			pvt_since(PVFAULT_NR_rejected_mode) +
+			pvt_since(PVFAULT_NR_rejected_no_mm) +
+			pvt_since(PVFAULT_NR_rejected_insn) +
+			pvt_since(PVFAULT_NR_rejected_atomic) +
+			pvt_since(PVFAULT_NR_rejected_state));
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_sleep),
 			pvt_since(PVFAULT_NR_wake) + pvt_since(PVFAULT_NR_retry) +
 			pvt_since(PVFAULT_NR_abandoned));
@@ -143,9 +151,12 @@ void pvt_expect_events(struct kunit *test, unsigned long woke,
 	for (i = 0; i < PVFAULT_NR_EVENTS; i++) {
 		/*
 		 * A slow machine may be asked for a repair in any case;
-		 * deferred is what pvt_expect_balance() says it is.
+		 * deferred is what pvt_expect_balance() says it is, and so
+		 * is the sum of the reasons for rejected.
 		 */
-		if (i != PVFAULT_NR_repair && i != PVFAULT_NR_deferred)
+		bool sum = i >= PVFAULT_NR_rejected_irqs && i <= PVFAULT_NR_rejected_state;
+
+		if (i != PVFAULT_NR_repair && i != PVFAULT_NR_deferred && !sum)
 			KUNIT_EXPECT_EQ_MSG(test, pvt_since(i), expected[i],
 					    "counter %s", event_names[i]);
 	}
@@ -358,16 +369,22 @@ static int refuse_fn(void *irqs_off)
 	return err;
 }
 
-/* NOT_PRESENT where no task may sleep: a #PF in kernel mode, on CPU 0. */
+/* Let the backend claim the address behind a page of the kernel's. */
+void pvt_guard_page(struct kunit *test)
+{
+	void *page = vmalloc(PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	pvt_host.page = page;
+	/* A guard page follows. */
+	pvt_host.address = (unsigned long)page + PAGE_SIZE;
+}
+
+/* NOT_PRESENT where no task may sleep: a #PF of a kernel thread, on CPU 0. */
 void pvt_refuse(struct kunit *test, pvfault_token_t token, bool irqs_off)
 {
-	if (!pvt_host.address) {
-		void *page = vmalloc(PAGE_SIZE);
-
-		KUNIT_ASSERT_NOT_NULL(test, page);
-		/* A guard page follows. */
-		pvt_host.address = (unsigned long)page + PAGE_SIZE;
-	}
+	if (!pvt_host.address)
+		pvt_guard_page(test);
 	pvt_host.fault_token = token;
 	WRITE_ONCE(pvt_host.faults, 1);
 	KUNIT_EXPECT_EQ(test, -EFAULT,
@@ -441,8 +458,7 @@ void pvt_exit(struct kunit *test)
 		add_cpu(pvt.removed_cpu);
 	pvfault_unregister(&pvt_backend);
 	pvfault_set_deadline_ms(pvt.deadline_ms);
-	if (pvt_host.address)
-		vfree((void *)(pvt_host.address - PAGE_SIZE));
+	vfree(pvt_host.page);
 	pvt.registered = false;
 }
 

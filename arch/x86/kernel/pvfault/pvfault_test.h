@@ -63,6 +63,7 @@ struct pvt_host {
 	pvfault_token_t lost_token;
 	/* A genuine fault here is a notification, that often. */
 	unsigned long address;
+	void *page;			/* before it, if it is the kernel's */
 	unsigned int faults;
 	pvfault_token_t fault_token;
 };
@@ -92,6 +93,7 @@ void pvt_forget(struct kunit *test, pvfault_token_t token, unsigned int count);
 void pvt_ready_on(struct kunit *test, int cpu, pvfault_token_t token);
 int pvt_other_cpu(struct kunit *test);
 void pvt_flood(struct kunit *test, int cpu, pvfault_token_t token, unsigned int count);
+void pvt_guard_page(struct kunit *test);
 void pvt_refuse(struct kunit *test, pvfault_token_t token, bool irqs_off);
 void pvt_kill_sleeper(struct kunit *test, struct pvt_sleeper *s);
 void pvt_register(struct kunit *test);

@@ -3,6 +3,7 @@
  * What can be seen from outside.
  *
  *	/sys/kernel/pvfault/backend		its name, or "none"
+ *	/sys/kernel/pvfault/mode		"off", "user" or "kernel"
  *	/sys/kernel/pvfault/deadline_ms		writable
  *	/sys/kernel/pvfault/outstanding		tasks asleep now
  *	/sys/kernel/pvfault/counters/NAME	see PVFAULT_EVENTS
@@ -57,6 +58,11 @@ static ssize_t backend_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return len;
 }
 
+static ssize_t mode_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", pvfault_mode_name());
+}
+
 static ssize_t outstanding_show(struct kobject *kobj, struct kobj_attribute *attr,
 				char *buf)
 {
@@ -79,11 +85,13 @@ static ssize_t deadline_ms_store(struct kobject *kobj, struct kobj_attribute *at
 }
 
 static struct kobj_attribute backend_attr = __ATTR_RO(backend);
+static struct kobj_attribute mode_attr = __ATTR_RO(mode);
 static struct kobj_attribute outstanding_attr = __ATTR_RO(outstanding);
 static struct kobj_attribute deadline_ms_attr = __ATTR_RW(deadline_ms);
 
 static struct attribute *pvfault_attrs[] = {
 	&backend_attr.attr,
+	&mode_attr.attr,
 	&outstanding_attr.attr,
 	&deadline_ms_attr.attr,
 	NULL

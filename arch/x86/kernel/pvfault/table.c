@@ -386,8 +386,9 @@ static void pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
  * Context: process context that may sleep, but with interrupts off, as they
  * have been since the task was told if @cpu is this CPU. On again while it
  * sleeps, off when it returns.
+ * Return: false if READY came first, so that it didn't sleep.
  */
-void pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
+bool pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
 			 unsigned int state)
 {
 	struct pvfault_sleeper s = {
@@ -402,13 +403,14 @@ void pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
 
 	if (!pvfault_queue(&s)) {
 		pvfault_note(early_hit, token);
-		return;
+		return false;
 	}
 	pvfault_note(sleep, token);
 
 	local_irq_enable();
 	pvfault_sleep(&s, state);
 	local_irq_disable();
+	return true;
 }
 
 /**

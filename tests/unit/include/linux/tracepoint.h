@@ -10,10 +10,7 @@
 
 #define DECLARE_EVENT_CLASS(name, ...)	struct sim_trace_class_##name
 #define DEFINE_EVENT(class, name, proto, args)				\
-	static inline void trace_##name(proto)				\
-	{								\
-		(void)args;						\
-	}								\
+	static inline void trace_##name(proto) { }			\
 	struct sim_trace_class_##class
 
 #endif

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where may the task sleep that a host has told of a missing page?
+ *
+ * In user mode everywhere: it holds nothing. In kernel mode exactly where a
+ * genuine page fault of its own may put it to sleep, and nowhere else:
+ *
+ *	insn	the instruction accesses user memory: it has an entry for that
+ *		in the exception table, and is allowed to (SMAP)
+ *	no_mm	there is user memory
+ *	atomic	page faults are not disabled, and nothing is known that forbids
+ *		sleeping (faulthandler_disabled(), as the fault handler asks)
+ *	irqs	interrupts are on
+ *	state	the task is TASK_RUNNING
+ *
+ * The proof is in one sentence: such an instruction may take a genuine fault at
+ * any time, for no user page is sure to stay mapped, and the fault handler then
+ * takes mmap_lock, allocates and reads from disks; so whoever runs it there has
+ * already provided for being put to sleep at this instruction. It isn't needed
+ * that the missing page is the one in user memory: pread() copies out of the page
+ * cache, and either page of the two may be missing. Nor does anything depend on
+ * the preempt count, which sees no spinlock when CONFIG_PREEMPT_COUNT is off.
+ *
+ * Being preemptible is much less. A task can be preempted between
+ * set_special_state() and schedule(), where sleeping would lose its state; while
+ * it edits its block plug, which schedule() flushes; in the accounting of a
+ * workqueue, which schedule() calls; in an ftrace trampoline and as an RCU reader,
+ * where a voluntary schedule() says that it isn't there; between kernel_fpu_begin()
+ * and end; with a spinlock. None of these runs an instruction that accesses user
+ * memory, unless with page faults disabled. Documentation/virt/pvfault/kernel-mode.rst
+ * has this case by case.
+ *
+ * The entry's type has to be that of user memory. Entries for instructions that may
+ * fail have other types (MSRs, segments), and so have those that may cross into a
+ * missing kernel page (load_unaligned_zeropad(), as an RCU reader, and
+ * copy_mc_to_kernel()). EX_TYPE_UACCESS is meant for user memory alone, EX_TYPE_IMM_REG
+ * for it (unsafe_get_user(), with compilers that lack asm goto outputs) and FPU state.
+ *
+ * Even EX_TYPE_UACCESS is not enough. csum_partial_copy_generic() copies between user
+ * and kernel, but also from kernel to kernel, then with any lock held; and the decoder
+ * of FineIBT's traps reads kernel text like this. With SMAP these differ: whoever
+ * accesses user memory has set AC, without AC the fault handler itself gives up, and
+ * objtool sees to it that nothing else is called with AC set. Without SMAP only
+ * EX_TYPE_UACCESS counts, that function is known by its address, and a processor with
+ * IBT but without SMAP, which no vendor builds, doesn't sleep in kernel mode at all.
+ */
+
+#include <linux/cpufeature.h>
+#include <linux/extable.h>
+#include <linux/init.h>
+#include <linux/kallsyms.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include <asm/checksum.h>
+#include <asm/extable.h>
+#include <asm/processor-flags.h>
+#include <asm/ptrace.h>
+
+#include "internal.h"
+
+/* Length of csum_partial_copy_generic(); needed without SMAP only. */
+static unsigned long pvfault_csum_size __ro_after_init;
+
+/* Is this user memory that is accessed? Context: as pvfault_may_sleep(). */
+static bool pvfault_accesses_user(const struct pt_regs *regs)
+{
+	int type = ex_get_fixup_type(regs->ip);
+
+	if (cpu_feature_enabled(X86_FEATURE_SMAP))
+		return (regs->flags & X86_EFLAGS_AC) &&
+		       (type == EX_TYPE_UACCESS || type == EX_TYPE_IMM_REG);
+	return type == EX_TYPE_UACCESS &&
+	       regs->ip - (unsigned long)csum_partial_copy_generic >= pvfault_csum_size;
+}
+
+/**
+ * pvfault_may_sleep() - may the interrupted task be put to sleep?
+ * @regs: of the #PF that turned out to be a NOT_PRESENT
+ * @token: for the traces
+ *
+ * Counts and traces the first reason against it.
+ *
+ * Context: after irqentry_enter(), interrupts off.
+ * Return: true if so.
+ */
+bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
+{
+	bool may = false;
+
+	if (!(regs->flags & X86_EFLAGS_IF))
+		pvfault_note(rejected_irqs, token);
+	else if (user_mode(regs))
+		may = true;
+	else if (!pvfault_kernel_mode())
+		pvfault_note(rejected_mode, token);
+	else if (!current->mm)	/* the idle task, with which RCU doesn't watch, too */
+		pvfault_note(rejected_no_mm, token);
+	else if (!pvfault_accesses_user(regs))
+		pvfault_note(rejected_insn, token);
+	else if (faulthandler_disabled())
+		pvfault_note(rejected_atomic, token);
+	else if (!task_is_running(current))
+		pvfault_note(rejected_state, token);
+	else
+		may = true;
+	return may;
+}
+
+/**
+ * pvfault_kernel_possible() - can it be told where tasks may sleep in kernel mode?
+ *
+ * Context: any, from core_initcall on.
+ * Return: true if so on this processor.
+ */
+bool pvfault_kernel_possible(void)
+{
+	if (!IS_ENABLED(CONFIG_X86_64))
+		return false;
+	return cpu_feature_enabled(X86_FEATURE_SMAP) ||
+	       (pvfault_csum_size && !cpu_feature_enabled(X86_FEATURE_IBT));
+}
+
+static int __init pvfault_where_init(void)
+{
+	unsigned long offset;
+
+	if (!kallsyms_lookup_size_offset((unsigned long)csum_partial_copy_generic,
+					 &pvfault_csum_size, &offset))
+		pvfault_csum_size = 0;
+	return 0;
+}
+core_initcall(pvfault_where_init);
