@@ -15,6 +15,7 @@
 
 #define pr_fmt(fmt) "pvfault: kvm: " fmt
 
+#include <linux/cc_platform.h>
 #include <linux/hardirq.h>
 #include <linux/init.h>
 #include <linux/kvm_para.h>
@@ -48,7 +49,11 @@
 static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __aligned(64);
 
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_enabled);
+/* What EN holds now. Written on its CPU, with interrupts off. */
+static DEFINE_PER_CPU_READ_MOSTLY(u64, kvm_apf_en);
+/* The id of this vCPU: the APIC's, until the host has shown what it uses. */
 static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
+static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_shown);
 
 static bool kvm_apf_wanted __initdata = true;
 
@@ -92,9 +97,16 @@ static __always_inline u32 kvm_apf_take_flags(void)
  *
  * In kernel mode a read of a low user address looks the same, so everything
  * must agree: the flags, the vCPU's id in the token, and that this is no NMI,
- * whose own fault may meet flags that belong to the #PF it interrupted. We
- * don't ask for notifications in kernel mode; a host that sends one, or flags
- * left over from a nested guest, cost a retry.
+ * whose own fault may meet flags that belong to the #PF it interrupted.
+ *
+ * What if they agree by accident? Flags are stale if a notification for a nested
+ * guest got lost; then a genuine read below 4 GiB whose offset in its page is our
+ * id is taken for a notification. It eats the flags and waits for its deadline at
+ * most, then it is retried: late, nothing worse.
+ *
+ * A notification taken for a genuine fault would be worse: -EFAULT, or an oops. So
+ * we don't ask for it in kernel mode before one in user mode, where the id doesn't
+ * matter, has shown which id the host uses: see kvm_apf_ask_kernel().
  */
 static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_code,
 				      unsigned long address, pvfault_token_t *token)
@@ -108,7 +120,10 @@ static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_
 		if (!(__this_cpu_read(kvm_apf_area.flags) & KVM_PV_REASON_PAGE_NOT_PRESENT))
 			return false;
 	}
-	if (!user_mode(regs)) {
+	if (user_mode(regs)) {
+		__this_cpu_write(kvm_apf_vcpu_id, address & KVM_APF_VCPU_ID_MASK);
+		__this_cpu_write(kvm_apf_vcpu_id_shown, true);
+	} else {
 		if ((address & KVM_APF_VCPU_ID_MASK) != __this_cpu_read(kvm_apf_vcpu_id))
 			return false;
 		if (in_nmi())
@@ -138,14 +153,34 @@ static void kvm_apf_take_token(void)
 	wrmsrl(MSR_KVM_ASYNC_PF_ACK, 1);
 }
 
+/*
+ * Let the host announce missing pages in kernel mode, too, now that this vCPU's id is
+ * known. The host says READY for all to each write of EN, nothing is lost by it.
+ *
+ * Never with encrypted state: the host then can't read the mode nor write CR2.
+ */
+static void kvm_apf_ask_kernel(void)
+{
+	u64 en = __this_cpu_read(kvm_apf_en);
+
+	if (en & KVM_ASYNC_PF_SEND_ALWAYS || !__this_cpu_read(kvm_apf_vcpu_id_shown) ||
+	    !pvfault_kernel_mode() || cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT))
+		return;
+	en |= KVM_ASYNC_PF_SEND_ALWAYS;
+	__this_cpu_write(kvm_apf_en, en);
+	wrmsrl(MSR_KVM_ASYNC_PF_EN, en);
+}
+
 DEFINE_IDTENTRY_SYSVEC(sysvec_kvm_asyncpf_interrupt)
 {
 	struct pt_regs *old_regs = set_irq_regs(regs);
 
 	apic_eoi();
 	inc_irq_stat(irq_hv_callback_count);
-	if (__this_cpu_read(kvm_apf_enabled))
+	if (__this_cpu_read(kvm_apf_enabled)) {
 		kvm_apf_take_token();
+		kvm_apf_ask_kernel();
+	}
 	set_irq_regs(old_regs);
 }
 
@@ -170,6 +205,8 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 	__this_cpu_write(kvm_apf_area.flags, 0);
 	__this_cpu_write(kvm_apf_area.token, 0);
 	__this_cpu_write(kvm_apf_vcpu_id, cpu_physical_id(cpu) & KVM_APF_VCPU_ID_MASK);
+	__this_cpu_write(kvm_apf_vcpu_id_shown, false);
+	__this_cpu_write(kvm_apf_en, en);
 	__this_cpu_write(kvm_apf_enabled, true);
 
 	/* The vector first: the host uses it from the moment of enabling on. */
