@@ -19,12 +19,6 @@
 
 #include "xen.h"
 
-/*
- * In which modes the core lets a task sleep: see pvfault_may_sleep() in
- * arch/x86/kernel/pvfault/entry.c, which refuses whatever else is told.
- */
-#define XEN_PVFAULT_TELL	XEN_PVFAULT_TELL_USER
-
 /* The core wants this CPU to be told. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU(bool, tell_wanted);
 
@@ -44,6 +38,13 @@ static noinstr bool tell_recognise(struct pt_regs *regs, unsigned long error_cod
 	return true;
 }
 
+/* In which modes the core lets a task sleep; it refuses whatever else is told. */
+static u8 tell_modes(void)
+{
+	return XEN_PVFAULT_TELL_USER |
+	       (pvfault_kernel_mode() ? XEN_PVFAULT_TELL_KERNEL : 0);
+}
+
 static void tell_write(struct xen_pvfault_front *front, u8 modes)
 {
 	WRITE_ONCE(front->tell[xen_vcpu_nr(smp_processor_id())], modes);
@@ -57,7 +58,7 @@ static int tell_cpu_online(unsigned int cpu)
 		return -ERANGE;
 	__this_cpu_write(tell_wanted, true);
 	if (front)
-		tell_write(front, XEN_PVFAULT_TELL);
+		tell_write(front, tell_modes());
 	return 0;
 }
 
@@ -89,7 +90,7 @@ static const struct pvfault_backend tell_backend = {
 static void tell_fill_cpu(void *front)
 {
 	if (__this_cpu_read(tell_wanted))
-		tell_write(front, XEN_PVFAULT_TELL);
+		tell_write(front, tell_modes());
 }
 
 static void tell_clear_cpu(void *front)
