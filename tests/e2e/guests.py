@@ -9,10 +9,16 @@ import rig
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def guest_initrd():
-    program = rig.guest_program("pvload", *sorted((HERE / "guest").glob("*.c")))
-    return rig.archive("l2", {"proc": None, "sys": None, "dev": None,
-                              "init": program})
+def guest_initrd(libs=False):
+    """The load; with LIBS also its ways that need libraries, see ways.h."""
+    name, guest = "pvload", HERE / "guest"
+    sources = sorted(guest.glob("*.c"))
+    if libs:
+        name += "-libs"
+        sources += [*sorted((guest / "libs").glob("*.c")), "-I", guest,
+                    "-luring", "-lsqlite3", "-lm", "-Wl,--no-warnings"]
+    return rig.archive(name, {"proc": None, "sys": None, "dev": None, "tmp": None,
+                              "init": rig.guest_program(name, *sources)})
 
 
 def number(text):

@@ -20,7 +20,7 @@ class L2(Guest):
 
 
 def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
-               l2_kernel=None, l1_line="", l1_setup=""):
+               l2_kernel=None, l1_line="", l1_setup="", initrd=None):
     """Boot L1, let it run GUESTS one after the other, collect what they say.
     Its swap gives READS reads a second. Return what is wrong on its console."""
     script = f"{l1_setup}\nswap_on {memory}\n" + "".join(g.script() for g in guests)
@@ -29,7 +29,7 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
                  "scenario.sh": script,
                  "l2-kernel": l2_kernel or rig.kernel(),
                  **{f"l2-kernel-{g.name}": g.kernel for g in guests if g.kernel},
-                 "l2-initrd": guest_initrd()})]
+                 "l2-initrd": initrd or guest_initrd()})]
     swap = rig.BUILD / "run" / folder / "swap"
     swap.parent.mkdir(parents=True, exist_ok=True)
     with open(swap, "wb") as f:

@@ -38,7 +38,7 @@ def pager_program():
     return out / "pvfault-pager"
 
 
-def run_guests(folder, guests, reads=100, files=None, setup=""):
+def run_guests(folder, guests, reads=100, files=None, setup="", initrd=None):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
     they say. The disk of the page file gives READS reads a second while a guest
     walks its memory, and as many as it can else."""
@@ -46,7 +46,7 @@ def run_guests(folder, guests, reads=100, files=None, setup=""):
     parts = [rig.dom0_root(pager_program()),
              rig.archive(f"{folder}-domu", {
                  "scenario.sh": script, "domu-kernel": rig.kernel(),
-                 "domu-initrd": guest_initrd(), **(files or {})})]
+                 "domu-initrd": initrd or guest_initrd(), **(files or {})})]
     disk = rig.BUILD / "run" / folder / "pagefile"
     disk.parent.mkdir(parents=True, exist_ok=True)
     with open(disk, "wb") as f:

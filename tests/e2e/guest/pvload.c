@@ -10,6 +10,8 @@
  * Parameters come from the kernel command line:
  *   load.tasks=N    walking tasks (8)
  *   load.mb=N       MiB walked by all of them together (160)
+ *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, pwrite,
+ *                   pipe, socket, futex, uring, sqlite (touch)
  *   load.secs=N     seconds that are measured (20)
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
@@ -18,6 +20,7 @@
  *                   for N seconds (0)
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.hotplug=1  take the last CPU offline and online again all the while (0)
+ *   load.places=1   report where in the kernel tasks could not sleep (0)
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
@@ -41,19 +44,13 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "places.h"
 #include "tinyguest.h"
+#include "ways.h"
 
-#define PAGE		4096UL
 #define MAX_TASKS	64
 
 enum phase { POPULATE, WALK, VERIFY, DONE };
-
-struct walker {
-	_Atomic uint64_t touches;
-	_Atomic uint64_t corrupt;
-	_Atomic uint64_t worst_ns;
-	_Atomic int phase;		/* the last phase that it finished */
-};
 
 /* Shared by all tasks, and small: the host is not to swap this one. */
 struct shared {
@@ -64,21 +61,13 @@ struct shared {
 };
 
 static struct shared *shared;
+
 static bool sabotage(const char *what)
 {
 	char value[32];
 
 	return parameter_text("load.sabotage", value, sizeof(value)) &&
 	       !strcmp(value, what);
-}
-
-/* What word @i of page @page of walker @id must hold. */
-static uint64_t pattern(unsigned int id, unsigned long page, unsigned int i)
-{
-	uint64_t x = ((uint64_t)id << 48) ^ ((uint64_t)page << 16) ^ i;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	return x ^ (x >> 27);
 }
 
 /* The n-th step of a walk that visits each of @pages pages in a fixed, scattered order. */
@@ -101,53 +90,41 @@ static unsigned long stride(unsigned long pages)
 	}
 }
 
-static void check_words(struct walker *w, unsigned int id, const uint64_t *p,
-			unsigned long page, unsigned int first, unsigned int count)
-{
-	unsigned int i;
-
-	for (i = first; i < first + count; i++)
-		if (p[i] != pattern(id, page, i))
-			w->corrupt++;
-}
-
 static void walker(unsigned int id, unsigned long pages)
 {
-	struct walker *w = &shared->walker[id];
-	unsigned long step = stride(pages), page = 0, n;
-	uint64_t *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct walk walk = { .w = &shared->walker[id], .id = id, .pages = pages };
+	const struct way *way = way_of(id);
+	struct walker *w = walk.w;
+	unsigned long step, page = 0;
 
-	if (mem == MAP_FAILED)
+	if (!way) {
+		report("error load.way");
 		exit(1);
-	madvise(mem, pages * PAGE, MADV_NOHUGEPAGE);
-	for (n = 0; n < pages; n++)
-		for (unsigned int i = 0; i < PAGE / 8; i++)
-			mem[n * PAGE / 8 + i] = pattern(id, n, i);
+	}
+	way->fill(&walk);
+	step = stride(walk.pages);
 	w->phase = POPULATE;
 	while (shared->phase < WALK)
 		usleep(10000);
 
 	while (shared->phase == WALK) {
-		const uint64_t *p = mem + page * PAGE / 8;
 		uint64_t t = now_ns();
 
-		(void)*(const volatile uint64_t *)p;
+		walk.first = w->touches % 64 * 8;
+		way->step(&walk, page);
 		t = now_ns() - t;
 		if (t > w->worst_ns)
 			w->worst_ns = t;
-		check_words(w, id, p, page, (w->touches % 64) * 8, 8);
 		w->touches++;
-		page = (page + step) % pages;
+		page = (page + step) % walk.pages;
 	}
 	w->phase = WALK;
 
 	if (id == 0 && sabotage("flip"))
-		mem[(pages / 2) * PAGE / 8 + 7] ^= 1;
+		way->flip(&walk);
 	while (shared->phase < VERIFY)
 		usleep(10000);
-	for (n = 0; n < pages; n++)
-		check_words(w, id, mem + n * PAGE / 8, n, 0, PAGE / 8);
+	way->verify(&walk);
 	w->phase = VERIFY;
 	exit(0);
 }
@@ -222,37 +199,79 @@ static void wait_walkers(unsigned int tasks, int phase)
 			usleep(20000);
 }
 
-/* Reports what a file holds; returns it, if it is a number. */
-static long report_file(const char *prefix, const char *dir, const char *name)
+/* What a file holds; "" if nothing. */
+static void read_text(const char *dir, const char *name, char *value, size_t size)
 {
-	char path[512], value[64] = "";
+	char path[512];
 	int fd;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return 0;
-	n = read(fd, value, sizeof(value) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
+	n = fd < 0 ? 0 : read(fd, value, size - 1);
+	if (fd >= 0)
+		close(fd);
+	value[n > 0 ? n : 0] = '\0';
 	value[strcspn(value, "\n")] = '\0';
+}
+
+static long read_file(const char *dir, const char *name)
+{
+	char value[64];
+
+	read_text(dir, name, value, sizeof(value));
+	return strtol(value, NULL, 10);
+}
+
+/* Reports what a file holds; returns it, if it is a number. */
+static long report_file(const char *prefix, const char *dir, const char *name)
+{
+	char value[64];
+
+	read_text(dir, name, value, sizeof(value));
+	if (!value[0])
+		return 0;
 	report("%s%s %s", prefix, name, value);
 	return strtol(value, NULL, 10);
 }
 
-static void report_counters(void)
+#define MAX_COUNTERS	64
+
+struct counter {
+	char name[64];
+	long value;
+};
+
+static void read_counters(struct counter *c)
 {
 	static const char dir[] = "/sys/kernel/pvfault/counters";
+	struct counter *end = c + MAX_COUNTERS;
 	struct dirent *e;
 	DIR *d = opendir(dir);
 
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			report_file("counter.", dir, e->d_name);
+	memset(c, 0, MAX_COUNTERS * sizeof(*c));
+	while (d && (e = readdir(d)) && c < end) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(c->name, sizeof(c->name), "%.63s", e->d_name);
+		c->value = read_file(dir, e->d_name);
+		c++;
+	}
 	if (d)
 		closedir(d);
+}
+
+/* To read them the kernel touches memory, too: until nothing moves meanwhile. */
+static void report_counters(int tries)
+{
+	static struct counter now[MAX_COUNTERS], before[MAX_COUNTERS];
+
+	do {
+		memcpy(before, now, sizeof(now));
+		read_counters(now);
+	} while (memcmp(before, now, sizeof(now)) && --tries > 0);
+	for (struct counter *c = now; c < now + MAX_COUNTERS && c->name[0]; c++)
+		report("counter.%s %ld", c->name, c->value);
 	report_file("pvfault.", "/sys/kernel/pvfault", "backend");
 	report_file("pvfault.", "/sys/kernel/pvfault", "outstanding");
 }
@@ -262,7 +281,7 @@ static void report_early(void)
 {
 	int tries = 1000;
 
-	report_counters();
+	report_counters(1);
 	while (!report_file("pvfault.", "/sys/kernel/pvfault", "outstanding") && --tries)
 		usleep(1000);
 }
@@ -360,6 +379,8 @@ static void run(void)
 
 	report("phase settle");
 	settle(parameter("load.settle", 0), before);
+	if (parameter("load.places", 0))
+		places_start();
 	report("phase walk");
 	shared->phase = WALK;
 	sleep(2);
@@ -383,6 +404,8 @@ static void run(void)
 		tiny_guest_stop(guest[i]);
 
 	for (unsigned int i = 0; i < tasks; i++) {
+		report("steps.%s%u %" PRIu64, way_of(i)->name, i,
+		       (uint64_t)shared->walker[i].touches);
 		corrupt += shared->walker[i].corrupt;
 		if (shared->walker[i].worst_ns > worst)
 			worst = shared->walker[i].worst_ns;
@@ -399,7 +422,9 @@ static void run(void)
 	if (shared->switched)
 		report("cpu_switches %" PRIu64, (uint64_t)shared->switched);
 	if (!sabotage("early"))
-		report_counters();
+		report_counters(100);
+	if (parameter("load.places", 0))
+		places_report();
 }
 
 int main(void)

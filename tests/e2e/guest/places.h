@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where in the kernel tasks were told of a missing page and could not sleep. */
+#ifndef PLACES_H
+#define PLACES_H
+
+/* Begin to trace it. */
+void places_start(void);
+
+/* Report the functions where it happened most: "place.FUNCTION TIMES". */
+void places_report(void);
+
+#endif

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Faults in kernel mode: system calls that touch what the host has taken away."""
+
+import kvm
+import rig
+import xen
+from guests import guest_initrd
+from scenarios import READS, check_guest, judge_sabotages, known_sabotage, scenario
+from scenarios_xen import check_paged, domu
+
+# Eight tasks, each on a way of its own.
+WAYS = ("pread", "pwrite", "pipe", "socket", "futex", "uring", "sqlite", "touch")
+LOAD = f"load.way={','.join(WAYS)} load.places=1"
+
+# All there are; see internal.h.
+REASONS = ("irqs", "mode", "no_mm", "insn", "atomic", "state")
+
+# A sabotage, and the check that it must turn red.
+TURNS_RED = {"flip": "memory verified", "user": "slept in kernel mode"}
+
+
+def rejections(guest):
+    return {r: guest.counter(f"rejected_{r}") for r in REASONS}
+
+
+def check_kernel(v, guest):
+    """What holds for a guest that sleeps in kernel mode, whatever runs it."""
+    name, c = guest.name, guest.counter
+    v.check(f"{name}: slept in kernel mode", c("sleep_kernel") > 50, c("sleep_kernel"))
+    v.check(f"{name}: every rejection has its reason",
+            c("rejected") == sum(rejections(guest).values()),
+            f"{c('rejected')}: {rejections(guest)}")
+    v.check(f"{name}: no rejection that must not be",
+            not c("rejected_mode") and not c("rejected_irqs"), rejections(guest))
+    idle = [w for i, w in enumerate(WAYS) if guest.get(f"steps.{w}{i}", 0) < 10]
+    v.check(f"{name}: every way was walked", not idle, idle)
+
+
+def places(guest):
+    """The kernel's functions in which tasks could not sleep, and how often."""
+    prefix = "place."
+    return {k.removeprefix(prefix): int(n) for k, n in guest.said.items()
+            if k.startswith(prefix)}
+
+
+def report_kernel(v, guest):
+    v.metrics.update(corrupt=guest.get("corrupt", -1), overlap=guest.get("overlap"),
+                     async_faults=guest.counter("sleep"),
+                     sleeps_in_kernel=guest.counter("sleep_kernel"),
+                     rejected=guest.counter("rejected"), rejections=rejections(guest),
+                     rejected_at=places(guest), retries=guest.counter("retry"),
+                     worst_touch_ms=guest.get("worst_touch_ms"))
+
+
+def mode(sabotage):
+    """The command line with one thing broken, or none."""
+    if sabotage == "user":
+        return "pvfault=user"
+    return f"pvfault=kernel load.sabotage={sabotage}" if sabotage else "pvfault=kernel"
+
+
+def check_l2(v, guest):
+    check_guest(v, guest)
+    check_kernel(v, guest)
+
+
+def run_kvm(name, guests, **more):
+    return kvm.run_guests(name, guests, reads=2 * READS, initrd=guest_initrd(libs=True),
+                          **more)
+
+
+@scenario("kvm-kernel")
+def kvm_kernel(sabotage):
+    """System calls on memory that the host swaps, 1 vCPU."""
+    known_sabotage("kvm-kernel", sabotage, usual=TURNS_RED)
+    v = rig.Verdict("kvm-kernel")
+    guest = kvm.L2("kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2")
+    v.check("the host's console is clean", not run_kvm("kvm-kernel", [guest]))
+    check_l2(v, guest)
+    report_kernel(v, guest)
+    return v
+
+
+@scenario("kvm-kernel-smp")
+def kvm_kernel_smp(sabotage):
+    """The same with 2 vCPUs, and without preemption in the kernel."""
+    v = rig.Verdict("kvm-kernel-smp")
+    guest = kvm.L2("smp", f"{mode('')} {LOAD} load.secs=8 load.alone=1 preempt=none",
+                   vcpus=2)
+    v.check("the host's console is clean", not run_kvm("kvm-kernel-smp", [guest]))
+    check_l2(v, guest)
+    report_kernel(v, guest)
+    return v
+
+
+@scenario("kernel-sabotage")
+def kernel_sabotage(sabotage):
+    """The checks of kvm-kernel can fail: sabotage them one by one, in one boot."""
+    guests = [kvm.L2(what, f"{mode(what)} {LOAD} load.secs=4 load.alone=1")
+              for what in TURNS_RED]
+    run_kvm("kernel-sabotage", guests)
+    return judge_sabotages(rig.Verdict("kernel-sabotage"), guests, check_l2, TURNS_RED)
+
+
+@scenario("xen-kernel")
+def xen_kernel(sabotage):
+    """The same under Xen."""
+    known_sabotage("xen-kernel", sabotage, usual=TURNS_RED)
+    v = rig.Verdict("xen-kernel")
+    # Some 15 MiB are out: each page takes the pager 20 ms among eight tasks.
+    guest = domu("kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2",
+                 pager="--target 205")
+    v.check("the consoles of Xen and dom0 are clean",
+            not xen.run_guests("xen-kernel", [guest], reads=2 * READS,
+                               initrd=guest_initrd(libs=True)))
+    check_paged(v, guest)
+    check_kernel(v, guest)
+    report_kernel(v, guest)
+    return v
+
+
+@scenario("kvm-kernel-debug")
+def kvm_kernel_debug(sabotage):
+    """With lockdep, raw-lock nesting, atomic-sleep checks and KASAN in L2."""
+    v = rig.Verdict("kvm-kernel-debug")
+    guest = kvm.L2("debug", f"{mode('')} {LOAD} load.secs=40 load.alone=1 load.mb=128",
+                   vcpus=2, mib=512, limit=500)
+    v.check("the host's console is clean",
+            not run_kvm("kvm-kernel-debug", [guest], memory="185M",
+                        l2_kernel=rig.kernel("debug")))
+    check_l2(v, guest)
+    report_kernel(v, guest)
+    return v
