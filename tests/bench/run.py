@@ -16,7 +16,8 @@ import overlap  # noqa: E402
 import table  # noqa: E402
 
 ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench,
-       "overlap-user": overlap.overlap_user, "table": table.table}
+       "overlap-kernel": overlap.overlap_kernel, "overlap-user": overlap.overlap_user,
+       "table": table.table}
 
 
 def main():
