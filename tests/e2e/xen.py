@@ -16,17 +16,24 @@ XEN_LINE = ("com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info "
 class DomU(Guest):
     """A PVH guest; with PAGER, options of pvfault-pager, one that is paged, by
     LIVES pagers one after the other; EARLY, not only when it has filled its memory.
-    AT_WALK is what dom0's shell is to do while the guest walks its memory."""
+    AT_WALK is what dom0's shell is to do while the guest walks its memory; KILLS
+    how often it kills the pager then, each within so many tenths of a second, and
+    SPOIL what it does to the page file after one of these."""
 
     pager = None
     lives = 1
     early = False
     at_walk = ""
+    kills = None
+    kill_within = 30
+    spoil = ""
 
     def script(self):
         options = " ".join(f"'{o}'" for o in self.options)
         return (f"{self.before}\npager='{self.pager or ''}' lives={self.lives} "
                 f"early={'y' if self.early else ''} at_walk='{self.at_walk}'\n"
+                f"kills={self.kills or ''} kill_within={self.kill_within} "
+                f"spoil='{self.spoil}'\n"
                 f"domu {self.name} {self.limit} {self.vcpus} {self.mib} "
                 f"'{self.line}' {options}\n")
 

@@ -8,6 +8,14 @@
 #include "fake_ops.h"
 
 struct fake fake;
+unsigned long fake_kill_in;
+jmp_buf fake_killed;
+
+void fake_call(void)
+{
+	if (fake_kill_in && !--fake_kill_in)
+		longjmp(fake_killed, 1);
+}
 
 static bool is_paging(enum p2m type)
 {
@@ -132,6 +140,59 @@ unsigned int fake_away(void)
 	return nr;
 }
 
+int fake_pause(struct xenif *x)
+{
+	fake_call();
+	fake.paused++;
+	return 0;
+}
+
+int fake_unpause(struct xenif *x)
+{
+	fake_call();
+	assert_true(fake.paused);
+	fake.paused--;
+	return 0;
+}
+
+/* It runs on, and takes what was injected. */
+static void run_on(struct fake_vcpu *v)
+{
+	v->paused = false;
+	if (!v->cr2)
+		return;
+	assert_true(fake.nr_sleepers < MAX_SLEEPERS);
+	fake.sleeper[fake.nr_sleepers++] = (struct fake_sleeper) { v->cr2, v->cr2_gfn };
+	if (fake.nr_sleepers > fake.max_sleepers)
+		fake.max_sleepers = fake.nr_sleepers;
+	v->cr2 = 0;
+}
+
+/* See xenif_attach.c: the old ring is gone with all that lay there. */
+int fake_takeover(struct xenif *x)
+{
+	unsigned int i;
+
+	fake_call();
+	assert_true(fake.paused);
+	if (fake.takeover_error)
+		return fake.takeover_error;
+	fake.nr_queued = 0;
+	fake.nr_answered = 0;
+	fake.slots_used = 0;
+	/* The next pager counts its own. */
+	fake.requests = 0;
+	fake.answers = 0;
+	fake.injected = 0;
+	fake.enabled = false;
+	fake_call();
+	for (i = 0; i < NR_VCPUS; i++)
+		if (fake.vcpu[i].paused)
+			run_on(&fake.vcpu[i]);
+	fake.enabled = true;
+	return 0;
+}
+
 int fake_enable(struct xenif *x)
 {
 	if (fake.enable_error)
@@ -144,6 +205,7 @@ int fake_disable(struct xenif *x)
 {
 	unsigned int vcpu;
 
+	fake_call();
 	if (fake.disable_error)
 		return fake.disable_error;
 	if (!fake.gone && fake.enabled) {
@@ -159,6 +221,7 @@ int fake_disable(struct xenif *x)
 
 int fake_nominate(struct xenif *x, uint64_t gfn)
 {
+	fake_call();
 	assert_true(fake.enabled);
 	assert_in_range(gfn, FIRST_GFN, NR_GFNS - 1);
 	if (fake.type[gfn] != P2M_RW || fake.in_use[gfn])
@@ -182,7 +245,9 @@ void fake_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to,
 
 int fake_evict(struct xenif *x, uint64_t gfn)
 {
-	if (fake.type[gfn] != P2M_OUT || fake.in_use[gfn] || fake.evict_busy[gfn])
+	fake_call();
+	if (fake.type[gfn] != P2M_OUT || fake.in_use[gfn] ||
+	    (fake.evict_busy[gfn] && !fake.paused))
 		return -EBUSY;
 	fake.type[gfn] = P2M_PAGED;
 	fake.has_page[gfn] = false;
@@ -194,6 +259,7 @@ int fake_evict(struct xenif *x, uint64_t gfn)
 
 int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 {
+	fake_call();
 	if (fake.gone)
 		return -ESRCH;
 	if (fake.type[gfn] != P2M_IN && fake.type[gfn] != P2M_PAGED)
@@ -207,12 +273,15 @@ int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 		memcpy(fake.memory[gfn], page, XEN_PAGE);
 	}
 	fake.type[gfn] = P2M_RW;
-	fake_verify(gfn);
+	/* Nobody looks into a paused domain. */
+	if (!fake.paused)
+		fake_verify(gfn);
 	return 0;
 }
 
 int fake_prep(struct xenif *x, uint64_t gfn)
 {
+	fake_call();
 	if (fake.type[gfn] != P2M_IN && fake.type[gfn] != P2M_PAGED)
 		return -ENOENT;
 	if (!fake.has_page[gfn])
@@ -222,12 +291,24 @@ int fake_prep(struct xenif *x, uint64_t gfn)
 }
 
 /* set_mem_type, then prep; see xenif_paging.c. */
-int fake_settle(struct xenif *x, uint64_t gfn)
+int fake_settle(struct xenif *x, uint64_t gfn, uint32_t nr)
 {
-	if (!is_paging(fake.type[gfn]))
-		return 0;
-	populate(-1, gfn);
-	return fake_prep(x, gfn) ? -EAGAIN : 0;
+	uint32_t i;
+	int rc;
+
+	fake_call();
+	for (i = 0; i < nr; i++) {
+		if (fake.type[gfn + i] == P2M_HOLE)
+			return nr > 1 ? -EINVAL : 0;
+		if (!is_paging(fake.type[gfn + i]))
+			continue;
+		populate(-1, gfn + i);
+		if (nr > 1)
+			return -EAGAIN;
+		rc = fake_prep(x, gfn);
+		return rc == -ENOENT ? -EAGAIN : rc;
+	}
+	return 0;
 }
 
 bool fake_next_request(struct xenif *x, struct xenif_request *req)
@@ -241,6 +322,7 @@ bool fake_next_request(struct xenif *x, struct xenif_request *req)
 
 void fake_answer(struct xenif *x, const struct xenif_request *req)
 {
+	fake_call();
 	/* More answers than requests. */
 	assert_true(fake.nr_answered + fake.nr_queued < fake.slots_used);
 	if (req->paused) {
@@ -256,6 +338,7 @@ void fake_flush_answers(struct xenif *x)
 {
 	unsigned int i;
 
+	fake_call();
 	for (i = 0; i < fake.nr_answered; i++) {
 		const struct xenif_request *req = &fake.answered[i];
 		struct fake_vcpu *v = &fake.vcpu[req->vcpu];
@@ -266,19 +349,12 @@ void fake_flush_answers(struct xenif *x)
 		if (!req->paused)
 			continue;
 		assert_true(v->paused);
-		v->paused = false;
-		if (v->cr2) {
-			assert_true(fake.nr_sleepers < MAX_SLEEPERS);
-			fake.sleeper[fake.nr_sleepers++] =
-				(struct fake_sleeper) { v->cr2, v->cr2_gfn };
-			if (fake.nr_sleepers > fake.max_sleepers)
-				fake.max_sleepers = fake.nr_sleepers;
-			v->cr2 = 0;
-		} else if (!fake.gone) {
-			/* Nobody was told, so it must be there now, or was. */
+		/* Unless it was told, it must be there now, or was. */
+		if (!v->cr2 && !fake.gone) {
 			assert_int_not_equal(fake.type[req->gfn], P2M_PAGED);
 			assert_int_not_equal(fake.type[req->gfn], P2M_IN);
 		}
+		run_on(v);
 	}
 	fake.slots_used -= fake.nr_answered;
 	fake.nr_answered = 0;
@@ -296,6 +372,7 @@ int fake_inject(struct xenif *x, uint32_t vcpu, bool user, uint64_t cr2)
 	struct fake_vcpu *v = &fake.vcpu[vcpu];
 	uint8_t bit = v->state.cpl == 3 ? XEN_PVFAULT_TELL_USER : XEN_PVFAULT_TELL_KERNEL;
 
+	fake_call();
 	if (v->inject_error)
 		return v->inject_error;
 	/* The rules of io/pvfault.h. */

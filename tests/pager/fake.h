@@ -53,7 +53,8 @@ struct fake {
 	struct xenif x;
 	struct xenif_domain domain;
 	bool enabled, gone, crashed;
-	int enable_error, disable_error;
+	int enable_error, disable_error, takeover_error;
+	int paused;			/* so many times */
 	enum p2m type[NR_GFNS];
 	bool has_page[NR_GFNS];
 	bool in_use[NR_GFNS];		/* somebody has it mapped */
@@ -88,6 +89,10 @@ struct fake {
 };
 
 extern struct fake fake;
+
+/* After so many calls of Xen the pager is killed: it goes to fake_killed. */
+extern unsigned long fake_kill_in;
+extern jmp_buf fake_killed;
 extern struct pager *pager;
 extern char page_file[];
 
@@ -132,6 +137,9 @@ extern bool collect_evictions;	/* as the loop does; else one is enough */
 void take_away(unsigned int nr);
 uint64_t one_out(void);
 void check_balance(void);
+/* The pager is no more; another one with the same file. Return: an exitcode */
+void bury(void);
+int start_again(void);
 /* Bring everything back and end, as SIGTERM does. */
 void leave_now(void);
 
@@ -150,6 +158,7 @@ int test_evict(void);
 int test_file(void);
 int test_device(void);
 int test_loop(void);
+int test_adopt(void);
 int test_random(void);
 
 #endif /* PVFAULT_FAKE_H */

@@ -196,12 +196,13 @@ static int fake_domain(struct xenif *x, struct xenif_domain *domain)
 	if (fake.gone)
 		return -ESRCH;
 	*domain = fake.domain;
+	domain->paused = fake.paused;
 	return 0;
 }
 
 static bool fake_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
 {
-	return domid == 9 && !fake.gone;
+	return (domid == 7 || domid == 9) && !fake.gone;
 }
 
 static int fake_crash(struct xenif *x)
@@ -215,7 +216,10 @@ const struct xenif_ops fake_ops = {
 	.domain = fake_domain,
 	.alive = fake_alive,
 	.crash = fake_crash,
+	.pause = fake_pause,
+	.unpause = fake_unpause,
 	.enable = fake_enable,
+	.takeover = fake_takeover,
 	.disable = fake_disable,
 	.nominate = fake_nominate,
 	.copy = fake_copy,

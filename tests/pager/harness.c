@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "fake.h"
 #include "fake_ops.h"
 
@@ -132,22 +133,50 @@ int start(void **state)
 	collect_evictions = false;
 	start_fake();
 	unlink(page_file);
+	assert_int_equal(start_again(), 0);
+	rounds(2);
+	return 0;
+}
+
+void bury(void)
+{
+	/* What Xen and dom0's kernel do then. */
+	fake.front_mapped = false;
+	fake.ring_mapped = false;
+	fake.port = -1;
+	fake.nr_fired = 0;
+	if (pager->io)
+		io_close(pager->io);
+	pager_free(pager);
+	pagefile_leave(&pager->file);
+	free(pager);
+	pager = NULL;
+}
+
+int start_again(void)
+{
+	int rc;
+
 	pager = calloc(1, sizeof(*pager));
 	pager->options.pagefile = page_file;
 	pager->options.depth = 8;
 	pager->xen = &fake.x;
 	pager->xen->ops->domain(pager->xen, &pager->domain);
-	assert_int_equal(pagefile_open(&pager->file, page_file, pager->xen,
-				       &pager->domain), 0);
+	rc = pagefile_open(&pager->file, page_file, pager->xen, &pager->domain);
+	if (rc)
+		return rc;
 	pager->io = fake_io_open(pager->file.fd);
 	assert_int_equal(pager_init(pager), 0);
 	/* The same in every run, for the seeds' sake. */
 	pager->now_ns = 100000000000;
-	assert_int_equal(pager->xen->ops->enable(pager->xen), 0);
-	assert_int_equal(target_start(pager), 0);
-	assert_int_equal(device_start(pager), 0);
-	rounds(2);
-	return 0;
+	rc = adopt_claim(pager);
+	if (!rc && pager->file.adopt)
+		rc = adopt(pager);
+	else if (!rc)
+		rc = pager->xen->ops->enable(pager->xen);
+	if (!rc)
+		rc = target_start(pager);
+	return rc ? rc : device_start(pager);
 }
 
 int start_connected(void **state)
@@ -161,7 +190,8 @@ int stop(void **state)
 {
 	unsigned int i;
 
-	io_close(pager->io);
+	if (pager->io)
+		io_close(pager->io);
 	pager_free(pager);
 	pagefile_close(&pager->file);
 	free(pager);
@@ -276,6 +306,6 @@ int main(int argc, char **argv)
 		cmocka_set_test_filter(getenv("ONLY"));
 	failed = test_pages() + test_offer() + test_ready() + test_vmring() +
 		 test_faults() + test_evict() + test_file() + test_device() +
-		 test_loop() + test_random();
+		 test_loop() + test_adopt() + test_random();
 	return failed != 0;
 }

@@ -102,7 +102,7 @@ static void used_again(void **state)
 	pagefile_close(&second);
 	/* No page of a guest stays behind. */
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, XEN_PAGE);
+	assert_int_equal(st.st_size, PAGEFILE_HEADERS * XEN_PAGE);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(open_second(), 0);
 	pagefile_close(&second);
@@ -112,12 +112,12 @@ static void used_again(void **state)
 /* Left behind by a pager that died: by whether its domain (9) lives. */
 static void left_behind(void **state)
 {
-	char header[XEN_PAGE];
+	char header[PAGEFILE_HEADERS * XEN_PAGE];
 
 	put_second(NULL, 0);
 	fake.x.domid = 9;
 	assert_int_equal(open_second(), 0);
-	assert_int_equal(get_second(header, sizeof(header)), XEN_PAGE);
+	assert_int_equal(get_second(header, sizeof(header)), sizeof(header));
 	pagefile_close(&second);
 	fake.x.domid = 7;
 	put_second(header, sizeof(header));

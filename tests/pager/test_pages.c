@@ -28,6 +28,8 @@ static const struct {
 	{ PAGE_LOADING, PE_DROP, PAGE_RESIDENT },
 	{ PAGE_LOST, PE_DROP, PAGE_RESIDENT },
 	{ PAGE_READING, PE_DROP, PAGE_DROPPED },
+	{ PAGE_RESIDENT, PE_ADOPT, PAGE_OUT },
+	{ PAGE_RESIDENT, PE_MISS, PAGE_LOST },
 };
 
 static struct pages make(const char *text)

@@ -143,6 +143,50 @@ static void one_step(void)
 		device_step();
 }
 
+static unsigned long kills;
+
+/* Nobody is there; the guest doesn't notice, until it needs a page. */
+static void nobody_steps(void)
+{
+	unsigned int i;
+
+	for (i = random() % 40; i; i--) {
+		if (random() % 3)
+			guest_step();
+		else
+			memory_step();
+	}
+	if (random() % 8 == 0)
+		front_state(XB_CLOSING);
+	/* Taking over needs a page. */
+	if (fake.free_pages < 1)
+		fake.free_pages = 1;
+	/* What nobody waits for is gone, as is a mapping by it. */
+	memset(fake.in_use, 0, sizeof(fake.in_use));
+}
+
+/* The pager is killed at one of its next calls of Xen, and its heirs may be, too. */
+static void kill_step(void)
+{
+	fake_kill_in = 1 + random() % 30;
+	if (!setjmp(fake_killed)) {
+		while (fake_kill_in)
+			one_step();
+	}
+	kills++;
+	bury();
+	nobody_steps();
+	fake_kill_in = random() % 3 ? 0 : 1 + random() % 60;
+	if (setjmp(fake_killed)) {
+		kills++;
+		bury();
+		fake_kill_in = 0;
+	}
+	assert_int_equal(start_again(), 0);
+	fake_kill_in = 0;
+	io_by_itself = false;
+}
+
 /* Let everything come to rest: nobody waits, nothing is out, all is right. */
 static void come_to_rest(void)
 {
@@ -190,7 +234,10 @@ static void random_sequences(void **state)
 		start_connected(NULL);
 		io_by_itself = false;
 		for (i = 0; i < STEPS; i++)
-			one_step();
+			if (seed % 2 && random() % 500 == 0)
+				kill_step();
+			else
+				one_step();
 		come_to_rest();
 		told += pager->stats.told;
 		held += pager->stats.held;
@@ -200,13 +247,14 @@ static void random_sequences(void **state)
 		stop(NULL);
 	}
 	/* It did happen. */
-	printf("random: %u seeds from %u: %lu told, %lu held, %lu taken back, %lu page-ins, %lu connections\n",
-	       nr, first, told, held, back, page_ins, connects);
+	printf("random: %u seeds from %u: %lu told, %lu held, %lu taken back, %lu page-ins, %lu connections, %lu kills\n",
+	       nr, first, told, held, back, page_ins, connects, kills);
 	if (nr >= 10) {
 		assert_true(told > 10 * nr);
 		assert_true(held > 10 * nr);
 		assert_true(back > 20 * nr);
 		assert_true(connects > nr);
+		assert_true(kills > 2 * nr);
 	}
 }
 

@@ -92,6 +92,26 @@ static void detach(struct pager *p)
 	d->port = -1;
 }
 
+/* Of adopted pages those of the earlier offer; the frontend will say if it changes. */
+static int take_offer(struct pager *p, const struct offer *offer, char *why, size_t size)
+{
+	int rc;
+
+	if (p->adopted)
+		return 0;
+	rc = pages_init(&p->pages, offer);
+	if (rc) {
+		snprintf(why, size, "there is no memory to look after %u pages",
+			 offer->total);
+		return rc;
+	}
+	rc = pagefile_set_offer(&p->file, offer);
+	if (rc)
+		snprintf(why, size, "page file %s can't be written: %s", p->file.path,
+			 strerror(-rc));
+	return rc;
+}
+
 static int attach(struct pager *p, struct frontend *f, char *why, size_t size)
 {
 	struct device *d = &p->device;
@@ -114,12 +134,9 @@ static int attach(struct pager *p, struct frontend *f, char *why, size_t size)
 		goto err;
 	}
 	d->port = rc;
-	rc = pages_init(&p->pages, &f->offer);
-	if (rc) {
-		snprintf(why, size, "there is no memory to look after %u pages",
-			 f->offer.total);
+	rc = take_offer(p, &f->offer, why, size);
+	if (rc)
 		goto err;
-	}
 	ready_attach(&p->ready, d->front, d->ring, XEN_PVFAULT_RING_LENGTH(f->ring_order));
 	return 0;
 err:
@@ -149,13 +166,22 @@ static void begin_closing(struct pager *p)
 	show(p, DEVICE_CLOSING, XB_CLOSING);
 }
 
+static void drain(struct pager *p, bool ours)
+{
+	p->device.phase = DEVICE_DRAINING;
+	p->device.ours_to_close = ours || p->device.ours_to_close;
+	p->bring = BRING_ALL;
+	p->busy = true;
+}
+
 static void connect(struct pager *p)
 {
 	struct frontend f;
 	char why[160];
 	int rc;
 
-	pages_free(&p->pages);
+	if (!p->adopted)
+		pages_free(&p->pages);
 	/* Memory may have been added since. */
 	p->xen->ops->domain(p->xen, &p->domain);
 	p->loaded = 0;
@@ -166,10 +192,14 @@ static void connect(struct pager *p)
 	if (rc) {
 		p->stats.frontend_errors++;
 		device_error(p, "%s", why);
-		begin_closing(p);
+		if (p->adopted)
+			drain(p, true);
+		else
+			begin_closing(p);
 		return;
 	}
 	next_generation(p);
+	p->adopted = false;
 	p->policy.ops->reset(&p->policy);
 	p->bring = BRING_NONE;
 	p->device.ours_to_close = false;
@@ -178,6 +208,8 @@ static void connect(struct pager *p)
 	if (p->device.frontend != XB_INITIALISED) {
 		p->stats.ready_all++;
 		ready_all(&p->ready);
+		/* A vCPU may have been told and stopped before it could look. */
+		p->device.again_ns = p->now_ns + AGAIN_NS;
 	}
 	chat("domain %u offers %u pages", p->xen->domid, f.offer.total);
 	show(p, DEVICE_SERVING, XB_CONNECTED);
@@ -188,17 +220,10 @@ static void finish(struct pager *p)
 {
 	detach(p);
 	pages_free(&p->pages);
+	p->adopted = false;
 	p->bring = BRING_NONE;
 	p->device.deadline_ns = p->now_ns + AGAIN_NS;
 	show(p, DEVICE_CLOSED, XB_CLOSED);
-}
-
-static void drain(struct pager *p, bool ours)
-{
-	p->device.phase = DEVICE_DRAINING;
-	p->device.ours_to_close = ours || p->device.ours_to_close;
-	p->bring = BRING_ALL;
-	p->busy = true;
 }
 
 static void new_offer(struct pager *p)
@@ -232,6 +257,11 @@ static void shrunk(struct pager *p)
 	if (pages_replace(&p->pages, &p->device.offer)) {
 		device_error(p, "there is no memory to look after %u pages",
 			     p->device.offer.total);
+		drain(p, true);
+		return;
+	}
+	if (pagefile_set_offer(&p->file, &p->pages.offer)) {
+		device_error(p, "page file %s can't be written", p->file.path);
 		drain(p, true);
 		return;
 	}
@@ -307,6 +337,11 @@ void device_run(struct pager *p)
 	struct device *d = &p->device;
 	bool late = p->now_ns >= d->deadline_ns;
 
+	if (d->again_ns && p->now_ns >= d->again_ns && ready_attached(&p->ready)) {
+		d->again_ns = 0;
+		p->stats.ready_all++;
+		ready_all(&p->ready);
+	}
 	switch (d->phase) {
 	case DEVICE_SHRINKING:
 		if (drain_done(p))
@@ -435,6 +470,9 @@ int device_start(struct pager *p)
 	if (p->device.frontend == XB_CONNECTED ||
 	    p->device.frontend == XB_RECONFIGURING) {
 		connect(p);
+	} else if (p->adopted) {
+		/* It has left since, and waits for its pages. */
+		drain(p, false);
 	} else {
 		rc = make_folders(p);
 		if (rc)

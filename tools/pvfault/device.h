@@ -55,6 +55,7 @@ enum device_phase {
  * @port: local event channel, or -1
  * @max_outstanding: tokens without READY
  * @generation: part of our tokens
+ * @again_ns: when to say READY for all once more; or 0
  * @offer: what is to be offered from the end of SHRINKING on
  */
 struct device {
@@ -68,6 +69,7 @@ struct device {
 	int port;
 	uint32_t max_outstanding;
 	uint32_t generation;
+	uint64_t again_ns;
 	struct offer offer;
 };
 

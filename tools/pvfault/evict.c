@@ -2,7 +2,7 @@
 /*
  * Pages on their way out, see evict.h.
  *
- * nominate, copy, write, wait for that, evict. The guest may take the page back
+ * nominate, copy, write, wait for that, write its record, evict. The guest may take the page back
  * at any moment until it is evicted; Xen then refuses to evict it. A nominated
  * page that isn't evicted must not stay so: Xen crashes the domain when it is
  * touched after paging was disabled. There is no un-nominate, see settle in
@@ -39,7 +39,7 @@ static bool settle(struct pager *p, uint64_t gfn)
 	/* A touch may have settled it, and a new offer forgotten it. */
 	if (nr == PAGE_NONE || p->pages.page[nr].state != PAGE_SETTLING)
 		return true;
-	rc = p->xen->ops->settle(p->xen, gfn);
+	rc = p->xen->ops->settle(p->xen, gfn, 1);
 	if (rc) {
 		if (rc != -EAGAIN)
 			chat("page %#llx can't be put back: %s", (unsigned long long)gfn,
@@ -79,8 +79,12 @@ static void write_failed(struct pager *p, int error)
 /* Its copy is safe: let Xen take it, unless something has changed meanwhile. */
 static void finish(struct pager *p, struct transfer *t, uint32_t nr)
 {
-	if (p->bring == BRING_ALL || p->pages.page[nr].keep_in ||
-	    p->xen->ops->evict(p->xen, t->gfn)) {
+	bool stays = p->bring == BRING_ALL || p->pages.page[nr].keep_in;
+	int rc = stays ? 0 : pagefile_commit(&p->file, t->slot);
+
+	if (rc)
+		write_failed(p, rc);
+	if (stays || rc || p->xen->ops->evict(p->xen, t->gfn)) {
 		refuse(p, t, nr);
 		return;
 	}
@@ -146,8 +150,10 @@ static struct transfer *nominate(struct pager *p)
 	if (!t)
 		return NULL;
 	slot = pagefile_get(&p->file);
-	if (slot == SLOT_NONE)
+	if (slot == SLOT_NONE) {
+		write_failed(p, -errno);
 		return NULL;
+	}
 	for (tries = 0; tries < NOMINATE_TRIES; tries++) {
 		nr = p->policy.ops->victim(&p->policy, &p->pages);
 		if (nr == PAGE_NONE)
@@ -194,8 +200,7 @@ static void copy(struct pager *p, struct transfer **t, unsigned int nr)
 		}
 		/* As most of the memory that a guest hasn't used yet. */
 		if (pagefile_is_zero(to[i])) {
-			pagefile_put(&p->file, t[i]->slot);
-			t[i]->slot = SLOT_NONE;
+			pagefile_seal_zeroes(&p->file, t[i]->slot, gfn[i]);
 			p->stats.zero_outs++;
 			finish(p, t[i], pages_find(&p->pages, gfn[i]));
 			continue;
@@ -234,7 +239,8 @@ void evict_run(struct pager *p, uint64_t want)
 	if (p->policy.tried >= 2ULL * p->pages.offer.total) {
 		p->policy.tried = 0;
 		p->evict.not_before_ns = p->now_ns + EXHAUSTED_NS;
-	} else if (n < want && p->evict.used < p->evict.nr) {
+	} else if (n < want && p->evict.used < p->evict.nr &&
+		   p->now_ns >= p->evict.not_before_ns) {
 		p->busy = true;
 	}
 }

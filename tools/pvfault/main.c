@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "exitcode.h"
 #include "log.h"
 #include "pager.h"
@@ -103,6 +104,14 @@ static int enable(struct pager *p)
 	}
 }
 
+/* Xen keeps a place in its ring for each vCPU that a dead pager has left waiting. */
+static void warn_of_vcpus(const struct pager *p)
+{
+	if (p->domain.nr_vcpus > XENIF_SAFE_VCPUS)
+		say("domain %s has %u vCPUs: of more than %u too many may wait at once for another pager to take over, should this one be killed",
+		    p->options.domain, p->domain.nr_vcpus, XENIF_SAFE_VCPUS);
+}
+
 static int start_unsafe(struct pager *p)
 {
 	struct offer offer;
@@ -112,8 +121,10 @@ static int start_unsafe(struct pager *p)
 	if (wrong)
 		return give_up(EXIT_BAD_USAGE, "--unsafe-offer is no good: %s", wrong);
 	p->device = (struct device) { .phase = DEVICE_NONE, .port = -1 };
-	if (pages_init(&p->pages, &offer))
+	if (!p->adopted && pages_init(&p->pages, &offer))
 		return give_up(EXIT_TROUBLE, "there is no memory");
+	if (pagefile_set_offer(&p->file, &p->pages.offer))
+		return give_up(EXIT_PAGEFILE, "page file %s can't be written", p->file.path);
 	return 0;
 }
 
@@ -133,7 +144,10 @@ static int serve(struct pager *p)
 	if (rc)
 		return rc;
 	chat("serving domain %u by %s", p->xen->domid, p->io->ops->name);
-	return pager_loop(p);
+	rc = pager_loop(p);
+	/* Until then pages of an earlier pager may be out. */
+	p->file.adopt = false;
+	return rc;
 }
 
 static int run(struct pager *p)
@@ -146,22 +160,30 @@ static int run(struct pager *p)
 	rc = pagefile_open(&p->file, p->options.pagefile, p->xen, &p->domain);
 	if (rc)
 		return rc;
+	rc = adopt_claim(p);
+	if (rc)
+		goto out_file;
 	p->io = io_open(p->file.fd, 2 * p->options.depth, p->options.sync_io);
 	rc = p->io ? pager_init(p) : give_up(EXIT_TROUBLE, "there is no memory");
 	if (rc)
 		goto out_file;
-	rc = enable(p);
+	warn_of_vcpus(p);
+	rc = p->file.adopt ? adopt(p) : enable(p);
 	if (rc)
 		goto out_io;
 	rc = serve(p);
 	/* After the loop this has been done, or can't be. */
-	p->xen->ops->disable(p->xen);
+	if (!p->file.adopt)
+		p->xen->ops->disable(p->xen);
 out_io:
 	if (p->io)
 		io_close(p->io);
 	pager_free(p);
 out_file:
-	pagefile_close(&p->file);
+	if (p->file.adopt)
+		pagefile_leave(&p->file);
+	else
+		pagefile_close(&p->file);
 	return rc;
 }
 
@@ -173,6 +195,7 @@ int main(int argc, char **argv)
 	if (!p)
 		return give_up(EXIT_TROUBLE, "there is no memory");
 	p->file.fd = -1;
+	p->file.table_fd = -1;
 	options_parse(&p->options, argc, argv);
 	block_signals();
 	rc = xenif_open(p->options.domain, &p->xen);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,7 +16,6 @@
 #include "exitcode.h"
 #include "log.h"
 #include "pagefile.h"
-#include "pages.h"
 
 static uint64_t header_sum(const struct pagefile_header *h)
 {
@@ -27,10 +27,32 @@ static uint64_t align(uint64_t n)
 	return (n + XEN_PAGE - 1) / XEN_PAGE * XEN_PAGE;
 }
 
+/* Which boot of dom0 this is; all zeroes if that can't be told. */
+static void read_boot(uint8_t boot[16])
+{
+	char text[64] = "", *c;
+	unsigned int n = 0, digit;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	memset(boot, 0, 16);
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	for (c = text; *c && n < 32; c++) {
+		if (*c == '-' || sscanf(c, "%1x", &digit) != 1)
+			continue;
+		boot[n / 2] |= digit << (n % 2 ? 0 : 4);
+		n++;
+	}
+}
+
 static int open_and_lock(struct pagefile *f)
 {
 	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
 	struct stat st;
+	char again[32];
 
 	f->direct = true;
 	f->fd = open(f->path, flags | O_DIRECT, 0600);
@@ -46,70 +68,147 @@ static int open_and_lock(struct pagefile *f)
 	if (flock(f->fd, LOCK_EX | LOCK_NB))
 		return give_up(EXIT_PAGEFILE, "page file %s is in use by another pager",
 			       f->path);
+	/* The same file once more: a file has one way of I/O for each opening. */
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", f->fd);
+	f->table_fd = open(again, O_RDWR | O_CLOEXEC);
+	if (f->table_fd < 0)
+		return give_up(EXIT_PAGEFILE, "page file %s can't be opened again: %s",
+			       f->path, strerror(errno));
 	if (!f->direct)
 		say("page file %s: its file system has no direct I/O, so that dom0 may keep its pages in memory",
 		    f->path);
 	return 0;
 }
 
-/* Is what is there already ours to overwrite? */
-static int check_header(struct pagefile *f, struct xenif *x)
+/* The newer of the two copies that is whole. Return: how many octets there are. */
+static ssize_t read_header(struct pagefile *f)
+{
+	struct pagefile_header *h = f->header, best = { .version = 0 };
+	ssize_t n, most = 0;
+	unsigned int i;
+
+	for (i = 0; i < PAGEFILE_HEADERS; i++) {
+		n = pread(f->table_fd, h, XEN_PAGE, i * XEN_PAGE);
+		if (n < 0)
+			return -errno;
+		most = n > most ? n : most;
+		if (n != XEN_PAGE || memcmp(h->magic, PAGEFILE_MAGIC, sizeof(h->magic)))
+			continue;
+		/* Another version has its sum elsewhere. */
+		if (h->version != PAGEFILE_VERSION && !best.version)
+			best.version = h->version;
+		if (h->version == PAGEFILE_VERSION && h->sum == header_sum(h) &&
+		    h->sequence > best.sequence)
+			best = *h;
+	}
+	memset(h, 0, XEN_PAGE);
+	*h = best;
+	return most;
+}
+
+/* Can the places be where it says? The sum says only that nobody changed it. */
+static bool sane(const struct pagefile_header *h)
+{
+	uint64_t total = 0;
+	unsigned int i;
+
+	if (h->page_size != XEN_PAGE || h->nr_slots > OFFER_MAX_PAGES ||
+	    h->nr_ranges > XEN_PVFAULT_MAX_RANGES ||
+	    h->table_offset != PAGEFILE_HEADERS * XEN_PAGE ||
+	    h->data_offset != h->table_offset +
+			      align((h->nr_slots + 1) * sizeof(struct pagefile_slot)))
+		return false;
+	for (i = 0; i < h->nr_ranges; i++)
+		total += h->range[i].count;
+	return total <= OFFER_MAX_PAGES;
+}
+
+/* Is what is there already ours to overwrite, or to go on with? */
+static int check_header(struct pagefile *f, struct xenif *x,
+			const struct xenif_domain *domain)
 {
 	const struct pagefile_header *h = f->header;
-	ssize_t n = pread(f->fd, f->header, XEN_PAGE, 0);
+	uint8_t boot[16];
+	ssize_t n = read_header(f);
 
 	if (n < 0)
 		return give_up(EXIT_PAGEFILE, "page file %s can't be read: %s",
-			       f->path, strerror(errno));
+			       f->path, strerror(-n));
 	if (n == 0)
 		return 0;
-	if (n != XEN_PAGE || memcmp(h->magic, PAGEFILE_MAGIC, sizeof(h->magic)) ||
-	    h->sum != header_sum(h))
+	if (h->version && h->version != PAGEFILE_VERSION)
+		return give_up(EXIT_PAGEFILE, "page file %s is of another version, %u",
+			       f->path, h->version);
+	if (!h->sequence || !sane(h))
 		return give_up(EXIT_PAGEFILE,
 			       "%s is not a page file of pvfault-pager, and is left as it is",
 			       f->path);
-	if (h->version != PAGEFILE_VERSION)
-		return give_up(EXIT_PAGEFILE, "page file %s is of another version, %u",
-			       f->path, h->version);
-	if (h->in_use && x->ops->alive(x, h->domid, h->uuid))
+	read_boot(boot);
+	if (h->state == PAGEFILE_FREE || memcmp(h->boot, boot, sizeof(boot)) ||
+	    !x->ops->alive(x, h->domid, h->uuid))
+		return 0;
+	if (h->domid != x->domid || memcmp(h->uuid, domain->uuid, sizeof(h->uuid)))
 		return give_up(EXIT_PAGEFILE,
-			       "page file %s holds pages of domain %u, whose pager has died; destroy that domain first",
+			       "page file %s holds pages of domain %u, whose pager has died; start a pager for that domain, or destroy it",
 			       f->path, h->domid);
+	f->nr_slots = h->nr_slots;
+	f->adopt = true;
 	return 0;
 }
 
 static int write_header(struct pagefile *f)
 {
 	struct pagefile_header *h = f->header;
+	ssize_t n;
 
+	/* Over the older copy: should this fail, the newer one is there. */
+	h->sequence++;
 	h->sum = header_sum(h);
-	if (pwrite(f->fd, h, XEN_PAGE, 0) != XEN_PAGE || fdatasync(f->fd))
-		return give_up(EXIT_PAGEFILE, "page file %s can't be written: %s",
-			       f->path, errno ? strerror(errno) : "the disk is full");
-	return 0;
+	n = pwrite(f->table_fd, h, XEN_PAGE, h->sequence % PAGEFILE_HEADERS * XEN_PAGE);
+	if (n < 0)
+		return -errno;
+	return n == XEN_PAGE ? 0 : -ENOSPC;
 }
 
 static int make_header(struct pagefile *f, uint32_t domid,
 		       const struct xenif_domain *domain)
 {
 	struct pagefile_header *h = f->header;
+	int rc;
 
 	memset(h, 0, XEN_PAGE);
 	memcpy(h->magic, PAGEFILE_MAGIC, sizeof(h->magic));
 	h->version = PAGEFILE_VERSION;
-	h->in_use = 1;
+	h->state = PAGEFILE_USED;
 	h->domid = domid;
 	h->page_size = XEN_PAGE;
 	memcpy(h->uuid, domain->uuid, sizeof(h->uuid));
+	read_boot(h->boot);
 	h->nr_slots = f->nr_slots;
-	h->meta_offset = XEN_PAGE;
-	h->data_offset = h->meta_offset +
-			 align(f->nr_slots * sizeof(struct pagefile_slot));
-	errno = 0;
+	h->table_offset = PAGEFILE_HEADERS * XEN_PAGE;
+	h->data_offset = h->table_offset +
+			 align((f->nr_slots + 1ULL) * sizeof(struct pagefile_slot));
 	if (ftruncate(f->fd, 0))
 		return give_up(EXIT_PAGEFILE, "page file %s can't be emptied: %s",
 			       f->path, strerror(errno));
-	return write_header(f);
+	rc = write_header(f);
+	if (rc)
+		return give_up(EXIT_PAGEFILE, "page file %s can't be written: %s",
+			       f->path, strerror(-rc));
+	return 0;
+}
+
+static void release(struct pagefile *f)
+{
+	free(f->header);
+	free(f->slot);
+	free(f->free);
+	if (f->table_fd >= 0)
+		close(f->table_fd);
+	/* The lock is on this one. */
+	if (f->fd >= 0)
+		close(f->fd);
+	*f = (struct pagefile) { .fd = -1, .table_fd = -1 };
 }
 
 int pagefile_open(struct pagefile *f, const char *path, struct xenif *x,
@@ -117,113 +216,72 @@ int pagefile_open(struct pagefile *f, const char *path, struct xenif *x,
 {
 	int rc;
 
-	*f = (struct pagefile) { .fd = -1, .path = path };
+	*f = (struct pagefile) { .fd = -1, .table_fd = -1, .path = path };
 	f->nr_slots = domain->max_pages < OFFER_MAX_PAGES ?
 		      domain->max_pages : OFFER_MAX_PAGES;
 	rc = open_and_lock(f);
-	if (rc)
-		goto err;
-	f->header = aligned_alloc(XEN_PAGE, XEN_PAGE);
-	if (!f->header) {
-		rc = give_up(EXIT_TROUBLE, "there is no memory");
-		goto err;
+	if (!rc) {
+		f->header = aligned_alloc(XEN_PAGE, XEN_PAGE);
+		if (!f->header)
+			rc = give_up(EXIT_TROUBLE, "there is no memory");
 	}
-	rc = check_header(f, x);
 	if (!rc)
+		rc = check_header(f, x, domain);
+	if (!rc && !f->adopt)
 		rc = make_header(f, x->domid, domain);
-	if (!rc)
-		return 0;
-err:
-	free(f->header);
-	if (f->fd >= 0)
-		close(f->fd);
-	f->header = NULL;
-	f->fd = -1;
+	if (rc)
+		release(f);
 	return rc;
+}
+
+void pagefile_leave(struct pagefile *f)
+{
+	if (f->fd >= 0)
+		release(f);
 }
 
 void pagefile_close(struct pagefile *f)
 {
 	if (f->fd < 0)
 		return;
-	f->header->in_use = 0;
 	/* Never undo the lock before the file says that it is free. */
-	if (ftruncate(f->fd, XEN_PAGE))
+	if (ftruncate(f->fd, PAGEFILE_HEADERS * XEN_PAGE))
 		chat("page file %s can't be made smaller", f->path);
-	write_header(f);
-	close(f->fd);
-	free(f->header);
-	free(f->slot);
-	free(f->free);
-	*f = (struct pagefile) { .fd = -1 };
+	if (pagefile_set_state(f, PAGEFILE_FREE))
+		say("page file %s can't be marked as free; remove it", f->path);
+	release(f);
 }
 
-static bool grow(struct pagefile *f)
+int pagefile_set_state(struct pagefile *f, enum pagefile_state state)
 {
-	uint64_t room = f->room ? f->room * 2ULL : 4096;
-	void *p;
-
-	if (room > f->nr_slots)
-		room = f->nr_slots;
-	if (room <= f->made)
-		return false;
-	p = realloc(f->slot, room * sizeof(*f->slot));
-	if (!p)
-		return false;
-	f->slot = p;
-	p = realloc(f->free, room * sizeof(*f->free));
-	if (!p)
-		return false;
-	f->free = p;
-	f->room = room;
-	return true;
+	f->header->state = state;
+	return write_header(f);
 }
 
-uint32_t pagefile_get(struct pagefile *f)
+int pagefile_set_offer(struct pagefile *f, const struct offer *offer)
 {
-	uint32_t slot;
+	struct pagefile_header *h = f->header;
+	unsigned int i;
 
-	if (f->nr_free) {
-		slot = f->free[--f->nr_free];
-	} else {
-		if (f->made == f->room && !grow(f))
-			return SLOT_NONE;
-		slot = f->made++;
+	memset(h->range, 0, sizeof(h->range));
+	h->nr_ranges = offer->nr;
+	for (i = 0; i < offer->nr; i++) {
+		h->range[i].start = offer->range[i].start;
+		h->range[i].count = offer->range[i].count;
 	}
-	f->slot[slot].gfn = ~0ULL;
-	f->used++;
-	return slot;
+	return write_header(f);
 }
 
-void pagefile_put(struct pagefile *f, uint32_t slot)
+void pagefile_offer(const struct pagefile *f, struct offer *offer)
 {
-	f->slot[slot].gfn = ~0ULL;
-	f->free[f->nr_free++] = slot;
-	f->used--;
-}
+	const struct pagefile_header *h = f->header;
+	unsigned int i;
 
-uint64_t pagefile_offset(const struct pagefile *f, uint32_t slot)
-{
-	return f->header->data_offset + (uint64_t)slot * XEN_PAGE;
-}
-
-void pagefile_seal(struct pagefile *f, uint32_t slot, uint64_t gfn, const void *page)
-{
-	f->slot[slot].gfn = gfn;
-	f->slot[slot].sum = XXH3_64bits_withSeed(page, XEN_PAGE, gfn);
-}
-
-bool pagefile_check(const struct pagefile *f, uint32_t slot, uint64_t gfn,
-		    const void *page)
-{
-	return f->slot[slot].gfn == gfn &&
-	       f->slot[slot].sum == XXH3_64bits_withSeed(page, XEN_PAGE, gfn);
-}
-
-bool pagefile_is_zero(const void *page)
-{
-	const uint64_t *word = page;
-
-	/* The first word isn't zero in most that aren't; else compare all to it. */
-	return !*word && !memcmp(word, word + 1, XEN_PAGE - sizeof(*word));
+	*offer = (struct offer) { .nr = h->nr_ranges };
+	for (i = 0; i < offer->nr; i++) {
+		offer->range[i].start = h->range[i].start;
+		offer->range[i].count = h->range[i].count;
+		offer->range[i].first = offer->total;
+		offer->total += h->range[i].count;
+	}
 }

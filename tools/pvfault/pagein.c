@@ -175,7 +175,7 @@ static void begin(struct pager *p, struct transfer *t, uint32_t nr)
 	t->gfn = pages_gfn(&p->pages, nr);
 	t->slot = p->pages.page[nr].slot;
 	p->pagein.used++;
-	if (t->slot == SLOT_NONE) {
+	if (pagefile_zeroes(&p->file, t->slot)) {
 		memset(t->job.buf, 0, XEN_PAGE);
 		p->stats.zero_ins++;
 		have(p, t, nr);
@@ -194,7 +194,7 @@ void pagein_want(struct pager *p, uint32_t nr, bool asked)
 	p->stats.page_ins_asked += asked;
 	pages_event(&p->pages, nr, PE_WANT);
 	/* What needn't be read can be there at once. */
-	t = asked && p->pages.page[nr].slot == SLOT_NONE ?
+	t = asked && pagefile_zeroes(&p->file, p->pages.page[nr].slot) ?
 	    transfers_get(p->pagein.in, p->pagein.nr) : NULL;
 	if (t)
 		begin(p, t, nr);

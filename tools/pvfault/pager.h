@@ -6,6 +6,7 @@
  *	 faults.c	takes requests from Xen: told, held, or answered at once
  *	 pagein.c	reads pages back: for who touched them, or to drain
  *	 evict.c	takes pages away
+ *	 adopt.c	goes on where an earlier pager has died
  *	 device.c	the xenbus device, seen by the frontend
  *	 target.c	how much the domain may keep
  *	 drain.c	brings everything back
@@ -47,6 +48,7 @@ enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
  * @target_pages: what the domain may keep; UINT64_MAX: everything
  * @bring: see above
  * @cursor: where drain.c looks next
+ * @adopted: @pages are those of an earlier pager, until a frontend has been found
  * @leaving: SIGTERM: bring everything back and end
  * @gone: there is no domain any more
  * @crashed: a page is lost, and the domain was told so
@@ -71,7 +73,7 @@ struct pager {
 	uint64_t target_pages;
 	enum bring bring;
 	uint32_t cursor;
-	bool leaving, gone, crashed, busy;
+	bool adopted, leaving, gone, crashed, busy;
 };
 
 uint64_t now_ns(void);

@@ -13,6 +13,8 @@
 static const uint8_t next_state[PAGE_STATES][PE_EVENTS] = {
 	[PAGE_RESIDENT] = {
 		[PE_NOMINATE] = TO(WRITING),
+		[PE_ADOPT] = TO(OUT),
+		[PE_MISS] = TO(LOST),
 	},
 	[PAGE_WRITING] = {
 		[PE_WRITTEN] = TO(WRITING),

@@ -59,6 +59,8 @@ enum page_state {
  * @PE_DROP:     guest   gave it away: OUT, QUEUED, LOADING, LOST -> RESIDENT;
  *                       READING -> DROPPED. Of a nominated page Xen says nothing;
  *                       it then refuses to evict it
+ * @PE_ADOPT:    adopt   RESIDENT -> OUT: an earlier pager has taken it
+ * @PE_MISS:     adopt   RESIDENT -> LOST: it has, and didn't say where it is
  */
 enum page_event {
 	PE_NOMINATE,
@@ -73,6 +75,8 @@ enum page_event {
 	PE_LOAD,
 	PE_LOSE,
 	PE_DROP,
+	PE_ADOPT,
+	PE_MISS,
 	PE_EVENTS
 };
 
@@ -82,8 +86,7 @@ enum page_event {
 
 /**
  * struct page - one page on offer; 16 octets of each
- * @slot: its place in the file, if it has one. One that is OUT without a place is
- *	full of zeroes
+ * @slot: its place in the file, if it has one
  * @waiter: the first who waits for it
  * @next: the next in the queue of wanted pages
  * @state: enum page_state

@@ -42,6 +42,7 @@
 	X(write_errors)							\
 	X(read_errors)		/* and wrong checksums; some get better */ \
 	X(lost)			/* pages that can't be read */		\
+	X(adopted)		/* pages found out at a takeover */	\
 	X(connects)							\
 	X(offers)		/* changes of an offer */		\
 	X(frontend_errors)	/* what it wrote makes no sense */

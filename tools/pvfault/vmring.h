@@ -19,6 +19,9 @@ struct vmring {
 	bool unsent;
 };
 
+/* Requests or answers that fit into a page. */
+#define VMRING_SLOTS	__CONST_RING_SIZE(vm_event, XEN_PAGE)
+
 /* Make an empty ring of @page. Must be done before Xen is given it. */
 void vmring_init(struct vmring *r, void *page);
 

@@ -15,10 +15,14 @@
 
 #define XEN_PAGE	4096U
 
+/* Xen's ring has 8 places; one is for somebody in dom0 who touches a page. */
+#define XENIF_SAFE_VCPUS	7U
+
 /**
  * struct xenif_domain - what Xen knows about the domain
  * @dying: its memory is being taken down
  * @shutdown: it doesn't run any more, and still has its memory
+ * @paused: a toolstack has stopped it
  * @hvm: HVM or PVH, not PV
  * @built: the toolstack has given it all that paging needs
  * @nr_vcpus: one more than the highest id
@@ -28,7 +32,7 @@
  * @uuid: stays the same when the number is used again
  */
 struct xenif_domain {
-	bool dying, shutdown, hvm, built;
+	bool dying, shutdown, paused, hvm, built;
 	unsigned int nr_vcpus;
 	uint64_t tot_pages, max_pages, max_gfn;
 	uint8_t uuid[16];
@@ -81,11 +85,16 @@ struct xenif;
  * @domain: tells about the domain; -ESRCH: there is none any more
  * @alive: is there a domain with this number and UUID?
  * @crash: shuts the domain down with reason crash, so that its on_crash applies
+ * @pause, @unpause: all of its vCPUs; these nest with those of others
  *
  * @enable: attaches to the domain's mem-paging ring.
  *	-ENOSYS: this Xen was built without it. -EBUSY: somebody else is, or was.
  *	-ENODEV: no HAP. -EMLINK: passthrough. -EXDEV: populate-on-demand.
  *	-EOPNOTSUPP: dom0 isn't PV, or the domain was built without a ring page.
+ * @takeover: as @enable, of a paused domain whose pager has died: all vCPUs that
+ *	it held will touch their pages once more. What it had taken and not evicted,
+ *	and what was touched since, has to be found and put right: see adopt.c.
+ *	-EUSERS: more vCPUs wait for the ring than it has places
  * @disable: detaches. -EBUSY: a vCPU waits for a place in the ring; try again
  *
  * @nominate: makes the page inaccessible, its content stays. -EBUSY: in use
@@ -94,9 +103,10 @@ struct xenif;
  * @load: gives a page that is out this content and the guest access to it.
  *	-ENOMEM: no memory for it now. -ENOENT: it isn't out (any more)
  * @prep: gives access to a page that a touch has taken back from nomination.
- *	-ENOENT: there is nothing to give
- * @settle: takes a nominated page back: Xen has no word for it, so this makes
- *	Xen believe in a touch. -EAGAIN: the ring is full, try again
+ *	-ENOENT: there is nothing to give. -EINVAL: the page is out
+ * @settle: takes nominated pages back: Xen has no word for it, so this makes
+ *	Xen believe in a touch. Of more than one page it only tells whether all are
+ *	as they should be. -EAGAIN: the ring is full, try again. -EINVAL: one is out
  *
  * @next_request: the next one from the ring, if there is one
  * @answer: every request is answered exactly once, also those that nobody waits
@@ -129,7 +139,11 @@ struct xenif_ops {
 	bool (*alive)(struct xenif *x, uint32_t domid, const uint8_t *uuid);
 	int (*crash)(struct xenif *x);
 
+	int (*pause)(struct xenif *x);
+	int (*unpause)(struct xenif *x);
+
 	int (*enable)(struct xenif *x);
+	int (*takeover)(struct xenif *x);
 	int (*disable)(struct xenif *x);
 
 	int (*nominate)(struct xenif *x, uint64_t gfn);
@@ -138,7 +152,7 @@ struct xenif_ops {
 	int (*evict)(struct xenif *x, uint64_t gfn);
 	int (*load)(struct xenif *x, uint64_t gfn, const void *page);
 	int (*prep)(struct xenif *x, uint64_t gfn);
-	int (*settle)(struct xenif *x, uint64_t gfn);
+	int (*settle)(struct xenif *x, uint64_t gfn, uint32_t nr);
 
 	bool (*next_request)(struct xenif *x, struct xenif_request *req);
 	void (*answer)(struct xenif *x, const struct xenif_request *req);

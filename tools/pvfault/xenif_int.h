@@ -4,6 +4,7 @@
 #define PVFAULT_XENIF_INT_H
 
 #define XC_WANT_COMPAT_MAP_FOREIGN_API 0
+#include <errno.h>
 #include <xenctrl.h>
 #include <xendevicemodel.h>
 #include <xenevtchn.h>
@@ -41,16 +42,26 @@ static inline struct xenif_real *real(struct xenif *x)
 	return (struct xenif_real *)x;
 }
 
-/* xenif_paging.c */
+static inline int result(int rc)
+{
+	return rc ? -errno : 0;
+}
+
+/* xenif_attach.c */
+int xenif_pause(struct xenif *x);
+int xenif_unpause(struct xenif *x);
 int xenif_enable(struct xenif *x);
+int xenif_takeover(struct xenif *x);
 int xenif_disable(struct xenif *x);
+
+/* xenif_paging.c */
 int xenif_nominate(struct xenif *x, uint64_t gfn);
 void xenif_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to,
 		int *err);
 int xenif_evict(struct xenif *x, uint64_t gfn);
 int xenif_load(struct xenif *x, uint64_t gfn, const void *page);
 int xenif_prep(struct xenif *x, uint64_t gfn);
-int xenif_settle(struct xenif *x, uint64_t gfn);
+int xenif_settle(struct xenif *x, uint64_t gfn, uint32_t nr);
 bool xenif_next_request(struct xenif *x, struct xenif_request *req);
 void xenif_answer(struct xenif *x, const struct xenif_request *req);
 void xenif_flush_answers(struct xenif *x);

@@ -9,7 +9,6 @@
 
 #include <xen/hvm/dm_op.h>
 #include <xen/hvm/hvm_op.h>
-#include <xen/hvm/params.h>
 #include <xen/hvm/save.h>
 
 #define VECTOR_PF		14
@@ -20,101 +19,6 @@
 /* Of struct hvm_hw_cpu */
 #define ATTR_DPL_SHIFT		5
 #define PENDING_VALID		0x80000000U
-
-static int result(int rc)
-{
-	return rc ? -errno : 0;
-}
-
-/*
- * Is there memory paging, and is somebody there already? RESUME of a ring looks
- * for answers, of which there are none or somebody else's; it harms nobody.
- */
-static int probe(struct xenif_real *r)
-{
-	int rc = result(xc_mem_paging_resume(r->xc, r->x.domid));
-
-	if (!rc)
-		return -EBUSY;
-	return rc == -ENODEV ? 0 : rc;
-}
-
-static void *map_ring_page(struct xenif_real *r, xen_pfn_t gfn)
-{
-	void *page;
-	int err = 0;
-
-	page = xenforeignmemory_map(r->memory, r->x.domid, PROT_READ | PROT_WRITE, 1,
-				    &gfn, &err);
-	if (page && err) {
-		xenforeignmemory_unmap(r->memory, page, 1);
-		errno = -err;
-		page = NULL;
-	}
-	return page;
-}
-
-int xenif_enable(struct xenif *x)
-{
-	struct xenif_real *r = real(x);
-	uint64_t param = 0;
-	uint32_t port;
-	xen_pfn_t gfn;
-	int rc;
-
-	rc = probe(r);
-	if (rc)
-		return rc;
-	if (xc_hvm_param_get(r->xc, x->domid, HVM_PARAM_PAGING_RING_PFN, &param))
-		return -errno;
-	if (!param)
-		return -EOPNOTSUPP;
-	gfn = param;
-	/* An earlier pager has taken it out of the domain. */
-	r->ring_page = map_ring_page(r, gfn);
-	if (!r->ring_page &&
-	    !xc_domain_populate_physmap_exact(r->xc, x->domid, 1, 0, 0, &gfn))
-		r->ring_page = map_ring_page(r, gfn);
-	if (!r->ring_page)
-		return -errno;
-	vmring_init(&r->ring, r->ring_page);
-
-	if (xc_mem_paging_enable(r->xc, x->domid, &port)) {
-		rc = -errno;
-		goto err_unmap;
-	}
-	r->paging_port = xenevtchn_bind_interdomain(r->evtchn, x->domid, port);
-	if (r->paging_port < 0) {
-		rc = -errno;
-		goto err_disable;
-	}
-	/* The guest has no business there. */
-	xc_domain_decrease_reservation_exact(r->xc, x->domid, 1, 0, &gfn);
-	return 0;
-
-err_disable:
-	xc_mem_paging_disable(r->xc, x->domid);
-err_unmap:
-	xenforeignmemory_unmap(r->memory, r->ring_page, 1);
-	r->ring_page = NULL;
-	return rc;
-}
-
-int xenif_disable(struct xenif *x)
-{
-	struct xenif_real *r = real(x);
-
-	if (!r->ring_page)
-		return 0;
-	if (xc_mem_paging_disable(r->xc, x->domid) && errno == EBUSY)
-		return -EBUSY;
-	if (r->paging_port >= 0)
-		xenevtchn_unbind(r->evtchn, r->paging_port);
-	r->paging_port = -1;
-	xenforeignmemory_unmap(r->memory, r->ring_page, 1);
-	r->ring_page = NULL;
-	return 0;
-}
 
 int xenif_nominate(struct xenif *x, uint64_t gfn)
 {
@@ -168,12 +72,15 @@ int xenif_prep(struct xenif *x, uint64_t gfn)
  * prepared. Of a page that is as it should be it changes nothing; where there is
  * none (EINVAL), the guest has given it away.
  */
-int xenif_settle(struct xenif *x, uint64_t gfn)
+int xenif_settle(struct xenif *x, uint64_t gfn, uint32_t nr)
 {
 	struct xenif_real *r = real(x);
 
-	if (!xendevicemodel_set_mem_type(r->model, x->domid, HVMMEM_ram_rw, gfn, 1) ||
-	    errno == EINVAL)
+	if (!xendevicemodel_set_mem_type(r->model, x->domid, HVMMEM_ram_rw, gfn, nr))
+		return 0;
+	if (nr > 1)
+		return -errno;
+	if (errno == EINVAL)
 		return 0;
 	if (errno != EAGAIN)
 		return -errno;

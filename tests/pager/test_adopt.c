@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A pager is killed; another one goes on with its page file. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fake.h"
+
+#define PAGEFILE_NODE	"/local/domain/7/memory/pvfault-pagefile"
+
+/* Everybody touches everything, until all of it is there and right. */
+static void touch_all(void)
+{
+	unsigned int gfn, i;
+
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn++) {
+		for (i = 0; i < 50 && fake_touch(gfn % NR_VCPUS, gfn) != ACCESS_OK; i++) {
+			rounds(2);
+			front_take();
+		}
+		assert_int_equal(fake.type[gfn], P2M_RW);
+		fake_verify(gfn);
+	}
+	rounds(2);
+	front_take();
+	assert_int_equal(fake.nr_sleepers, 0);
+	assert_int_equal(fake_away(), 0);
+	assert_int_equal(fake.paused, 0);
+	assert_false(fake.crashed);
+}
+
+static void adopted(unsigned int nr)
+{
+	assert_int_equal(start_again(), 0);
+	assert_true(pager->file.adopt);
+	assert_int_equal(pager->stats.adopted, nr);
+	assert_int_equal(fake.paused, 0);
+	rounds(2);
+	front_take();
+}
+
+static void pages_are_out(void **state)
+{
+	take_away(100);
+	bury();
+	adopted(100);
+	assert_int_equal(back_state(), XB_CONNECTED);
+	assert_int_equal(fake_away(), 100);
+	touch_all();
+	check_balance();
+}
+
+static void zeroes_are_out(void **state)
+{
+	unsigned int gfn;
+
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn++)
+		fake_write(gfn, gfn % 2 ? gfn : 0);
+	take_away(60);
+	bury();
+	adopted(60);
+	touch_all();
+	assert_true(pager->stats.zero_ins > 0);
+	assert_int_equal(pager->file.used, 0);
+}
+
+/* Told, held, and on their way to the one who is dead. */
+static void somebody_waits(void **state)
+{
+	uint64_t gfn[4];
+	unsigned int i, next = FIRST_GFN;
+
+	take_away(50);
+	for (i = 0; i < 4; i++, next++) {
+		while (fake.type[next] != P2M_PAGED)
+			next++;
+		gfn[i] = next;
+	}
+	io_by_itself = false;
+	fake_touch(0, gfn[0]);
+	fake.vcpu[1].state.interrupts = false;
+	fake_touch(1, gfn[1]);
+	rounds(1);
+	assert_int_equal(fake.nr_sleepers, 1);
+	assert_true(fake.vcpu[1].paused);
+	fake_touch(2, gfn[2]);
+	bury();
+	fake_touch(3, gfn[3]);
+	adopted(50);
+	/* Who slept was woken, who was held runs; none of their pages is there yet. */
+	for (i = 0; i < NR_VCPUS; i++)
+		assert_false(fake.vcpu[i].paused);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(fake.type[gfn[i]], P2M_PAGED);
+	touch_all();
+	check_balance();
+}
+
+/* Injected, and killed before the vCPU could run: it sleeps after READY for all. */
+static void told_too_late(void **state)
+{
+	uint64_t gfn = one_out();
+
+	fake_touch(0, gfn);
+	/* prep in page-in isn't called; inject is, and then the answer. */
+	if (!setjmp(fake_killed)) {
+		fake_kill_in = 2;
+		rounds(1);
+		fail();
+	}
+	assert_int_not_equal(fake.vcpu[0].cr2, 0);
+	bury();
+	adopted(1);
+	seconds(2);
+	front_take();
+	assert_int_equal(fake.nr_sleepers, 0);
+	touch_all();
+}
+
+static void was_being_written(void **state)
+{
+	unsigned int gfn, nominated = 0;
+
+	take_away(10);
+	io_by_itself = false;
+	pager->target_pages = NR_GFNS - 16;
+	rounds(1);
+	for (gfn = 0; gfn < NR_GFNS; gfn++)
+		nominated += fake.type[gfn] == P2M_OUT;
+	assert_int_equal(nominated, 6);
+	/* One of them is touched, with nobody there. */
+	for (gfn = 0; fake.type[gfn] != P2M_OUT; gfn++)
+		;
+	bury();
+	fake_touch(0, gfn);
+	adopted(10);
+	assert_int_equal(fake_away(), 10);
+	touch_all();
+}
+
+/* Its record is there, and so is the page. */
+static void was_to_be_evicted(void **state)
+{
+	take_away(10);
+	pager->target_pages = NR_GFNS - 11;
+	if (!setjmp(fake_killed)) {
+		/* nominate, then evict */
+		fake_kill_in = 3;
+		rounds(5);
+		fail();
+	}
+	bury();
+	adopted(10);
+	assert_int_equal(pager->file.used, 10);
+	touch_all();
+}
+
+/* A takeover is killed at each of its calls of Xen, and so is the next one. */
+static void killed_again(void **state)
+{
+	volatile unsigned long at;
+	volatile bool done = false;
+
+	take_away(5);
+	fake_touch(0, 300);
+	bury();
+	for (at = 1; !done; at++) {
+		fake_kill_in = at;
+		if (!setjmp(fake_killed)) {
+			assert_int_equal(start_again(), 0);
+			done = true;
+		}
+		fake_kill_in = 0;
+		if (!done || at < 40)
+			bury();
+		done = done && at >= 40;
+	}
+	assert_int_equal(fake.paused, 0);
+	rounds(2);
+	assert_int_equal(fake_away(), 5);
+	touch_all();
+}
+
+static void somebody_elses_pause(void **state)
+{
+	take_away(5);
+	bury();
+	fake.paused = 1;
+	assert_int_equal(start_again(), 0);
+	assert_int_equal(fake.paused, 1);
+	fake.paused = 0;
+	rounds(2);
+	touch_all();
+}
+
+static void frontend_has_left(void **state)
+{
+	take_away(20);
+	bury();
+	front_state(XB_CLOSING);
+	assert_int_equal(start_again(), 0);
+	rounds(20);
+	assert_int_equal(fake_away(), 0);
+	assert_int_equal(back_state(), XB_CLOSED);
+	touch_all();
+}
+
+static void offer_has_changed(void **state)
+{
+	take_away(NR_GFNS - FIRST_GFN);
+	bury();
+	front_node("offer", "600+100");
+	front_state(XB_RECONFIGURING);
+	assert_int_equal(start_again(), 0);
+	rounds(400);
+	assert_int_equal(back_state(), XB_RECONFIGURED);
+	assert_int_equal(fake_away(), 100);
+	front_state(XB_CONNECTED);
+	rounds(2);
+	/* And the next one knows of the new offer. */
+	bury();
+	adopted(100);
+	assert_int_equal(pager->pages.offer.total, 100);
+	touch_all();
+}
+
+static void frontend_writes_nonsense(void **state)
+{
+	take_away(20);
+	bury();
+	front_node("ring-page-order", "99");
+	assert_int_equal(start_again(), 0);
+	rounds(20);
+	assert_int_equal(fake_away(), 0);
+	assert_int_equal(back_state(), XB_CLOSING);
+}
+
+/* The guest gave pages away while nobody was there. */
+static void dropped_meanwhile(void **state)
+{
+	unsigned int gfn;
+
+	take_away(20);
+	bury();
+	for (gfn = FIRST_GFN; fake.type[gfn] != P2M_PAGED; gfn++)
+		;
+	fake_drop(gfn);
+	assert_int_equal(fake.type[gfn], P2M_HOLE);
+	adopted(19);
+	assert_int_equal(pager->file.used, 19);
+	fake_fill(gfn);
+	touch_all();
+}
+
+static uint64_t record_offset(uint32_t slot)
+{
+	return PAGEFILE_HEADERS * XEN_PAGE + slot * sizeof(struct pagefile_slot);
+}
+
+static void write_file(uint64_t offset, const void *data, size_t size)
+{
+	FILE *f = fopen(page_file, "r+");
+
+	assert_int_equal(fseek(f, offset, SEEK_SET), 0);
+	assert_int_equal(fwrite(data, size, 1, f), 1);
+	fclose(f);
+}
+
+static void record_is_torn(void **state)
+{
+	struct pagefile_slot half = { .gfn = 400, .sequence = 999, .kind = SLOT_PAGE };
+
+	take_away(20);
+	bury();
+	write_file(record_offset(20), &half, sizeof(half));
+	adopted(20);
+	assert_int_equal(pager->file.torn, 1);
+	assert_int_equal(pager->file.used, 20);
+	touch_all();
+}
+
+/* An older record that couldn't be emptied when its page came back. */
+static void two_records(void **state)
+{
+	struct pagefile_slot old;
+	uint64_t gfn = one_out();
+	uint32_t slot = pager->pages.page[pages_find(&pager->pages, gfn)].slot;
+
+	/* As before, but for its sequence, which pagefile_commit() counts up. */
+	old = pager->file.slot[slot];
+	pager->file.slot[pagefile_get(&pager->file)] = old;
+	assert_int_equal(pagefile_commit(&pager->file, 1), 0);
+	assert_int_equal(pagefile_commit(&pager->file, slot), 0);
+	bury();
+	adopted(1);
+	assert_int_equal(pager->file.used, 1);
+	assert_int_equal(pager->pages.page[pages_find(&pager->pages, gfn)].slot, slot);
+	touch_all();
+}
+
+static void no_records(void **state)
+{
+	static const uint8_t zeroes[XEN_PAGE];
+
+	take_away(3);
+	bury();
+	write_file(record_offset(0), zeroes, sizeof(zeroes));
+	assert_int_equal(start_again(), 0);
+	assert_non_null(strstr(log_last(), "is taken over"));
+	assert_true(fake.crashed);
+	assert_int_equal(pager->stats.lost, 3);
+	rounds(5);
+	assert_int_equal(fake_away(), 3);
+}
+
+static void one_header_is_bad(void **state)
+{
+	static const uint8_t junk[64] = { 1 };
+	uint64_t newer;
+
+	take_away(3);
+	newer = pager->file.header->sequence % PAGEFILE_HEADERS;
+	bury();
+	/* The newer copy was being written: the older one has an older state. */
+	write_file(newer * XEN_PAGE + 100, junk, sizeof(junk));
+	assert_int_equal(start_again(), 0);
+	assert_true(pager->file.adopt);
+}
+
+static void no_header_is_good(void **state)
+{
+	static const uint8_t junk[2 * XEN_PAGE] = { 1 };
+
+	take_away(3);
+	bury();
+	write_file(0, junk, sizeof(junk));
+	assert_int_equal(start_again(), EXIT_PAGEFILE);
+	assert_non_null(strstr(log_last(), "is not a page file"));
+}
+
+static void file_is_a_copy(void **state)
+{
+	take_away(3);
+	bury();
+	fake_store(PAGEFILE_NODE, "1:2");
+	assert_int_equal(start_again(), EXIT_PAGEFILE);
+	assert_non_null(strstr(log_last(), "is a copy"));
+	assert_int_equal(fake.paused, 0);
+}
+
+static void file_of_another_boot(void **state)
+{
+	take_away(3);
+	pager->file.header->boot[0] ^= 1;
+	assert_int_equal(pagefile_set_state(&pager->file, PAGEFILE_USED), 0);
+	bury();
+	fake.enable_error = -EBUSY;
+	assert_int_equal(start_again(), -EBUSY);
+	assert_false(pager->file.adopt);
+}
+
+static void too_many_wait(void **state)
+{
+	take_away(3);
+	bury();
+	fake.takeover_error = -EUSERS;
+	assert_int_equal(start_again(), EXIT_BUSY);
+	assert_non_null(strstr(log_last(), "more vCPUs"));
+	assert_int_equal(fake.paused, 0);
+	bury();
+	fake.takeover_error = 0;
+	adopted(3);
+	touch_all();
+}
+
+int test_adopt(void)
+{
+	const struct CMUnitTest tests[] = {
+		pager_test_connected(pages_are_out),
+		pager_test_connected(zeroes_are_out),
+		pager_test_connected(somebody_waits),
+		pager_test_connected(told_too_late),
+		pager_test_connected(was_being_written),
+		pager_test_connected(was_to_be_evicted),
+		pager_test_connected(killed_again),
+		pager_test_connected(somebody_elses_pause),
+		pager_test_connected(frontend_has_left),
+		pager_test_connected(offer_has_changed),
+		pager_test_connected(frontend_writes_nonsense),
+		pager_test_connected(dropped_meanwhile),
+		pager_test_connected(record_is_torn),
+		pager_test_connected(two_records),
+		pager_test_connected(no_records),
+		pager_test_connected(one_header_is_bad),
+		pager_test_connected(no_header_is_good),
+		pager_test_connected(file_is_a_copy),
+		pager_test_connected(file_of_another_boot),
+		pager_test_connected(too_many_wait),
+	};
+
+	return cmocka_run_group_tests_name("adopt", tests, NULL, NULL);
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The places of a page file and their records, see pagefile.h. */
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "pagefile.h"
+#include "pages.h"
+
+#define CHUNK	(XEN_PAGE / sizeof(struct pagefile_slot))
+
+static uint32_t record_sum(const struct pagefile_slot *s, uint64_t slot)
+{
+	return XXH3_64bits_withSeed(s, offsetof(struct pagefile_slot, check), slot);
+}
+
+static uint64_t record_offset(const struct pagefile *f, uint64_t slot)
+{
+	return f->header->table_offset + slot * sizeof(struct pagefile_slot);
+}
+
+static int write_record(struct pagefile *f, uint64_t slot, const struct pagefile_slot *s)
+{
+	ssize_t n = pwrite(f->table_fd, s, sizeof(*s), record_offset(f, slot));
+
+	if (n < 0)
+		return -errno;
+	return n == sizeof(*s) ? 0 : -ENOSPC;
+}
+
+static int empty_record(struct pagefile *f, uint64_t slot)
+{
+	static const struct pagefile_slot empty;
+
+	return write_record(f, slot, &empty);
+}
+
+static bool is_empty(const struct pagefile_slot *s)
+{
+	static const struct pagefile_slot empty;
+
+	return !memcmp(s, &empty, sizeof(empty));
+}
+
+static bool grow(struct pagefile *f, uint64_t room)
+{
+	void *p;
+
+	if (room > f->nr_slots)
+		room = f->nr_slots;
+	if (room <= f->made)
+		return false;
+	p = realloc(f->slot, room * sizeof(*f->slot));
+	if (!p)
+		return false;
+	f->slot = p;
+	p = realloc(f->free, room * sizeof(*f->free));
+	if (!p)
+		return false;
+	f->free = p;
+	f->room = room;
+	return true;
+}
+
+/* Bring into the file what couldn't be written there when it was due. */
+static int empty_stale(struct pagefile *f)
+{
+	uint32_t i;
+	int rc;
+
+	for (i = 0; i < f->nr_free && f->nr_stale; i++) {
+		struct pagefile_slot *s = &f->slot[f->free[i]];
+
+		if (s->kind == SLOT_FREE)
+			continue;
+		rc = empty_record(f, f->free[i]);
+		if (rc)
+			return rc;
+		s->kind = SLOT_FREE;
+		f->nr_stale--;
+	}
+	return 0;
+}
+
+uint32_t pagefile_get(struct pagefile *f)
+{
+	uint32_t slot;
+	int rc = empty_stale(f);
+
+	/* A page must not leave while an older record of it may be there. */
+	if (rc) {
+		errno = -rc;
+		return SLOT_NONE;
+	}
+	if (f->nr_free) {
+		slot = f->free[--f->nr_free];
+	} else {
+		if (f->made == f->room && !grow(f, f->room ? f->room * 2ULL : 4096)) {
+			errno = ENOMEM;
+			return SLOT_NONE;
+		}
+		slot = f->made++;
+	}
+	f->slot[slot] = (struct pagefile_slot) { .gfn = ~0ULL };
+	f->used++;
+	return slot;
+}
+
+void pagefile_put(struct pagefile *f, uint32_t slot)
+{
+	struct pagefile_slot *s = &f->slot[slot];
+
+	f->free[f->nr_free++] = slot;
+	f->used--;
+	s->gfn = ~0ULL;
+	/* One that was never committed is empty in the file. */
+	if (!s->sequence || !empty_record(f, slot)) {
+		s->kind = SLOT_FREE;
+		return;
+	}
+	s->kind = SLOT_PAGE;
+	f->nr_stale++;
+}
+
+uint64_t pagefile_offset(const struct pagefile *f, uint32_t slot)
+{
+	return f->header->data_offset + (uint64_t)slot * XEN_PAGE;
+}
+
+void pagefile_seal(struct pagefile *f, uint32_t slot, uint64_t gfn, const void *page)
+{
+	f->slot[slot] = (struct pagefile_slot) {
+		.gfn = gfn,
+		.sum = XXH3_64bits_withSeed(page, XEN_PAGE, gfn),
+		.kind = SLOT_PAGE,
+	};
+}
+
+void pagefile_seal_zeroes(struct pagefile *f, uint32_t slot, uint64_t gfn)
+{
+	f->slot[slot] = (struct pagefile_slot) { .gfn = gfn, .kind = SLOT_ZEROES };
+}
+
+bool pagefile_check(const struct pagefile *f, uint32_t slot, uint64_t gfn,
+		    const void *page)
+{
+	return f->slot[slot].gfn == gfn &&
+	       f->slot[slot].sum == XXH3_64bits_withSeed(page, XEN_PAGE, gfn);
+}
+
+bool pagefile_zeroes(const struct pagefile *f, uint32_t slot)
+{
+	return f->slot[slot].kind == SLOT_ZEROES;
+}
+
+int pagefile_commit(struct pagefile *f, uint32_t slot)
+{
+	struct pagefile_slot *s = &f->slot[slot];
+
+	/* Not 0, also when it fails: part of it may have been written. */
+	s->sequence = ++f->sequence;
+	s->check = record_sum(s, slot);
+	return write_record(f, slot, s);
+}
+
+int pagefile_note_reset(struct pagefile *f, uint64_t gfn)
+{
+	struct pagefile_slot s = { .gfn = gfn, .kind = SLOT_RESET };
+
+	if (gfn == UINT64_MAX)
+		return empty_record(f, f->nr_slots);
+	s.check = record_sum(&s, f->nr_slots);
+	return write_record(f, f->nr_slots, &s);
+}
+
+int pagefile_noted_reset(struct pagefile *f, uint64_t *gfn)
+{
+	struct pagefile_slot s = { 0 };
+	ssize_t n = pread(f->table_fd, &s, sizeof(s), record_offset(f, f->nr_slots));
+
+	*gfn = UINT64_MAX;
+	if (n < 0)
+		return -errno;
+	if (s.kind == SLOT_RESET && s.check == record_sum(&s, f->nr_slots))
+		*gfn = s.gfn;
+	return 0;
+}
+
+/* A record as it was found. */
+static int take_record(struct pagefile *f, uint32_t slot, const struct pagefile_slot *s)
+{
+	bool good = (s->kind == SLOT_PAGE || s->kind == SLOT_ZEROES) && s->sequence &&
+		    s->check == record_sum(s, slot);
+
+	if (is_empty(s))
+		return 0;
+	while (slot >= f->room)
+		if (!grow(f, f->room ? f->room * 2ULL : 4096))
+			return -ENOMEM;
+	/* Those between are free. */
+	while (f->made <= slot) {
+		f->slot[f->made] = (struct pagefile_slot) { .gfn = ~0ULL };
+		f->free[f->nr_free++] = f->made++;
+	}
+	f->nr_free--;
+	f->used++;
+	f->slot[slot] = *s;
+	if (good) {
+		if (s->sequence > f->sequence)
+			f->sequence = s->sequence;
+		return 0;
+	}
+	f->torn++;
+	f->slot[slot].sequence = 1;
+	pagefile_put(f, slot);
+	return 0;
+}
+
+int pagefile_read_table(struct pagefile *f)
+{
+	struct pagefile_slot chunk[CHUNK];
+	uint64_t slot;
+	unsigned int i;
+	ssize_t n;
+	int rc;
+
+	for (slot = 0; slot < f->nr_slots; slot += CHUNK) {
+		/* Where the file ends, or has a hole, nothing was written. */
+		memset(chunk, 0, sizeof(chunk));
+		n = pread(f->table_fd, chunk, sizeof(chunk), record_offset(f, slot));
+		if (n < 0)
+			return -errno;
+		for (i = 0; i < CHUNK && slot + i < f->nr_slots; i++) {
+			rc = take_record(f, slot + i, &chunk[i]);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+bool pagefile_is_zero(const void *page)
+{
+	const uint64_t *word = page;
+
+	/* The first word isn't zero in most that aren't; else compare all to it. */
+	return !*word && !memcmp(word, word + 1, XEN_PAGE - sizeof(*word));
+}

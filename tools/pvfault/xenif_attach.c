@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Coming to Xen's mem-paging ring, also after somebody who died; see xenif.h. */
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "xenif_int.h"
+
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+
+/*
+ * A vCPU has one request, or a few: a hypercall may meet more than one missing
+ * page. Answers that nobody waits for are ignored.
+ */
+#define ANSWERS_PER_VCPU	4
+
+int xenif_pause(struct xenif *x)
+{
+	return result(xc_domain_pause(real(x)->xc, x->domid));
+}
+
+int xenif_unpause(struct xenif *x)
+{
+	return result(xc_domain_unpause(real(x)->xc, x->domid));
+}
+
+/*
+ * Is there memory paging, and is somebody there already? RESUME of a ring looks
+ * for answers, of which there are none or somebody else's; it harms nobody.
+ */
+static int probe(struct xenif_real *r)
+{
+	int rc = result(xc_mem_paging_resume(r->xc, r->x.domid));
+
+	if (!rc)
+		return -EBUSY;
+	return rc == -ENODEV ? 0 : rc;
+}
+
+static void *map_ring_page(struct xenif_real *r, xen_pfn_t gfn)
+{
+	void *page;
+	int err = 0;
+
+	page = xenforeignmemory_map(r->memory, r->x.domid, PROT_READ | PROT_WRITE, 1,
+				    &gfn, &err);
+	if (page && err) {
+		xenforeignmemory_unmap(r->memory, page, 1);
+		errno = -err;
+		page = NULL;
+	}
+	return page;
+}
+
+static int get_ring_page(struct xenif_real *r, xen_pfn_t *gfn)
+{
+	uint64_t param = 0;
+
+	if (xc_hvm_param_get(r->xc, r->x.domid, HVM_PARAM_PAGING_RING_PFN, &param))
+		return -errno;
+	if (!param)
+		return -EOPNOTSUPP;
+	*gfn = param;
+	/* An earlier pager has taken it out of the domain. */
+	r->ring_page = map_ring_page(r, *gfn);
+	if (!r->ring_page &&
+	    !xc_domain_populate_physmap_exact(r->xc, r->x.domid, 1, 0, 0, gfn))
+		r->ring_page = map_ring_page(r, *gfn);
+	return r->ring_page ? 0 : -errno;
+}
+
+static void put_ring_page(struct xenif_real *r)
+{
+	xenforeignmemory_unmap(r->memory, r->ring_page, 1);
+	r->ring_page = NULL;
+}
+
+/* From here on it is ours. The guest has no business in the ring's page. */
+static int begin(struct xenif_real *r, xen_pfn_t gfn)
+{
+	uint32_t port;
+	int rc;
+
+	vmring_init(&r->ring, r->ring_page);
+	if (xc_mem_paging_enable(r->xc, r->x.domid, &port))
+		return -errno;
+	r->paging_port = xenevtchn_bind_interdomain(r->evtchn, r->x.domid, port);
+	if (r->paging_port < 0) {
+		rc = -errno;
+		xc_mem_paging_disable(r->xc, r->x.domid);
+		return rc;
+	}
+	xc_domain_decrease_reservation_exact(r->xc, r->x.domid, 1, 0, &gfn);
+	return 0;
+}
+
+int xenif_enable(struct xenif *x)
+{
+	struct xenif_real *r = real(x);
+	xen_pfn_t gfn;
+	int rc;
+
+	rc = probe(r);
+	if (!rc)
+		rc = get_ring_page(r, &gfn);
+	if (rc)
+		return rc;
+	rc = begin(r, gfn);
+	if (rc)
+		put_ring_page(r);
+	return rc;
+}
+
+/* Answer whatever the dead one hasn't, by a ring that is then thrown away. */
+static int answer_for_it(struct xenif_real *r, unsigned int nr_vcpus)
+{
+	struct xenif_request req = { .paused = true, .dropped = true };
+	unsigned int i, unsent = 0;
+	uint32_t port;
+
+	vmring_init(&r->ring, r->ring_page);
+	if (xc_mem_paging_enable(r->xc, r->x.domid, &port))
+		return -errno;
+	for (i = 0; i < ANSWERS_PER_VCPU * nr_vcpus; i++) {
+		req.vcpu = i / ANSWERS_PER_VCPU;
+		vmring_answer(&r->ring, &req);
+		if (++unsent < VMRING_SLOTS && i + 1 < ANSWERS_PER_VCPU * nr_vcpus)
+			continue;
+		vmring_push(&r->ring);
+		if (xc_mem_paging_resume(r->xc, r->x.domid))
+			return -errno;
+		unsent = 0;
+	}
+	/* Its indices don't fit any more: more answers than requests. */
+	return result(xc_mem_paging_disable(r->xc, r->x.domid));
+}
+
+int xenif_takeover(struct xenif *x)
+{
+	struct xenif_real *r = real(x);
+	xc_domaininfo_t info;
+	xen_pfn_t gfn;
+	int rc;
+
+	rc = probe(r);
+	if (rc && rc != -EBUSY)
+		return rc;
+	/* Not if it died between the two ENABLEs of a takeover. */
+	if (rc && xc_mem_paging_disable(r->xc, x->domid))
+		return errno == EBUSY ? -EUSERS : -errno;
+	if (xc_domain_getinfolist(r->xc, x->domid, 1, &info) != 1)
+		return -ESRCH;
+	rc = get_ring_page(r, &gfn);
+	if (rc)
+		return rc;
+	rc = answer_for_it(r, info.max_vcpu_id + 1);
+	if (!rc)
+		rc = begin(r, gfn);
+	if (rc)
+		put_ring_page(r);
+	return rc;
+}
+
+int xenif_disable(struct xenif *x)
+{
+	struct xenif_real *r = real(x);
+
+	if (!r->ring_page)
+		return 0;
+	if (xc_mem_paging_disable(r->xc, x->domid) && errno == EBUSY)
+		return -EBUSY;
+	if (r->paging_port >= 0)
+		xenevtchn_unbind(r->evtchn, r->paging_port);
+	r->paging_port = -1;
+	put_ring_page(r);
+	return 0;
+}
