@@ -94,7 +94,7 @@ extern struct fake fake;
 extern unsigned long fake_kill_in;
 extern jmp_buf fake_killed;
 extern struct pager *pager;
-extern char page_file[];
+extern char page_file[256];
 
 /* What the guest, and others, do. */
 enum access fake_touch(unsigned int vcpu, uint64_t gfn);
@@ -158,6 +158,7 @@ int test_evict(void);
 int test_file(void);
 int test_device(void);
 int test_loop(void);
+int test_status(void);
 int test_adopt(void);
 int test_random(void);
 

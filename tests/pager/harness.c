@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The pager, started against the simulated Xen; a disk that obeys; main(). */
+/* The pager, started against the simulated Xen; a disk that obeys. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -293,19 +293,4 @@ void leave_now(void)
 	assert_int_equal(back_state(), XB_CLOSED);
 	rounds(1);
 	assert_int_equal(pager->xen->ops->disable(pager->xen), 0);
-}
-
-int main(int argc, char **argv)
-{
-	int failed;
-
-	/* A test that hangs ends all, and shows as such. */
-	alarm(getenv("UNIT_ALARM") ? atoi(getenv("UNIT_ALARM")) : 120);
-	snprintf(page_file, sizeof(page_file), "%s.pages", argv[0]);
-	if (getenv("ONLY"))
-		cmocka_set_test_filter(getenv("ONLY"));
-	failed = test_pages() + test_offer() + test_ready() + test_vmring() +
-		 test_faults() + test_evict() + test_file() + test_device() +
-		 test_loop() + test_adopt() + test_random();
-	return failed != 0;
 }

@@ -267,6 +267,7 @@ static int come_in(struct pager *p)
 
 int adopt(struct pager *p)
 {
+	uint64_t since_ns = now_ns();
 	int rc = come_in(p);
 
 	if (rc == -EUSERS)
@@ -286,8 +287,8 @@ int adopt(struct pager *p)
 			       p->xen->domid, strerror(-rc), p->file.path);
 	p->stats.adopted = pages_away(&p->pages);
 	p->adopted = p->stats.adopted;
-	say("domain %u is taken over from a pager that died: %u pages are out%s",
-	    p->xen->domid, pages_away(&p->pages),
+	say("domain %u is taken over from a pager that died: %u pages are out; it stood still for %" PRIu64 " ms%s",
+	    p->xen->domid, pages_away(&p->pages), (now_ns() - since_ns) / 1000000,
 	    p->file.torn ? ", records half written were no use" : "");
 	if (!p->adopted)
 		pages_free(&p->pages);

@@ -15,6 +15,7 @@ enum exitcode {
 	EXIT_NO_FRONTEND = 8,	/* none connected within --wait */
 	EXIT_PAGEFILE = 9,	/* can't be used, before anything was paged out */
 	EXIT_LOST = 10,		/* a page couldn't be read back; the domain crashed */
+	EXIT_NO_PAGER = 11,	/* --status, --drain: none is there */
 };
 
 #endif /* PVFAULT_EXITCODE_H */

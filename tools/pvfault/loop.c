@@ -15,6 +15,7 @@
 #include "exitcode.h"
 #include "log.h"
 #include "pager.h"
+#include "status.h"
 
 #define TICK_NS		1000000000ULL
 #define RETRY_NS	100000000ULL	/* no memory, no place in the ring */
@@ -32,6 +33,7 @@ uint64_t now_ns(void)
 int pager_init(struct pager *p)
 {
 	p->now_ns = now_ns();
+	p->status_fd = -1;
 	waiters_init(&p->waiters);
 	/* Empty, which isn't all zeroes. */
 	pages_free(&p->pages);
@@ -137,7 +139,7 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-enum { FD_SIGNAL, FD_EVENT, FD_STORE, FD_IO, FDS };
+enum { FD_SIGNAL, FD_EVENT, FD_STORE, FD_IO, FD_STATUS, FDS };
 
 static int wait_ms(const struct pager *p, uint64_t tick_ns)
 {
@@ -160,6 +162,8 @@ static void take_events(struct pager *p, const struct pollfd *fd)
 		io_reap(p->io);
 	if (fd[FD_SIGNAL].revents)
 		take_signal(p, fd[FD_SIGNAL].fd);
+	if (fd[FD_STATUS].revents)
+		status_tell(p);
 	/* One at a time: who writes much there doesn't keep others waiting. */
 	if (fd[FD_STORE].revents) {
 		token = p->xen->ops->next_watch(p->xen);
@@ -216,6 +220,7 @@ int pager_loop(struct pager *p)
 		[FD_EVENT] = { .fd = p->xen->event_fd },
 		[FD_STORE] = { .fd = p->xen->store_fd },
 		[FD_IO] = { .fd = p->io->event_fd },
+		[FD_STATUS] = { .fd = p->status_fd },
 	};
 	uint64_t tick_ns = p->now_ns + TICK_NS, retry_ns = 0, disable_ns = 0;
 	unsigned int i, seconds = 0;

@@ -6,12 +6,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 #include "adopt.h"
 #include "exitcode.h"
 #include "log.h"
 #include "pager.h"
+#include "status.h"
 
 /* Before any thread is made: the loop reads them from a descriptor. */
 static void block_signals(void)
@@ -38,6 +43,19 @@ static void stay_alive(void)
 		chat("dom0 may end this pager when it runs out of memory");
 	if (fd >= 0)
 		close(fd);
+}
+
+/*
+ * What is needed from here on is open, or belongs to root. Libraries start threads
+ * later, and hand this on to them.
+ */
+static void give_away_privileges(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &header, none))
+		say("this pager keeps all privileges of root: %s", strerror(errno));
 }
 
 #define BUILD_TRIES	100
@@ -143,10 +161,12 @@ static int serve(struct pager *p)
 	rc = p->options.unsafe_offer ? start_unsafe(p) : device_start(p);
 	if (rc)
 		return rc;
+	status_open(p, p->options.socket);
 	chat("serving domain %u by %s", p->xen->domid, p->io->ops->name);
 	rc = pager_loop(p);
 	/* Until then pages of an earlier pager may be out. */
 	p->file.adopt = false;
+	status_close(p);
 	return rc;
 }
 
@@ -187,6 +207,20 @@ out_file:
 	return rc;
 }
 
+static int act(struct pager *p)
+{
+	switch (p->options.action) {
+	case ACTION_STATUS:
+		return ask_status(p->xen->domid, p->options.socket);
+	case ACTION_DRAIN:
+		return ask_drain(p->xen->domid, p->options.socket);
+	default:
+		stay_alive();
+		give_away_privileges();
+		return run(p);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct pager *p = calloc(1, sizeof(*p));
@@ -200,8 +234,7 @@ int main(int argc, char **argv)
 	block_signals();
 	rc = xenif_open(p->options.domain, &p->xen);
 	if (!rc) {
-		stay_alive();
-		rc = run(p);
+		rc = act(p);
 		p->xen->ops->close(p->xen);
 	}
 	free(p);

@@ -8,10 +8,12 @@
 #include "log.h"
 #include "offer.h"
 #include "options.h"
+#include "status.h"
 
 const char *argp_program_version = "pvfault-pager 1";
 
-enum { OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD };
+enum { OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD,
+       OPT_STATUS, OPT_DRAIN, OPT_SOCKET };
 
 static const struct argp_option option[] = {
 	{ "domain", 'd', "NAME|ID", 0, "The domain to take memory from", 0 },
@@ -30,6 +32,11 @@ static const struct argp_option option[] = {
 	{ "unsafe-offer", OPT_UNSAFE_OFFER, "RANGES", 0,
 	  "For tests: take these pages (START+COUNT ...) without asking the guest, tell it nothing",
 	  0 },
+	{ "status", OPT_STATUS, NULL, 0, "Print the counters of the domain's pager", 0 },
+	{ "drain", OPT_DRAIN, NULL, 0,
+	  "Let the domain's pager bring everything back and end, and wait for that", 0 },
+	{ "socket", OPT_SOCKET, "FOLDER", 0,
+	  "Where a pager can be asked; default: " STATUS_FOLDER, 0 },
 	{ "verbose", 'v', NULL, 0, "Say more", 0 },
 	{ 0 }
 };
@@ -68,6 +75,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'v':
 		log_verbose = true;
 		return 0;
+	case OPT_STATUS:
+		o->action = ACTION_STATUS;
+		return 0;
+	case OPT_DRAIN:
+		o->action = ACTION_DRAIN;
+		return 0;
+	case OPT_SOCKET:
+		o->socket = arg;
+		return 0;
 	case OPT_DEPTH:
 		o->depth = number(state, "depth", arg, 1, 128);
 		return 0;
@@ -86,7 +102,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->domain)
 			argp_error(state, "--domain is missing");
-		if (!o->pagefile)
+		if (!o->pagefile && o->action == ACTION_PAGE)
 			argp_error(state, "--pagefile is missing");
 		return 0;
 	default:
@@ -104,7 +120,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		       "\vSee pvfault-pager(8) for the exit codes.",
 	};
 
-	*o = (struct options) { .depth = 32 };
+	*o = (struct options) { .depth = 32, .socket = STATUS_FOLDER };
 	argp_err_exit_status = EXIT_BAD_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, o);
 }

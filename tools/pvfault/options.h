@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum action { ACTION_PAGE, ACTION_STATUS, ACTION_DRAIN };
+
 /**
  * struct options - what the command line says
+ * @action: page the domain, or ask its pager
  * @domain: number or name
  * @pagefile: path
  * @target_kib: what the domain may keep; 0: until XenStore says something
@@ -16,9 +19,11 @@
  * @depth: pages being read or written at a time
  * @sync_io: no io_uring
  * @hold: tell nobody anything
+ * @socket: folder of the socket to ask at
  * @unsafe_offer: ranges to page without a frontend; for tests
  */
 struct options {
+	enum action action;
 	const char *domain;
 	const char *pagefile;
 	uint64_t target_kib;
@@ -26,6 +31,7 @@ struct options {
 	unsigned int wait_s;
 	unsigned int depth;
 	bool sync_io, hold;
+	const char *socket;
 	const char *unsafe_offer;
 };
 

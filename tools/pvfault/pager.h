@@ -53,6 +53,8 @@ enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
  * @gone: there is no domain any more
  * @crashed: a page is lost, and the domain was told so
  * @busy: come back soon, there is something to try again
+ * @status_fd: somebody wants to know; or -1
+ * @status_folder: of its socket
  */
 struct pager {
 	struct options options;
@@ -74,6 +76,8 @@ struct pager {
 	enum bring bring;
 	uint32_t cursor;
 	bool adopted, leaving, gone, crashed, busy;
+	int status_fd;
+	const char *status_folder;
 };
 
 uint64_t now_ns(void);

@@ -10,8 +10,60 @@
 #include "log.h"
 #include "pager.h"
 
+static unsigned int bucket(uint64_t us)
+{
+	unsigned int log;
+
+	if (us < 2)
+		return us;
+	log = 63 - __builtin_clzll(us);
+	if (log >= LATENCY_BUCKETS / 2)
+		return LATENCY_BUCKETS - 1;
+	return 2 * log + (us >> (log - 1) & 1);
+}
+
+/* The most that goes into a bucket, in us. */
+static uint64_t most(unsigned int bucket)
+{
+	unsigned int log = bucket / 2;
+
+	return bucket < 2 ? bucket : ((3ULL + bucket % 2) << (log - 1)) - 1;
+}
+
+uint64_t stats_percentile(const struct stats *s, unsigned int thousandths)
+{
+	uint64_t seen = 0;
+	unsigned int i;
+
+	for (i = 0; i < LATENCY_BUCKETS; i++) {
+		seen += s->latency[i];
+		if (seen * 1000 >= s->latency_nr * thousandths && seen)
+			return most(i);
+	}
+	return 0;
+}
+
+static void print_latency(const struct stats *s, FILE *file)
+{
+	unsigned int i;
+
+	fprintf(file, "latency_min_us %" PRIu64 "\n", s->latency_min_ns / 1000);
+	fprintf(file, "latency_avg_us %" PRIu64 "\n",
+		s->latency_nr ? s->latency_sum_ns / s->latency_nr / 1000 : 0);
+	fprintf(file, "latency_max_us %" PRIu64 "\n", s->latency_max_ns / 1000);
+	fprintf(file, "latency_p50_us %" PRIu64 "\n", stats_percentile(s, 500));
+	fprintf(file, "latency_p90_us %" PRIu64 "\n", stats_percentile(s, 900));
+	fprintf(file, "latency_p99_us %" PRIu64 "\n", stats_percentile(s, 990));
+	fprintf(file, "latency_p999_us %" PRIu64 "\n", stats_percentile(s, 999));
+	for (i = 0; i < LATENCY_BUCKETS; i++)
+		if (s->latency[i])
+			fprintf(file, "latency_to_%" PRIu64 "us %lu\n", most(i),
+				s->latency[i]);
+}
+
 void stats_latency(struct stats *s, uint64_t ns)
 {
+	s->latency[bucket(ns / 1000)]++;
 	if (!s->latency_nr || ns < s->latency_min_ns)
 		s->latency_min_ns = ns;
 	if (ns > s->latency_max_ns)
@@ -28,10 +80,10 @@ void stats_print(const struct pager *p, FILE *file)
 #define PRINT(name) fprintf(file, #name " %lu\n", s->name);
 	PAGER_COUNTERS(PRINT)
 #undef PRINT
-	fprintf(file, "latency_min_us %" PRIu64 "\n", s->latency_min_ns / 1000);
-	fprintf(file, "latency_avg_us %" PRIu64 "\n",
-		s->latency_nr ? s->latency_sum_ns / s->latency_nr / 1000 : 0);
-	fprintf(file, "latency_max_us %" PRIu64 "\n", s->latency_max_ns / 1000);
+	print_latency(s, file);
+	fprintf(file, "away %u\n", pages_away(&p->pages));
+	fprintf(file, "missing_kib %u\n", p->pagein.waiting ? 4 * pages_away(&p->pages) : 0);
+	fprintf(file, "leaving %d\n", p->leaving);
 	for (state = 0; state < PAGE_STATES; state++)
 		fprintf(file, "pages_%s %u\n", page_state_name(state),
 			p->pages.count[state]);

@@ -47,16 +47,23 @@
 	X(offers)		/* changes of an offer */		\
 	X(frontend_errors)	/* what it wrote makes no sense */
 
+#define LATENCY_BUCKETS	64
+
 #define STAT_FIELD(name) unsigned long name;
 struct stats {
 	PAGER_COUNTERS(STAT_FIELD)
 	/* From touch to access, of told and held. */
 	uint64_t latency_nr, latency_sum_ns, latency_min_ns, latency_max_ns;
+	/* How many took how long: two buckets for each power of 2 in us. */
+	unsigned long latency[LATENCY_BUCKETS];
 };
 
 #undef STAT_FIELD
 
 void stats_latency(struct stats *s, uint64_t ns);
+
+/* So many thousandths took no longer, in us, to within a third. */
+uint64_t stats_percentile(const struct stats *s, unsigned int thousandths);
 
 struct pager;
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A running pager can be asked: a socket for each domain, and who asks there. */
+#ifndef PVFAULT_STATUS_H
+#define PVFAULT_STATUS_H
+
+#include <stdint.h>
+
+#define STATUS_FOLDER	"/run/pvfault"
+
+struct pager;
+
+/* Where the pager of a domain can be asked: the address of its socket. */
+struct sockaddr_un;
+void status_address(const char *folder, uint32_t domid, struct sockaddr_un *address);
+
+/* Begin to listen. Without it the pager serves as well: it says so. */
+void status_open(struct pager *p, const char *folder);
+
+/* Tell all counters to who has come, at once or not at all. */
+void status_tell(struct pager *p);
+
+/* No page is out any more: who looks for the socket finds none. */
+void status_close(struct pager *p);
+
+/**
+ * ask_status() - pvfault-pager --status
+ * @domid: whose pager is asked
+ * @folder: of its socket
+ *
+ * Return: 0 or an enum exitcode; then it has said why.
+ */
+int ask_status(uint32_t domid, const char *folder);
+
+/**
+ * ask_drain() - pvfault-pager --drain: let it bring back everything, and end
+ * @domid: whose pager is asked
+ * @folder: of its socket
+ *
+ * Waits as long as that takes, and says how far it is.
+ *
+ * Return: 0 when it has; or an enum exitcode; then it has said why.
+ */
+int ask_drain(uint32_t domid, const char *folder);
+
+#endif /* PVFAULT_STATUS_H */
