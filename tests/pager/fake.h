@@ -24,7 +24,7 @@
 #include "pager.h"
 
 #define NR_GFNS		1024U
-#define NR_VCPUS	6U
+#define NR_VCPUS	12U
 #define RING_SLOTS	8U	/* of Xen's ring */
 #define FIRST_GFN	256U	/* of the usual offer, up to NR_GFNS */
 #define FRONT_ORDER	1U
@@ -86,6 +86,7 @@ struct fake {
 	const char *fired[64];
 	unsigned int nr_fired;
 	int write_error;
+	bool store_gone;
 };
 
 extern struct fake fake;
@@ -158,6 +159,7 @@ int test_evict(void);
 int test_file(void);
 int test_device(void);
 int test_loop(void);
+int test_start(void);
 int test_status(void);
 int test_adopt(void);
 int test_random(void);

@@ -64,14 +64,18 @@ static char *fake_read(struct xenif *x, const char *path)
 {
 	const char *value = fake_node(path);
 
+	if (fake.store_gone) {
+		errno = EIO;
+		return NULL;
+	}
 	errno = ENOENT;
 	return value ? strdup(value) : NULL;
 }
 
 static int fake_write_node(struct xenif *x, const char *path, const char *value)
 {
-	if (fake.write_error)
-		return fake.write_error;
+	if (fake.write_error || fake.store_gone)
+		return fake.write_error ? fake.write_error : -EIO;
 	fake_store(path, value);
 	return 0;
 }
@@ -80,8 +84,8 @@ static int fake_make(struct xenif *x, unsigned int nr, const struct xenif_node *
 {
 	unsigned int i;
 
-	if (fake.write_error)
-		return fake.write_error;
+	if (fake.write_error || fake.store_gone)
+		return fake.write_error ? fake.write_error : -EIO;
 	for (i = 0; i < nr; i++) {
 		/* What the guest may write is its own folder, and nothing else. */
 		if (!strcmp(node[i].path, FRONT_PATH))

@@ -16,6 +16,7 @@
 #include "exitcode.h"
 #include "log.h"
 #include "pager.h"
+#include "start.h"
 #include "status.h"
 
 /* Before any thread is made: the loop reads them from a descriptor. */
@@ -56,78 +57,6 @@ static void give_away_privileges(void)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &header, none))
 		say("this pager keeps all privileges of root: %s", strerror(errno));
-}
-
-#define BUILD_TRIES	100
-#define BUILD_NAP_US	100000
-
-static int look_at_domain(struct pager *p)
-{
-	int rc, tries = 0;
-
-	/* Whoever starts a pager beside "xl create" is early. */
-	do {
-		rc = p->xen->ops->domain(p->xen, &p->domain);
-		if (rc || p->domain.dying || !p->domain.hvm || p->domain.built)
-			break;
-		usleep(BUILD_NAP_US);
-	} while (++tries < BUILD_TRIES);
-
-	if (rc == -ESRCH || p->domain.dying)
-		return give_up(EXIT_NO_DOMAIN, "there is no domain %s", p->options.domain);
-	if (rc)
-		return give_up(EXIT_DENIED, "Xen tells nothing about domain %s: %s",
-			       p->options.domain, strerror(-rc));
-	if (!p->domain.hvm)
-		return give_up(EXIT_BAD_DOMAIN,
-			       "domain %s is PV; only HVM and PVH domains can be paged",
-			       p->options.domain);
-	if (!p->domain.built)
-		return give_up(EXIT_BAD_DOMAIN,
-			       "domain %s was built without a page for the paging ring",
-			       p->options.domain);
-	return 0;
-}
-
-static int enable(struct pager *p)
-{
-	const char *name = p->options.domain;
-	int rc = p->xen->ops->enable(p->xen);
-
-	switch (rc) {
-	case 0:
-		return 0;
-	case -ENOSYS:
-		return give_up(EXIT_NO_PAGING, "this Xen was built without CONFIG_MEM_PAGING");
-	case -EBUSY:
-		return give_up(EXIT_BUSY, "another pager is or was active on domain %s", name);
-	case -ENODEV:
-		return give_up(EXIT_BAD_DOMAIN,
-			       "domain %s doesn't use hardware-assisted paging (HAP)", name);
-	case -EMLINK:
-		return give_up(EXIT_BAD_DOMAIN,
-			       "domain %s has, or may get, devices passed through (IOMMU)", name);
-	case -EXDEV:
-		return give_up(EXIT_BAD_DOMAIN,
-			       "domain %s uses populate-on-demand; give it memory = maxmem", name);
-	case -EOPNOTSUPP:
-		return give_up(EXIT_NO_PAGING,
-			       "dom0 isn't PV, so that Xen pages none of its domains");
-	case -EPERM:
-	case -EACCES:
-		return give_up(EXIT_DENIED, "Xen permits no paging of domain %s from here", name);
-	default:
-		return give_up(EXIT_TROUBLE, "paging of domain %s can't be enabled: %s", name,
-			       strerror(-rc));
-	}
-}
-
-/* Xen keeps a place in its ring for each vCPU that a dead pager has left waiting. */
-static void warn_of_vcpus(const struct pager *p)
-{
-	if (p->domain.nr_vcpus > XENIF_SAFE_VCPUS)
-		say("domain %s has %u vCPUs: of more than %u too many may wait at once for another pager to take over, should this one be killed",
-		    p->options.domain, p->domain.nr_vcpus, XENIF_SAFE_VCPUS);
 }
 
 static int start_unsafe(struct pager *p)
@@ -172,7 +101,7 @@ static int serve(struct pager *p)
 
 static int run(struct pager *p)
 {
-	int rc = look_at_domain(p);
+	int rc = start_look(p);
 
 	if (rc)
 		return rc;
@@ -187,8 +116,7 @@ static int run(struct pager *p)
 	rc = p->io ? pager_init(p) : give_up(EXIT_TROUBLE, "there is no memory");
 	if (rc)
 		goto out_file;
-	warn_of_vcpus(p);
-	rc = p->file.adopt ? adopt(p) : enable(p);
+	rc = start_paging(p);
 	if (rc)
 		goto out_io;
 	rc = serve(p);
