@@ -111,12 +111,13 @@ void fake_fill(uint64_t gfn)
 
 void fake_write(uint64_t gfn, uint64_t stamp)
 {
+	uint64_t *word = (uint64_t *)fake.memory[gfn];
 	unsigned int i;
 
 	assert_int_equal(fake.type[gfn], P2M_RW);
 	fake.stamp[gfn] = stamp;
-	for (i = 0; i < XEN_PAGE; i += sizeof(stamp))
-		memcpy(&fake.memory[gfn][i], &stamp, sizeof(stamp));
+	for (i = 0; i < XEN_PAGE / sizeof(stamp); i++)
+		word[i] = stamp;
 }
 
 void fake_verify(uint64_t gfn)

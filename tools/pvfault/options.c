@@ -12,8 +12,10 @@
 
 const char *argp_program_version = "pvfault-pager 1";
 
-enum { OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD,
-       OPT_STATUS, OPT_DRAIN, OPT_SOCKET };
+enum {
+	OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD, OPT_STATUS, OPT_DRAIN,
+	OPT_SOCKET,
+};
 
 static const struct argp_option option[] = {
 	{ "domain", 'd', "NAME|ID", 0, "The domain to take memory from", 0 },
