@@ -292,24 +292,13 @@ int fake_prep(struct xenif *x, uint64_t gfn)
 }
 
 /* set_mem_type, then prep; see xenif_paging.c. */
-int fake_settle(struct xenif *x, uint64_t gfn, uint32_t nr)
+int fake_settle(struct xenif *x, uint64_t gfn)
 {
-	uint32_t i;
-	int rc;
-
 	fake_call();
-	for (i = 0; i < nr; i++) {
-		if (fake.type[gfn + i] == P2M_HOLE)
-			return nr > 1 ? -EINVAL : 0;
-		if (!is_paging(fake.type[gfn + i]))
-			continue;
-		populate(-1, gfn + i);
-		if (nr > 1)
-			return -EAGAIN;
-		rc = fake_prep(x, gfn);
-		return rc == -ENOENT ? -EAGAIN : rc;
-	}
-	return 0;
+	if (!is_paging(fake.type[gfn]))
+		return 0;
+	populate(-1, gfn);
+	return fake_prep(x, gfn) ? -EAGAIN : 0;
 }
 
 bool fake_next_request(struct xenif *x, struct xenif_request *req)

@@ -7,10 +7,8 @@
  * so, the record is old. If not, the page may have been touched already: then Xen
  * lets its vCPU spin and sends no other request. There is no word for "ask me
  * again" either. So each missing page is reset: given back without its content,
- * which nobody sees, and taken away again. The one under way is noted in the file,
+ * which nobody sees, and taken away again. Those under way are noted in the file,
  * for what lies there then looks like a page of the guest, and isn't.
- *
- * Pages without a record are all there, but some may be nominated.
  */
 
 #include <errno.h>
@@ -70,15 +68,24 @@ static void clear_ring(struct pager *p)
 	p->xen->ops->flush_answers(p->xen);
 }
 
-static int settle(struct pager *p, uint64_t gfn, uint32_t nr)
+static void forget(struct pager *p, uint32_t nr)
+{
+	pages_event(&p->pages, nr, PE_DROP);
+	pagein_free_slot(p, nr);
+}
+
+/* It is there, and may be nominated; so long its record stays. */
+static int settle(struct pager *p, uint32_t nr)
 {
 	unsigned int tries = 0;
 	int rc;
 
 	do {
-		rc = p->xen->ops->settle(p->xen, gfn, nr);
+		rc = p->xen->ops->settle(p->xen, pages_gfn(&p->pages, nr));
+		if (!rc)
+			forget(p, nr);
 		clear_ring(p);
-	} while (nr == 1 && rc == -EAGAIN && ++tries < RESET_TRIES);
+	} while (rc == -EAGAIN && ++tries < RESET_TRIES);
 	return rc;
 }
 
@@ -99,38 +106,39 @@ static int load_nothing(struct pager *p, uint64_t gfn)
 	return rc;
 }
 
-static int reset(struct pager *p, uint64_t gfn)
+/* Pages of which each one is out. */
+static int reset(struct pager *p, struct pagefile_resets *resets)
 {
-	int rc = pagefile_note_reset(&p->file, gfn);
+	uint64_t i;
+	int rc = pagefile_note_resets(&p->file, resets);
 
+	for (i = 0; i < resets->nr && !rc; i++) {
+		rc = load_nothing(p, resets->gfn[i]);
+		if (!rc)
+			rc = p->xen->ops->nominate(p->xen, resets->gfn[i]);
+		if (!rc)
+			rc = p->xen->ops->evict(p->xen, resets->gfn[i]);
+	}
 	if (!rc)
-		rc = load_nothing(p, gfn);
-	if (!rc)
-		rc = p->xen->ops->nominate(p->xen, gfn);
-	if (!rc)
-		rc = p->xen->ops->evict(p->xen, gfn);
+		resets->nr = 0;
 	return rc;
 }
 
 /* A takeover before this one has died in reset(). */
-static int finish_reset(struct pager *p)
+static int finish_resets(struct pager *p)
 {
-	uint64_t gfn;
-	int rc = pagefile_noted_reset(&p->file, &gfn);
+	struct pagefile_resets resets = { 0 };
+	uint64_t i;
+	int rc = pagefile_noted_resets(&p->file, &resets);
 
-	if (rc || gfn == UINT64_MAX)
-		return rc;
-	/* One or both of them may have been done, or need not be. */
-	p->xen->ops->nominate(p->xen, gfn);
-	p->xen->ops->evict(p->xen, gfn);
-	return p->xen->ops->prep(p->xen, gfn) == -EINVAL ? 0 : -EBUSY;
-}
-
-static void forget(struct pager *p, uint32_t nr)
-{
-	pages_event(&p->pages, nr, PE_DROP);
-	pagefile_put(&p->file, p->pages.page[nr].slot);
-	p->pages.page[nr].slot = SLOT_NONE;
+	for (i = 0; i < resets.nr && !rc; i++) {
+		/* One or both of them may have been done, or need not be. */
+		p->xen->ops->nominate(p->xen, resets.gfn[i]);
+		p->xen->ops->evict(p->xen, resets.gfn[i]);
+		if (p->xen->ops->prep(p->xen, resets.gfn[i]) != -EINVAL)
+			rc = -EBUSY;
+	}
+	return rc;
 }
 
 /* What the table of places says. */
@@ -157,74 +165,29 @@ static void assign(struct pager *p)
 	}
 }
 
-static int find_recorded(struct pager *p)
+static int find_pages(struct pager *p)
 {
+	struct pagefile_resets resets = { 0 };
 	uint32_t nr;
 	uint64_t gfn;
-	int rc;
+	int rc = 0;
 
-	for (nr = 0; nr < p->pages.offer.total; nr++) {
+	for (nr = 0; nr < p->pages.offer.total && !rc; nr++) {
 		if (p->pages.page[nr].state != PAGE_OUT)
 			continue;
 		gfn = pages_gfn(&p->pages, nr);
-		if (p->xen->ops->prep(p->xen, gfn) == -EINVAL) {
-			rc = reset(p, gfn);
-			if (rc)
-				return rc;
+		if (p->xen->ops->prep(p->xen, gfn) != -EINVAL) {
+			rc = settle(p, nr);
 			continue;
 		}
-		forget(p, nr);
-		rc = settle(p, gfn, 1);
-		if (rc)
-			return rc;
+		resets.gfn[resets.nr++] = gfn;
+		if (resets.nr == PAGEFILE_RESETS)
+			rc = reset(p, &resets);
 	}
-	return pagefile_note_reset(&p->file, UINT64_MAX);
-}
-
-static int missing(struct pager *p, uint32_t nr)
-{
-	pages_event(&p->pages, nr, PE_MISS);
-	p->stats.lost++;
-	if (p->crashed)
-		return 0;
-	say("page %#llx of domain %u is out, and page file %s knows nothing of it; the domain is made to crash",
-	    (unsigned long long)pages_gfn(&p->pages, nr), p->xen->domid, p->file.path);
-	p->crashed = true;
-	return p->xen->ops->crash(p->xen);
-}
-
-/* @count pages from @nr on, side by side and without a record. */
-static int settle_run(struct pager *p, uint32_t nr, uint32_t count)
-{
-	int rc = settle(p, pages_gfn(&p->pages, nr), count);
-
 	if (!rc)
-		return 0;
-	if (count == 1)
-		return rc == -EINVAL ? missing(p, nr) : rc;
-	rc = settle_run(p, nr, count / 2);
-	return rc ? rc : settle_run(p, nr + count / 2, count - count / 2);
-}
-
-static int find_nominated(struct pager *p)
-{
-	const struct offer *o = &p->pages.offer;
-	uint32_t nr, end, first;
-	unsigned int i;
-	int rc;
-
-	for (i = 0; i < o->nr; i++) {
-		end = o->range[i].first + o->range[i].count;
-		for (nr = first = o->range[i].first; nr <= end; nr++) {
-			if (nr < end && p->pages.page[nr].slot == SLOT_NONE)
-				continue;
-			rc = nr > first ? settle_run(p, first, nr - first) : 0;
-			if (rc)
-				return rc;
-			first = nr + 1;
-		}
-	}
-	return 0;
+		rc = reset(p, &resets);
+	/* None is under way any more. */
+	return rc ? rc : pagefile_note_resets(&p->file, &resets);
 }
 
 static int adopt_pages(struct pager *p)
@@ -239,12 +202,8 @@ static int adopt_pages(struct pager *p)
 	if (rc)
 		return rc;
 	assign(p);
-	rc = finish_reset(p);
-	if (!rc)
-		rc = find_recorded(p);
-	if (!rc)
-		rc = find_nominated(p);
-	return rc;
+	rc = finish_resets(p);
+	return rc ? rc : find_pages(p);
 }
 
 static int come_in(struct pager *p)

@@ -39,7 +39,7 @@ static bool settle(struct pager *p, uint64_t gfn)
 	/* A touch may have settled it, and a new offer forgotten it. */
 	if (nr == PAGE_NONE || p->pages.page[nr].state != PAGE_SETTLING)
 		return true;
-	rc = p->xen->ops->settle(p->xen, gfn, 1);
+	rc = p->xen->ops->settle(p->xen, gfn);
 	if (rc) {
 		if (rc != -EAGAIN)
 			chat("page %#llx can't be put back: %s", (unsigned long long)gfn,
@@ -47,16 +47,19 @@ static bool settle(struct pager *p, uint64_t gfn)
 		return false;
 	}
 	p->stats.put_back++;
+	pagein_free_slot(p, nr);
 	pages_event(&p->pages, nr, PE_SETTLE);
 	p->policy.ops->refused(&p->policy, &p->pages, nr);
 	return true;
 }
 
-/* It was nominated, and doesn't go. */
+/* It was nominated, and doesn't go. As long as it is, its record stays. */
 static void refuse(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	pages_event(&p->pages, nr, PE_REFUSE);
-	over(p, t, nr);
+	t->slot = SLOT_NONE;
+	t->used = false;
+	p->evict.used--;
 	if (!settle(p, t->gfn))
 		p->evict.settling[p->evict.nr_settling++] = t->gfn;
 }
@@ -146,6 +149,7 @@ static struct transfer *nominate(struct pager *p)
 	struct transfer *t = transfers_get(p->evict.out, p->evict.nr);
 	uint32_t slot, nr = PAGE_NONE;
 	unsigned int tries;
+	int rc;
 
 	if (!t)
 		return NULL;
@@ -159,6 +163,12 @@ static struct transfer *nominate(struct pager *p)
 		if (nr == PAGE_NONE)
 			break;
 		t->gfn = pages_gfn(&p->pages, nr);
+		rc = pagefile_note_nominated(&p->file, slot, t->gfn);
+		if (rc) {
+			write_failed(p, rc);
+			nr = PAGE_NONE;
+			break;
+		}
 		if (!p->xen->ops->nominate(p->xen, t->gfn))
 			break;
 		/* In use by Xen or a driver domain, or the guest gave it away. */

@@ -94,9 +94,7 @@ static void drop(struct pager *p, uint32_t nr, uint64_t gfn)
 	case PAGE_OUT:
 	case PAGE_QUEUED:
 	case PAGE_LOST:
-		if (page->slot != SLOT_NONE)
-			pagefile_put(&p->file, page->slot);
-		page->slot = SLOT_NONE;
+		pagein_free_slot(p, nr);
 		break;
 	case PAGE_LOADING:
 		pagein_forget(p, nr);
@@ -118,6 +116,9 @@ static void take_back(struct pager *p, uint32_t nr, uint64_t gfn)
 	if (p->xen->ops->prep(p->xen, gfn) || !nominated(page))
 		return;
 	p->stats.cancelled += page->state == PAGE_WRITING;
+	/* One that is being written has its place until that is over. */
+	if (page->state == PAGE_SETTLING)
+		pagein_free_slot(p, nr);
 	pages_event(&p->pages, nr, PE_TOUCH);
 	p->policy.ops->brought_back(&p->policy, &p->pages, nr);
 }
@@ -128,6 +129,8 @@ static void touch(struct pager *p, uint32_t nr, const struct xenif_request *req)
 
 	if (req->present || nominated(page))
 		take_back(p, nr, req->gfn);
+	if (page->state == PAGE_RESIDENT && p->xen->ops->prep(p->xen, req->gfn) == -EINVAL)
+		pagein_miss(p, nr);
 	if (pages_accessible(&p->pages, nr) || nominated(page)) {
 		p->stats.resident++;
 		answer(p, req);

@@ -115,8 +115,9 @@ static bool sane(const struct pagefile_header *h)
 	if (h->page_size != XEN_PAGE || h->nr_slots > OFFER_MAX_PAGES ||
 	    h->nr_ranges > XEN_PVFAULT_MAX_RANGES ||
 	    h->table_offset != PAGEFILE_HEADERS * XEN_PAGE ||
-	    h->data_offset != h->table_offset +
-			      align((h->nr_slots + 1) * sizeof(struct pagefile_slot)))
+	    h->resets_offset != h->table_offset +
+				align(h->nr_slots * sizeof(struct pagefile_slot)) ||
+	    h->data_offset != h->resets_offset + XEN_PAGE)
 		return false;
 	for (i = 0; i < h->nr_ranges; i++)
 		total += h->range[i].count;
@@ -186,8 +187,9 @@ static int make_header(struct pagefile *f, uint32_t domid,
 	read_boot(h->boot);
 	h->nr_slots = f->nr_slots;
 	h->table_offset = PAGEFILE_HEADERS * XEN_PAGE;
-	h->data_offset = h->table_offset +
-			 align((f->nr_slots + 1ULL) * sizeof(struct pagefile_slot));
+	h->resets_offset = h->table_offset +
+			   align(f->nr_slots * sizeof(struct pagefile_slot));
+	h->data_offset = h->resets_offset + XEN_PAGE;
 	if (ftruncate(f->fd, 0))
 		return give_up(EXIT_PAGEFILE, "page file %s can't be emptied: %s",
 			       f->path, strerror(errno));

@@ -3,7 +3,8 @@
  * The page file: places for pages, and what is known of each.
  *
  *	octet 0			struct pagefile_header, twice, a page each
- *	table_offset		struct pagefile_slot for each place, and one more
+ *	table_offset		struct pagefile_slot for each place
+ *	resets_offset		struct pagefile_resets
  *	data_offset		the places, one page each
  *
  * It outlives its pager, so that another one can go on. Both die with dom0, for
@@ -15,6 +16,7 @@
  * - A place is written only while its record in the file is empty.
  * - Of two records for one page the one with the higher sequence counts.
  * - A record that doesn't fit its checksum was being written: its page never left.
+ * - A page is nominated only after a record said so: nobody else can find it.
  */
 #ifndef PVFAULT_PAGEFILE_H
 #define PVFAULT_PAGEFILE_H
@@ -58,6 +60,7 @@ struct pagefile_header {
 	uint8_t boot[16];
 	uint64_t nr_slots;
 	uint64_t table_offset;
+	uint64_t resets_offset;
 	uint64_t data_offset;
 	uint64_t nr_ranges;
 	struct {
@@ -71,9 +74,9 @@ struct pagefile_header {
  * @SLOT_FREE: nothing, as do 32 octets of 0
  * @SLOT_PAGE: the place holds a page
  * @SLOT_ZEROES: the page is full of zeroes, whatever the place holds
- * @SLOT_RESET: of the last record, see adopt.c
+ * @SLOT_NOMINATED: the page may be nominated; nothing is in the place
  */
-enum pagefile_kind { SLOT_FREE, SLOT_PAGE, SLOT_ZEROES, SLOT_RESET };
+enum pagefile_kind { SLOT_FREE, SLOT_PAGE, SLOT_ZEROES, SLOT_NOMINATED };
 
 /**
  * struct pagefile_slot - what lies in a place; little-endian
@@ -92,6 +95,19 @@ struct pagefile_slot {
 	uint32_t check;
 };
 
+/**
+ * struct pagefile_resets - pages that a takeover is about to reset, see adopt.c
+ * @nr: how many of @gfn
+ * @sum: XXH3 of all before it
+ */
+#define PAGEFILE_RESETS	256
+struct pagefile_resets {
+	uint64_t nr;
+	uint64_t gfn[PAGEFILE_RESETS];
+	uint64_t sum;
+};
+
+static_assert(sizeof(struct pagefile_resets) <= XEN_PAGE, "resets fit into a page");
 static_assert(sizeof(struct pagefile_header) <= XEN_PAGE, "a header fits into a page");
 static_assert(XEN_PAGE % sizeof(struct pagefile_slot) == 0, "no record spans two pages");
 
@@ -163,9 +179,12 @@ bool pagefile_zeroes(const struct pagefile *f, uint32_t slot);
 /* Write the record: from now on the page may leave. Return: 0 or a negative errno. */
 int pagefile_commit(struct pagefile *f, uint32_t slot);
 
-/* The page being reset by a takeover, or UINT64_MAX. Return: as above. */
-int pagefile_note_reset(struct pagefile *f, uint64_t gfn);
-int pagefile_noted_reset(struct pagefile *f, uint64_t *gfn);
+/* Write that the page is going to be nominated. Return: as above. */
+int pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn);
+
+/* Write, or read, which pages are being reset; @sum is ours. Return: as above. */
+int pagefile_note_resets(struct pagefile *f, struct pagefile_resets *resets);
+int pagefile_noted_resets(struct pagefile *f, struct pagefile_resets *resets);
 
 /* Pages full of zeroes need no room. */
 bool pagefile_is_zero(const void *page);

@@ -51,7 +51,15 @@ struct transfer *transfers_get(struct transfer *t, unsigned int nr)
 	return NULL;
 }
 
-/* The page doesn't need its place in the file any more. */
+void pagein_free_slot(struct pager *p, uint32_t nr)
+{
+	struct page *page = &p->pages.page[nr];
+
+	if (page->slot != SLOT_NONE)
+		pagefile_put(&p->file, page->slot);
+	page->slot = SLOT_NONE;
+}
+
 static void over(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	if (t->slot != SLOT_NONE)
@@ -62,6 +70,22 @@ static void over(struct pager *p, struct transfer *t, uint32_t nr)
 	p->pages.page[nr].slot = SLOT_NONE;
 }
 
+static void crash(struct pager *p, uint64_t gfn, const char *why)
+{
+	p->stats.lost++;
+	device_error(p, "page %#llx of the domain is lost, for the page file %s; the domain is made to crash",
+		     (unsigned long long)gfn, why);
+	if (!p->crashed && p->xen->ops->crash(p->xen))
+		say("the domain can't be made to crash; destroy it");
+	p->crashed = true;
+}
+
+void pagein_miss(struct pager *p, uint32_t nr)
+{
+	pages_event(&p->pages, nr, PE_MISS);
+	crash(p, pages_gfn(&p->pages, nr), "knows nothing of it");
+}
+
 static void lose(struct pager *p, struct transfer *t, uint32_t nr, const char *why)
 {
 	if (p->pages.page[nr].state == PAGE_DROPPED) {
@@ -70,16 +94,11 @@ static void lose(struct pager *p, struct transfer *t, uint32_t nr, const char *w
 		return;
 	}
 	pages_event(&p->pages, nr, PE_LOSE);
-	p->stats.lost++;
 	/* Its place stays taken: nobody may write there. */
 	t->used = false;
 	t->slot = SLOT_NONE;
 	p->pagein.used--;
-	device_error(p, "page %#llx of the domain is lost, for the page file %s; the domain is made to crash",
-		     (unsigned long long)t->gfn, why);
-	if (!p->crashed && p->xen->ops->crash(p->xen))
-		say("the domain can't be made to crash; destroy it");
-	p->crashed = true;
+	crash(p, t->gfn, why);
 }
 
 static void load(struct pager *p, struct transfer *t, uint32_t nr)

@@ -49,6 +49,9 @@ int transfers_init(struct pager *p, struct transfer *t, unsigned int nr, bool wr
 void transfers_free(struct transfer *t, unsigned int nr);
 struct transfer *transfers_get(struct transfer *t, unsigned int nr);
 
+/* The page doesn't need its place in the file any more, if it has one. */
+void pagein_free_slot(struct pager *p, uint32_t nr);
+
 int pagein_init(struct pager *p, unsigned int depth);
 void pagein_free(struct pager *p);
 
@@ -65,6 +68,9 @@ void pagein_run(struct pager *p);
 
 /* Offer Xen once more what it had no memory for. */
 void pagein_retry(struct pager *p);
+
+/* A page is out, and no record says where: an earlier pager's are lost, or spoiled. */
+void pagein_miss(struct pager *p, uint32_t nr);
 
 /* The guest gave away a page that is LOADING. */
 void pagein_forget(struct pager *p, uint32_t nr);

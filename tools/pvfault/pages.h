@@ -60,7 +60,7 @@ enum page_state {
  *                       READING -> DROPPED. Of a nominated page Xen says nothing;
  *                       it then refuses to evict it
  * @PE_ADOPT:    adopt   RESIDENT -> OUT: an earlier pager has taken it
- * @PE_MISS:     adopt   RESIDENT -> LOST: it has, and didn't say where it is
+ * @PE_MISS:     guest   RESIDENT -> LOST: it has, and nobody knows where it is
  */
 enum page_event {
 	PE_NOMINATE,

@@ -136,6 +136,7 @@ void pagefile_seal(struct pagefile *f, uint32_t slot, uint64_t gfn, const void *
 {
 	f->slot[slot] = (struct pagefile_slot) {
 		.gfn = gfn,
+		.sequence = f->slot[slot].sequence,
 		.sum = XXH3_64bits_withSeed(page, XEN_PAGE, gfn),
 		.kind = SLOT_PAGE,
 	};
@@ -143,7 +144,11 @@ void pagefile_seal(struct pagefile *f, uint32_t slot, uint64_t gfn, const void *
 
 void pagefile_seal_zeroes(struct pagefile *f, uint32_t slot, uint64_t gfn)
 {
-	f->slot[slot] = (struct pagefile_slot) { .gfn = gfn, .kind = SLOT_ZEROES };
+	f->slot[slot] = (struct pagefile_slot) {
+		.gfn = gfn,
+		.sequence = f->slot[slot].sequence,
+		.kind = SLOT_ZEROES,
+	};
 }
 
 bool pagefile_check(const struct pagefile *f, uint32_t slot, uint64_t gfn,
@@ -168,33 +173,45 @@ int pagefile_commit(struct pagefile *f, uint32_t slot)
 	return write_record(f, slot, s);
 }
 
-int pagefile_note_reset(struct pagefile *f, uint64_t gfn)
+int pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn)
 {
-	struct pagefile_slot s = { .gfn = gfn, .kind = SLOT_RESET };
-
-	if (gfn == UINT64_MAX)
-		return empty_record(f, f->nr_slots);
-	s.check = record_sum(&s, f->nr_slots);
-	return write_record(f, f->nr_slots, &s);
+	f->slot[slot] = (struct pagefile_slot) { .gfn = gfn, .kind = SLOT_NOMINATED };
+	return pagefile_commit(f, slot);
 }
 
-int pagefile_noted_reset(struct pagefile *f, uint64_t *gfn)
+static uint64_t resets_sum(const struct pagefile_resets *resets)
 {
-	struct pagefile_slot s = { 0 };
-	ssize_t n = pread(f->table_fd, &s, sizeof(s), record_offset(f, f->nr_slots));
+	return XXH3_64bits(resets, offsetof(struct pagefile_resets, sum));
+}
 
-	*gfn = UINT64_MAX;
+int pagefile_note_resets(struct pagefile *f, struct pagefile_resets *resets)
+{
+	ssize_t n;
+
+	resets->sum = resets_sum(resets);
+	n = pwrite(f->table_fd, resets, sizeof(*resets), f->header->resets_offset);
 	if (n < 0)
 		return -errno;
-	if (s.kind == SLOT_RESET && s.check == record_sum(&s, f->nr_slots))
-		*gfn = s.gfn;
+	return n == sizeof(*resets) ? 0 : -ENOSPC;
+}
+
+int pagefile_noted_resets(struct pagefile *f, struct pagefile_resets *resets)
+{
+	ssize_t n = pread(f->table_fd, resets, sizeof(*resets), f->header->resets_offset);
+
+	if (n < 0)
+		return -errno;
+	/* There are none, or they were being written: nothing has been done to them. */
+	if (n != sizeof(*resets) || resets->sum != resets_sum(resets) ||
+	    resets->nr > PAGEFILE_RESETS)
+		resets->nr = 0;
 	return 0;
 }
 
 /* A record as it was found. */
 static int take_record(struct pagefile *f, uint32_t slot, const struct pagefile_slot *s)
 {
-	bool good = (s->kind == SLOT_PAGE || s->kind == SLOT_ZEROES) && s->sequence &&
+	bool good = s->kind >= SLOT_PAGE && s->kind <= SLOT_NOMINATED && s->sequence &&
 		    s->check == record_sum(s, slot);
 
 	if (is_empty(s))

@@ -104,9 +104,8 @@ struct xenif;
  *	-ENOMEM: no memory for it now. -ENOENT: it isn't out (any more)
  * @prep: gives access to a page that a touch has taken back from nomination.
  *	-ENOENT: there is nothing to give. -EINVAL: the page is out
- * @settle: takes nominated pages back: Xen has no word for it, so this makes
- *	Xen believe in a touch. Of more than one page it only tells whether all are
- *	as they should be. -EAGAIN: the ring is full, try again. -EINVAL: one is out
+ * @settle: takes a nominated page back: Xen has no word for it, so this makes
+ *	Xen believe in a touch. -EAGAIN: the ring is full, try again
  *
  * @next_request: the next one from the ring, if there is one
  * @answer: every request is answered exactly once, also those that nobody waits
@@ -152,7 +151,7 @@ struct xenif_ops {
 	int (*evict)(struct xenif *x, uint64_t gfn);
 	int (*load)(struct xenif *x, uint64_t gfn, const void *page);
 	int (*prep)(struct xenif *x, uint64_t gfn);
-	int (*settle)(struct xenif *x, uint64_t gfn, uint32_t nr);
+	int (*settle)(struct xenif *x, uint64_t gfn);
 
 	bool (*next_request)(struct xenif *x, struct xenif_request *req);
 	void (*answer)(struct xenif *x, const struct xenif_request *req);

@@ -72,15 +72,12 @@ int xenif_prep(struct xenif *x, uint64_t gfn)
  * prepared. Of a page that is as it should be it changes nothing; where there is
  * none (EINVAL), the guest has given it away.
  */
-int xenif_settle(struct xenif *x, uint64_t gfn, uint32_t nr)
+int xenif_settle(struct xenif *x, uint64_t gfn)
 {
 	struct xenif_real *r = real(x);
 
-	if (!xendevicemodel_set_mem_type(r->model, x->domid, HVMMEM_ram_rw, gfn, nr))
-		return 0;
-	if (nr > 1)
-		return -errno;
-	if (errno == EINVAL)
+	if (!xendevicemodel_set_mem_type(r->model, x->domid, HVMMEM_ram_rw, gfn, 1) ||
+	    errno == EINVAL)
 		return 0;
 	if (errno != EAGAIN)
 		return -errno;
