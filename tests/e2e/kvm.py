@@ -35,7 +35,8 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
     with open(swap, "wb") as f:
         f.truncate(SWAP_MIB << 20)
     with rig.Boot(folder, l1_kernel or rig.kernel(), parts,
-                  append=f"tsc_early_khz={rig.tsc_khz()} {l1_line}", guests=True,
+                  append=f"tsc_early_khz={rig.tsc_khz()} tsc=reliable {l1_line}",
+                  guests=True,
                   options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB),
                            "-drive", "if=none,id=swap,format=raw,file=swap,"
                            "cache=unsafe", "-device",
