@@ -184,9 +184,13 @@ DEFINE_IDTENTRY_SYSVEC(sysvec_kvm_asyncpf_interrupt)
 	set_irq_regs(old_regs);
 }
 
-/* A READY whose interrupt was lost still lies in the slot. */
+/*
+ * A READY whose interrupt was lost still lies in the slot. If it was lost because
+ * whoever restored this guest forgot the vector, none will come until that is back.
+ */
 static void kvm_apf_repair(void)
 {
+	wrmsrl(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR);
 	if (__this_cpu_read(kvm_apf_area.token))
 		kvm_apf_take_token();
 	else
