@@ -280,6 +280,22 @@ static void record_is_torn(void **state)
 	touch_all();
 }
 
+static void record_is_emptied(void **state)
+{
+	static const struct pagefile_slot empty;
+	struct pagefile_slot slot;
+	uint64_t gfn = one_out();
+	uint32_t nr = pager->pages.page[pages_find(&pager->pages, gfn)].slot;
+
+	assert_int_equal(pread(pager->file.table_fd, &slot, sizeof(slot),
+			       record_offset(nr)), sizeof(slot));
+	assert_int_equal(slot.gfn, gfn);
+	touch_all();
+	assert_int_equal(pread(pager->file.table_fd, &slot, sizeof(slot),
+			       record_offset(nr)), sizeof(slot));
+	assert_memory_equal(&slot, &empty, sizeof(slot));
+}
+
 /* An older record that couldn't be emptied when its page came back. */
 static void two_records(void **state)
 {
@@ -397,6 +413,7 @@ int test_adopt(void)
 		pager_test_connected(frontend_writes_nonsense),
 		pager_test_connected(dropped_meanwhile),
 		pager_test_connected(record_is_torn),
+		pager_test_connected(record_is_emptied),
 		pager_test_connected(two_records),
 		pager_test_connected(no_records),
 		pager_test_connected(one_header_is_bad),
