@@ -84,6 +84,7 @@ MORE = [
     ("xen-pressure", e2e("xen-pressure")),
     ("hotpath", ["python3", "tests/bench/run.py", "hotpath"]),
     ("table", ["python3", "tests/bench/run.py", "table"]),
+    ("ready", ["python3", "tests/bench/run.py", "ready"]),
 ]
 
 

@@ -13,11 +13,12 @@ import rig  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
 import overlap  # noqa: E402
+import ready  # noqa: E402
 import table  # noqa: E402
 
 ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench,
        "overlap-kernel": overlap.overlap_kernel, "overlap-user": overlap.overlap_user,
-       "table": table.table}
+       "ready": ready.ready, "table": table.table}
 
 
 def main():
