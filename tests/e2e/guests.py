@@ -9,16 +9,18 @@ import rig
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def guest_initrd(libs=False):
-    """The load; with LIBS also its ways that need libraries, see ways.h."""
+def guest_initrd(libs=False, **more):
+    """The load; with LIBS also its ways that need libraries, see ways.h; with MORE
+    files."""
     name, guest = "pvload", HERE / "guest"
     sources = sorted(guest.glob("*.c"))
     if libs:
         name += "-libs"
         sources += [*sorted((guest / "libs").glob("*.c")), "-I", guest,
                     "-luring", "-lsqlite3", "-lm", "-Wl,--no-warnings"]
-    return rig.archive(name, {"proc": None, "sys": None, "dev": None, "tmp": None,
-                              "init": rig.guest_program(name, *sources)})
+    return rig.archive("-".join((name, *more)), {
+        "proc": None, "sys": None, "dev": None, "tmp": None,
+        "init": rig.guest_program(name, *sources), **more})
 
 
 def number(text):
@@ -37,12 +39,16 @@ class Guest:
         self.mib, self.limit, self.options = mib, limit, options
         self.kernel = kernel        # an image, if not the one of this boot
         self.before = ""
-        self.said = {}
+        self.said = {}              # the last value of each key
+        self.heard = []             # all of them, (key, value), in their order
         self.console = ""
         self.trouble = []
 
     def get(self, key, default=None):
         return self.said.get(key, default)
+
+    def all(self, key):
+        return [value for k, value in self.heard if k == key]
 
     def counter(self, name):
         return int(self.get(f"counter.{name}", 0))
@@ -62,6 +68,8 @@ def follow(boot, guests, disk, reads, limit):
     current, done, began = None, 0, time.monotonic()
     for line in boot.lines(limit):
         key, _, value = line.partition(" ")
+        if current and value:
+            current.heard.append((key, number(value)))
         if key == "run":
             current = by_name[value]
             done += 1

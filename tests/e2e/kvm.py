@@ -2,7 +2,7 @@
 """KVM scenarios: L1 is a real KVM host that swaps its guest, L2."""
 
 import rig
-from guests import Guest, follow, guest_initrd
+from guests import HERE, Guest, follow, guest_initrd
 
 SWAP_MIB = 1024
 L1_MIB = 1536
@@ -12,11 +12,28 @@ L1_CPUS = 1
 
 
 class L2(Guest):
+    steps = ""          # of life.sh, for a guest that is more than booted
+    initrd = None       # if not the one of this boot
+
     def script(self):
         """What L1 is to do for it."""
-        kernel = f"/l2-kernel-{self.name}" if self.kernel else "/l2-kernel"
-        return (f"{self.before}\nl2_kernel={kernel}\nl2 {self.name} {self.limit} {self.vcpus} {self.mib} "
-                f"'{self.line}' {' '.join(self.options)}\n")
+        kernel, initrd = (f"/l2-{what}" + (f"-{self.name}" if own else "") for what, own
+                          in (("kernel", self.kernel), ("initrd", self.initrd)))
+        qemu = (f"{self.limit} {self.vcpus} {self.mib} '{self.line}' "
+                f"{' '.join(self.options)}")
+        run = (f'. /life.sh\n{self.before}\nvm() {{ qemu {qemu} "$@"; }}\n'
+               f"life {self.name}\n{self.steps}\nlife_end" if self.steps else
+               f"{self.before}\nl2 {self.name} {qemu}")
+        return f"l2_kernel={kernel}\nl2_initrd={initrd}\n{run}\n"
+
+    def files(self):
+        own = {f"l2-kernel-{self.name}": self.kernel, f"l2-initrd-{self.name}": self.initrd}
+        return {name: path for name, path in own.items() if path}
+
+
+def life_files():
+    return {"life.sh": HERE / "life.sh",
+            "bin/relay": rig.guest_program("relay", HERE / "relay.c")}
 
 
 def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
@@ -28,8 +45,8 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
              rig.archive(f"{folder}-l2", {
                  "scenario.sh": script,
                  "l2-kernel": l2_kernel or rig.kernel(),
-                 **{f"l2-kernel-{g.name}": g.kernel for g in guests if g.kernel},
-                 "l2-initrd": initrd or guest_initrd()})]
+                 "l2-initrd": initrd or guest_initrd(), **life_files(),
+                 **{k: v for g in guests for k, v in g.files().items()}})]
     swap = rig.BUILD / "run" / folder / "swap"
     swap.parent.mkdir(parents=True, exist_ok=True)
     with open(swap, "wb") as f:

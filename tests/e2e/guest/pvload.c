@@ -18,9 +18,12 @@
  *   load.settle=N   for a host that takes the memory when it has been filled:
  *                   wait until that no longer slows down the computing task, or
  *                   for N seconds (0)
+ *   load.common=1   all of them walk the same memory (0)
+ *   load.tick=1     tell twice a second how much has been computed: "tick MS UNITS"
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.hotplug=1  take the last CPU offline and online again all the while (0)
  *   load.places=1   report where in the kernel tasks could not sleep (0)
+ *   load.*          what else befalls it, see life.c and kill.c
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
@@ -45,6 +48,7 @@
 
 #include "guest.h"
 #include "places.h"
+#include "pvload.h"
 #include "tinyguest.h"
 #include "ways.h"
 
@@ -92,7 +96,7 @@ static unsigned long stride(unsigned long pages)
 
 static void walker(unsigned int id, unsigned long pages)
 {
-	struct walk walk = { .w = &shared->walker[id], .id = id, .pages = pages };
+	struct walk walk = { .w = &shared->walker[id], .id = area_common ? 0 : id, .pages = pages };
 	const struct way *way = way_of(id);
 	struct walker *w = walk.w;
 	unsigned long step, page = 0;
@@ -105,7 +109,7 @@ static void walker(unsigned int id, unsigned long pages)
 	step = stride(walk.pages);
 	w->phase = POPULATE;
 	while (shared->phase < WALK)
-		usleep(10000);
+		usleep(50000);
 
 	while (shared->phase == WALK) {
 		uint64_t t = now_ns();
@@ -141,7 +145,7 @@ static void computer(void)
 	exit(0);
 }
 
-static bool write_file(const char *path, const char *text)
+bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
 	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
@@ -151,6 +155,38 @@ static bool write_file(const char *path, const char *text)
 	return good;
 }
 
+long read_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+bool walking(void)
+{
+	return shared->phase == WALK;
+}
+
+void await_walk(void)
+{
+	while (shared->phase < WALK)
+		usleep(50000);
+}
+
+static void ticker(void)
+{
+	await_walk();
+	while (walking()) {
+		report("tick %" PRIu64 " %" PRIu64, now_ns() / 1000000,
+		       (uint64_t)shared->computed);
+		usleep(500000);
+	}
+}
+
 /* Takes the last CPU away and gives it back while memory is walked. */
 static void hotplugger(void)
 {
@@ -158,9 +194,8 @@ static void hotplugger(void)
 
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online",
 		 sysconf(_SC_NPROCESSORS_CONF) - 1);
-	while (shared->phase < WALK)
-		usleep(10000);
-	while (shared->phase == WALK) {
+	await_walk();
+	while (walking()) {
 		if (!write_file(path, "0"))
 			report("error %s: %s", path, strerror(errno));
 		usleep(200000);
@@ -339,7 +374,7 @@ static void print_warning(void)
 		report("error kmsg");
 }
 
-static void start(void (*fn)(void))
+void start(void (*fn)(void))
 {
 	if (fork() == 0) {
 		fn();
@@ -368,13 +403,23 @@ static void run(void)
 	before = measure(alone);
 	report_movable();
 
+	report_memory("before");
+	if (parameter("load.common", 0)) {
+		area_common = mmap(NULL, mb << 20, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (area_common == MAP_FAILED)
+			report("error mmap");
+	}
 	for (unsigned int i = 0; i < tasks; i++)
 		if (fork() == 0)
-			walker(i, mb * (1UL << 20) / PAGE / tasks);
+			walker(i, mb * (1UL << 20) / PAGE / (area_common ? 1 : tasks));
 	for (unsigned int i = 0; i < guests && i < 8; i++)
 		guest[i] = tiny_guest_start();
 	if (parameter("load.hotplug", 0))
 		start(hotplugger);
+	if (parameter("load.tick", 0))
+		start(ticker);
+	life_start();
 	wait_walkers(tasks, POPULATE);
 
 	report("phase settle");
@@ -412,6 +457,7 @@ static void run(void)
 	}
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
+	report_memory("after");
 	report("compute_alone %.1f", before);
 	report("compute_alone_after %.1f", after);
 	report("compute_among %.1f", among);
@@ -427,9 +473,12 @@ static void run(void)
 		places_report();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "exec"))	/* a victim of kill.c */
+		return 42;
 	guest_start();
+	life_second();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)

@@ -16,6 +16,8 @@
 
 #define LOOK	8	/* words that a step looks at */
 
+uint64_t *area_common;
+
 uint64_t pattern(unsigned int id, unsigned long page, unsigned int i)
 {
 	uint64_t x = ((uint64_t)id << 48) ^ ((uint64_t)page << 16) ^ i;
@@ -50,8 +52,8 @@ static void fill_page(struct walk *walk, uint64_t *p, unsigned long page)
 
 uint64_t *area_new(struct walk *walk, unsigned long pages, int fill)
 {
-	uint64_t *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *mem = area_common ?: mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (mem == MAP_FAILED)
 		exit(1);

@@ -66,6 +66,9 @@ void check_words(struct walk *walk, const uint64_t *p, unsigned long page,
 /* Something that must be true; if not, it counts as wrong, and is reported. */
 void must(struct walk *walk, int good, const char *what);
 
+/* What all of them walk, if they walk the same (load.common). */
+extern uint64_t *area_common;
+
 /* Anonymous memory; filled, if @fill, with the pattern. */
 uint64_t *area_new(struct walk *walk, unsigned long pages, int fill);
 /* The same as a file in memory. */

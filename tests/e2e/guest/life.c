@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What befalls a guest while its memory is walked. From the command line:
+ *
+ *   load.sample=1	say how many tasks slept when it was saved, after each
+ *			restore (a READY for all, seen in the counters)
+ *   load.suspend=1	suspend all the while, by way of /sys/power/pm_test
+ *   load.end=WHAT	end this kernel after load.end_after=N seconds (8):
+ *			reboot, sysrq (reboot without telling anybody), kexec,
+ *			crash (kdump); see ender()
+ *   load.second=1	this is the kernel after that one: say what the host
+ *			still believes of it
+ *   load.novector=1	lose MSR_KVM_ASYNC_PF_INT, as a bad restore does
+ *   load.noapic=1	switch the local APIC off for two seconds, now and then
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/kexec.h>
+
+#include "guest.h"
+#include "pvload.h"
+
+#define MSR_KVM_ASYNC_PF_EN	0x4b564d02
+#define MSR_KVM_ASYNC_PF_INT	0x4b564d06
+#define MSR_TSC_DEADLINE	0x6e0
+#define X2APIC(reg)		(0x800 + ((reg) >> 4))
+#define APIC_SPIV		0xf0
+#define APIC_SPIV_ENABLED	0x100
+#define APIC_LVTT		0x320
+#define APIC_LVT0		0x350
+#define APIC_LVT1		0x360
+#define APIC_TMICT		0x380
+#define APIC_TSC_DEADLINE	(2 << 17)
+
+/* A disk that outlives a reset tells the second kernel that it is one. */
+#define MARK_DISK	"/dev/vda"
+#define MARK		"second"
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		report("error affinity: %s", strerror(errno));
+}
+
+static int open_msr(void)
+{
+	int fd = open("/dev/cpu/0/msr", O_RDWR);
+
+	if (fd < 0)
+		report("error msr: %s", strerror(errno));
+	return fd;
+}
+
+static uint64_t read_msr(int fd, uint32_t msr)
+{
+	uint64_t value;
+
+	if (pread(fd, &value, sizeof(value), msr) != sizeof(value)) {
+		report("error reading MSR %#x: %s", msr, strerror(errno));
+		return ~0ULL;
+	}
+	return value;
+}
+
+static void write_msr(int fd, uint32_t msr, uint64_t value)
+{
+	if (pwrite(fd, &value, sizeof(value), msr) != sizeof(value))
+		report("error writing MSR %#x: %s", msr, strerror(errno));
+}
+
+/* Each restore is a READY for all; who slept before it was asleep when saved. */
+static void sampler(void)
+{
+	static const char counter[] = PVFAULT_DIR "/counters/wake_all";
+	long asleep = 0, seen;
+
+	await_walk();
+	seen = read_number(counter);
+	while (walking()) {
+		long now = read_number(counter);
+
+		if (now != seen)
+			report("asleep_at_save %ld", asleep);
+		seen = now;
+		asleep = read_number(PVFAULT_DIR "/outstanding");
+		usleep(20000);
+	}
+}
+
+/* As deep as it goes without something that wakes the machine up. */
+static void suspender(void)
+{
+	static const char * const depth[] = { "freezer", "devices", "platform" };
+	unsigned int n = 0;
+	long asleep = 0, last = 0;
+
+	write_file("/sys/module/suspend/parameters/pm_test_delay", "1");
+	await_walk();
+	while (walking()) {
+		sleep(2);
+		if (!write_file("/sys/power/pm_test", depth[n % 3])) {
+			report("error pm_test: %s", strerror(errno));
+			return;
+		}
+		asleep += read_number(PVFAULT_DIR "/outstanding");
+		last = read_number(PVFAULT_DIR "/counters/sleep");
+		if (write_file("/sys/power/state", "freeze"))
+			n++;
+		else
+			report("error suspend to %s: %s", depth[n % 3], strerror(errno));
+	}
+	report("suspends %u", n);
+	report("sleep_at_last_suspend %ld", last);
+	report("asleep_at_suspends %ld", asleep);
+}
+
+/* The second kernel: without async page faults, so that it changes no MSR. */
+static bool load_kernel(unsigned long flags, const char *more)
+{
+	int kernel = open("/kernel", O_RDONLY), initrd = open("/initrd", O_RDONLY);
+	char line[512];
+
+	snprintf(line, sizeof(line), "console=ttyS0 panic=-1 %s load.second=1 "
+		 "load.tasks=4 load.secs=5 load.alone=1 %s",
+		 parameter("load.second_apf", 0) ? "" : "no-kvmapf", more);
+	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1, line, flags)) {
+		report("error kexec_file_load: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static void mark_second(void)
+{
+	char block[512] = MARK;
+	int fd = open(MARK_DISK, O_WRONLY);
+
+	if (fd < 0 || write(fd, block, sizeof(block)) != sizeof(block) || fsync(fd))
+		report("error %s: %s", MARK_DISK, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool marked_second(void)
+{
+	char block[512] = "";
+	int fd = open(MARK_DISK, O_RDONLY);
+
+	if (fd >= 0) {
+		if (read(fd, block, sizeof(block)) < 0)
+			block[0] = '\0';
+		close(fd);
+	}
+	return !strncmp(block, MARK, strlen(MARK));
+}
+
+/* Before the load, for it takes a while. */
+static bool prepare_end(const char *what)
+{
+	if (!strcmp(what, "kexec"))
+		return load_kernel(0, "load.mb=64");
+	if (!strcmp(what, "crash"))
+		return load_kernel(KEXEC_FILE_ON_CRASH, "load.mb=16 nr_cpus=1");
+	mark_second();
+	return true;
+}
+
+/* End this kernel while tasks sleep in it. */
+static void ender(void)
+{
+	char what[16] = "";
+
+	parameter_text("load.end", what, sizeof(what));
+	await_walk();
+	sleep(parameter("load.end_after", 8));
+	/* The crash kernel runs on the CPU that crashes. */
+	pin(0);
+	report("first.sleep %ld", read_number(PVFAULT_DIR "/counters/sleep"));
+	report("first.outstanding %ld", read_number(PVFAULT_DIR "/outstanding"));
+	report("phase end");		/* the next kernel needn't boot slowly */
+
+	if (!strcmp(what, "kexec"))
+		reboot(RB_KEXEC);
+	else if (!strcmp(what, "crash"))
+		write_file("/proc/sysrq-trigger", "c");
+	else if (!strcmp(what, "sysrq"))
+		write_file("/proc/sysrq-trigger", "b");
+	else
+		reboot(RB_AUTOBOOT);
+	report("error still there after %s: %s", what, strerror(errno));
+}
+
+/* What the host believes of this CPU before anybody in this kernel told it. */
+void life_second(void)
+{
+	int fd;
+
+	if (!parameter("load.second", 0))
+		return;
+	fd = open_msr();
+	report("second.en %#" PRIx64, read_msr(fd, MSR_KVM_ASYNC_PF_EN));
+	report("second.int %#" PRIx64, read_msr(fd, MSR_KVM_ASYNC_PF_INT));
+	report("second.cpus %ld", sysconf(_SC_NPROCESSORS_ONLN));
+	close(fd);
+}
+
+static void lose_vector(void)
+{
+	int fd = open_msr();
+
+	await_walk();
+	while (walking()) {
+		sleep(4);
+		report("vector_before %#" PRIx64, read_msr(fd, MSR_KVM_ASYNC_PF_INT));
+		write_msr(fd, MSR_KVM_ASYNC_PF_INT, 0);
+	}
+	close(fd);
+}
+
+static void spin_ns(uint64_t ns)
+{
+	uint64_t end = now_ns() + ns;
+
+	while (now_ns() < end)
+		;
+}
+
+/*
+ * Without its local APIC the CPU gets no timer interrupt: it stays here in user
+ * mode all the time. What the switch masks is put back, and the timer that has
+ * passed meanwhile is let go off.
+ */
+static void apic_off(int fd)
+{
+	static const uint32_t lvt[] = { APIC_LVTT, APIC_LVT0, APIC_LVT1 };
+	uint64_t spiv = read_msr(fd, X2APIC(APIC_SPIV)), was[3];
+
+	for (int i = 0; i < 3; i++)
+		was[i] = read_msr(fd, X2APIC(lvt[i]));
+	write_msr(fd, X2APIC(APIC_SPIV), spiv & ~APIC_SPIV_ENABLED);
+	spin_ns(2000000000);
+	write_msr(fd, X2APIC(APIC_SPIV), spiv);
+	for (int i = 0; i < 3; i++)
+		write_msr(fd, X2APIC(lvt[i]), was[i]);
+	if ((was[0] & APIC_TSC_DEADLINE) == APIC_TSC_DEADLINE)
+		write_msr(fd, MSR_TSC_DEADLINE, 1);
+	else
+		write_msr(fd, X2APIC(APIC_TMICT), 1);
+}
+
+static void lose_apic(void)
+{
+	int fd = open_msr();
+	unsigned int n = 0;
+
+	pin(0);
+	/* Nobody else may run on a CPU that gets no timer interrupt. */
+	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 50 }))
+		report("error sched_setscheduler: %s", strerror(errno));
+	await_walk();
+	while (walking()) {
+		sleep(3);
+		apic_off(fd);
+		n++;
+	}
+	report("apic_off %u", n);
+	close(fd);
+}
+
+void life_start(void)
+{
+	char end[16];
+
+	if (parameter("load.sample", 0))
+		start(sampler);
+	if (parameter("load.suspend", 0))
+		start(suspender);
+	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&
+	    prepare_end(end))
+		start(ender);
+	if (parameter("load.novector", 0))
+		start(lose_vector);
+	if (parameter("load.noapic", 0))
+		start(lose_apic);
+	if (parameter("load.kill", 0))
+		start(kill_start);
+}
+
+void report_memory(const char *when)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kib;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Slab: %ld", &kib) == 1)
+			report("slab.%s %ld", when, kib);
+		else if (sscanf(line, "MemAvailable: %ld", &kib) == 1)
+			report("available.%s %ld", when, kib);
+	}
+	if (f)
+		fclose(f);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What befalls a guest (life.c, kill.c) while its memory is walked (pvload.c). */
+#ifndef PVLOAD_H
+#define PVLOAD_H
+
+#include <stdbool.h>
+
+#define PVFAULT_DIR	"/sys/kernel/pvfault"
+
+/* Start a child that ends when @fn returns. */
+void start(void (*fn)(void));
+
+/* Is memory being walked? The first waits for it. */
+void await_walk(void);
+bool walking(void);
+
+bool write_file(const char *path, const char *text);
+
+/* What a file holds, as a number; -1 if it can't be read. */
+long read_number(const char *path);
+
+/* Everything that load.* asks for. */
+void life_start(void);
+void life_second(void);
+void kill_start(void);
+
+/* Slab, and memory that could be had, in KiB, under @when. */
+void report_memory(const char *when);
+
+#endif

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by L1's /scenario.sh: guests that are saved, restored, moved and reset.
+#
+# Each QEMU has a TAG, "a" or "b", and its monitor on a pipe. What a guest says
+# passes through this shell, a line at a time, so that it mixes with what the
+# shell says. The harness defines vm(), which runs QEMU in place of its shell.
+
+# vm_start TAG [QEMU OPTION...]: in the background; sets vm_pid.
+vm_start() {
+	tag=$1
+	shift
+	rm -f "/tmp/$tag.in" "/tmp/$tag.out"
+	mkfifo "/tmp/$tag.in" "/tmp/$tag.out"
+	( vm -chardev file,id=con,path=/tmp/l2.con,append=on -serial chardev:con \
+		-serial file:/tmp/said -chardev "pipe,id=mon,path=/tmp/$tag" \
+		-mon mon "$@" ) &
+	vm_pid=$!
+	cat "/tmp/$tag.out" >"/tmp/$tag.mon" &
+}
+
+# hmp TAG COMMAND: to QEMU's monitor, if QEMU is there to read it.
+hmp() { timeout 60 sh -c 'echo "$1" >"$0"' "/tmp/$1.in" "$2"; }
+
+# Pass on what the guest says until it has ended; a file for each phase tells who
+# waits. With quit_when_done QEMU ends when the guest is done: a reset doesn't.
+pass_on() {
+	cr=$(printf '\r')
+	while read -r key value; do
+		value=${value%"$cr"}	# the guest's terminal adds it
+		tell "$key $value"
+		case $key in
+		phase) : >"/tmp/said.$key.$value" ;;
+		done) [ -z "$quit_when_done" ] || hmp a quit ;;
+		exit) break ;;
+		esac
+	done <>/tmp/said
+}
+
+# await PHASE: until the guest has said so; false if it ended before.
+await() {
+	until [ -e "/tmp/said.phase.$1" ]; do
+		kill -0 $vm_pid 2>/dev/null || return 1
+		sleep 0.2
+	done
+}
+
+# life NAME: boot a guest.
+life() {
+	name=$1
+	tell "run $name"
+	rm -f /tmp/l2.con /tmp/said.*
+	[ -p /tmp/said ] || mkfifo /tmp/said
+	pass_on &
+	pass_pid=$!
+	vm_start a
+}
+
+# life_end: wait for the last QEMU, and for what its guest has said.
+life_end() {
+	wait $vm_pid
+	status=$?
+	[ -z "$tracing" ] || traced
+	printf '\nexit %s\n' $status >/tmp/said
+	wait $pass_pid
+	console_of "$name"
+}
+
+# QEMU's children write the state; it is not to count as the group's memory.
+outside='exec:echo 0 >/cg/cgroup.procs; cat'
+
+# Save the guest, end its QEMU, restore it into a new one.
+restore() {
+	tell "phase save"
+	hmp a stop
+	hmp a "migrate \"$outside >/tmp/state\""
+	hmp a quit
+	wait $vm_pid || return
+	vm_start a -incoming "$outside /tmp/state"
+	# Saved while stopped, it waits to be continued when all of it is there.
+	until grep -q 'VM status: running' /tmp/a.mon; do
+		kill -0 $vm_pid || return
+		hmp a cont
+		hmp a 'info status'
+		sleep 0.3
+	done
+	tell "phase walk"
+}
+
+# rounds N SECONDS [COMMAND]: restore N times; before each let the guest run for
+# SECONDS, then do COMMAND.
+rounds() {
+	await walk || return
+	round=0
+	while [ $round -lt "$1" ]; do
+		sleep "$2"
+		eval "$3"
+		[ ! -e /tmp/said.phase.verify ] || break
+		restore || break
+		round=$((round + 1))
+		tell "restored $round"
+	done
+}
+
+# nmis N: N of them to each vCPU, as fast as the monitor takes them.
+nmis() {
+	hmp a "$(for i in $(seq "$1"); do echo nmi; done)"
+}
+
+# postcopy KBYTES: move the guest to another QEMU over a channel of KBYTES/s.
+# Small buffers, or each page waits behind a full one.
+postcopy() {
+	await walk || return
+	echo 8192 >/proc/sys/net/core/wmem_default
+	a_pid=$vm_pid
+	rm -f /tmp/to-b /tmp/from-a
+	vm_start b -incoming defer
+	hmp b 'migrate_set_capability postcopy-ram on'
+	hmp b 'migrate_incoming unix:/tmp/to-b'
+	until [ -S /tmp/to-b ]; do
+		kill -0 $vm_pid || return
+		sleep 0.2
+	done
+	relay "$1" /tmp/from-a /tmp/to-b &
+	relay_pid=$!
+	until [ -S /tmp/from-a ]; do
+		kill -0 $relay_pid || return
+		sleep 0.2
+	done
+	hmp a 'migrate_set_capability postcopy-ram on'
+	hmp a 'migrate -d unix:/tmp/from-a'
+	sleep 1
+	hmp a migrate_start_postcopy
+	tell "postcopy_begin $(cut -d ' ' -f 1 /proc/uptime)"
+	wait $relay_pid
+	tell "postcopy_end $(cut -d ' ' -f 1 /proc/uptime)"
+	hmp a quit
+	wait $a_pid
+}
+
+# press MIB: take so much from the guest twice a second while it walks.
+press() {
+	await walk || return
+	until [ -e /tmp/said.phase.verify ]; do
+		kill -0 $vm_pid || return
+		echo "$1M" >/cg/l2/memory.reclaim
+		sleep 0.5
+	done 2>/dev/null
+}
+
+# soak SEED: one of these after the other, at random, until the guest verifies.
+soak() {
+	await walk || return
+	dice=$1 acts=0
+	until [ -e /tmp/said.phase.verify ]; do
+		dice=$(((dice * 1103515245 + 12345) & 0x7fffffff))
+		case $((dice / 65536 % 4)) in
+		0) restore || return ;;
+		1) nmis 10 ;;
+		2) hmp a stop; sleep 2; hmp a cont ;;
+		3) echo 30M >/cg/l2/memory.reclaim ;;
+		esac 2>/dev/null
+		kill -0 $vm_pid || return
+		acts=$((acts + 1))
+		sleep $((dice / 1048576 % 10 + 1))
+	done
+	tell "acts $acts"
+}
+
+# trace EVENT [FILTER]: record what KVM does. traced tells what was recorded.
+trace() {
+	tracing=/sys/kernel/tracing
+	[ -d $tracing/events ] || mount -t tracefs tracefs $tracing
+	[ -z "$2" ] || echo "$2" >"$tracing/events/kvm/$1/filter"
+	echo 1 >"$tracing/events/kvm/$1/enable"
+}
+
+# A vCPU's own writes to MSR_KVM_ASYNC_PF_EN, in their order, as "THREAD VALUE".
+trace_msr() { trace kvm_msr 'write == 1 && ecx == 0x4b564d02'; }
+
+traced() {
+	echo 0 >$tracing/events/kvm/enable
+	sed -n 's/.*-\([0-9]*\) .*msr_write 4b564d02 = 0x\([0-9a-f]*\).*/\1 \2/p' \
+		$tracing/trace | while read -r written; do
+		tell "en_written $written"
+	done
+	tell "repeated_faults $(grep -c kvm_async_pf_repeated_fault: $tracing/trace)"
+	echo >$tracing/trace
+	tracing=
+}
