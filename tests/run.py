@@ -46,6 +46,7 @@ QUICK = [
     ("kvm-kernel", e2e("kvm-kernel")),
     ("kvm-nested", e2e("kvm-nested")),
     ("kvm-sabotage", e2e("kvm-sabotage")),
+    ("kvm-lost-vector", e2e("kvm-lost-vector")),
     ("kernel hostile", kernel("hostile")),
     ("kvm-lost-ready", e2e("kvm-lost-ready")),
     ("xen", ["scripts/xen.sh"]),
