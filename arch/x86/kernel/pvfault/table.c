@@ -418,7 +418,7 @@ bool pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
  *
  * A bucket for each token that hosts can have outstanding, so that a bucket
  * holds about one node on any size of machine. Done once and kept: 16 bytes a
- * bucket, and 64 marks of 40 bytes for each possible CPU.
+ * bucket, and 64 marks of 48 bytes for each possible CPU.
  *
  * Context: may sleep; callers exclude each other.
  * Return: 0 or -ENOMEM.
