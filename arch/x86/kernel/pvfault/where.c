@@ -59,8 +59,48 @@
 
 #include "internal.h"
 
-/* Length of csum_partial_copy_generic(); needed without SMAP only. */
+/*
+ * csum_partial_copy_generic(); needed without SMAP only. The checksums that a kernel
+ * for sanitizers has instead access kernel memory as everybody does.
+ */
+#ifdef CONFIG_GENERIC_CSUM
+
+static bool pvfault_csum_known(void)
+{
+	return true;
+}
+
+static bool pvfault_in_csum(unsigned long ip)
+{
+	return false;
+}
+
+#else
+
 static unsigned long pvfault_csum_size __ro_after_init;
+
+static bool pvfault_csum_known(void)
+{
+	return pvfault_csum_size;
+}
+
+static bool pvfault_in_csum(unsigned long ip)
+{
+	return ip - (unsigned long)csum_partial_copy_generic < pvfault_csum_size;
+}
+
+static int __init pvfault_csum_init(void)
+{
+	unsigned long offset;
+
+	if (!kallsyms_lookup_size_offset((unsigned long)csum_partial_copy_generic,
+					 &pvfault_csum_size, &offset))
+		pvfault_csum_size = 0;
+	return 0;
+}
+core_initcall(pvfault_csum_init);
+
+#endif /* CONFIG_GENERIC_CSUM */
 
 /* Is this user memory that is accessed? Context: as pvfault_may_sleep(). */
 static bool pvfault_accesses_user(const struct pt_regs *regs)
@@ -70,8 +110,7 @@ static bool pvfault_accesses_user(const struct pt_regs *regs)
 	if (cpu_feature_enabled(X86_FEATURE_SMAP))
 		return (regs->flags & X86_EFLAGS_AC) &&
 		       (type == EX_TYPE_UACCESS || type == EX_TYPE_IMM_REG);
-	return type == EX_TYPE_UACCESS &&
-	       regs->ip - (unsigned long)csum_partial_copy_generic >= pvfault_csum_size;
+	return type == EX_TYPE_UACCESS && !pvfault_in_csum(regs->ip);
 }
 
 /**
@@ -118,16 +157,5 @@ bool pvfault_kernel_possible(void)
 	if (!IS_ENABLED(CONFIG_X86_64))
 		return false;
 	return cpu_feature_enabled(X86_FEATURE_SMAP) ||
-	       (pvfault_csum_size && !cpu_feature_enabled(X86_FEATURE_IBT));
+	       (pvfault_csum_known() && !cpu_feature_enabled(X86_FEATURE_IBT));
 }
-
-static int __init pvfault_where_init(void)
-{
-	unsigned long offset;
-
-	if (!kallsyms_lookup_size_offset((unsigned long)csum_partial_copy_generic,
-					 &pvfault_csum_size, &offset))
-		pvfault_csum_size = 0;
-	return 0;
-}
-core_initcall(pvfault_where_init);
