@@ -268,7 +268,7 @@ def kvm_swap_debug(sabotage):
                   vcpus=2, mib=512, limit=500)
     v.check("the host's console is clean",
             not run_guests("kvm-swap-debug", [guest], reads=2 * READS,
-                           memory="185M", l2_kernel=rig.kernel("debug")))
+                           memory="150M", l2_kernel=rig.kernel("debug")))
     check_guest(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"),
                      corrupt=guest.get("corrupt", -1))

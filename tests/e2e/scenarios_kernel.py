@@ -123,10 +123,10 @@ def xen_kernel(sabotage):
 def kvm_kernel_debug(sabotage):
     """With lockdep, raw-lock nesting, atomic-sleep checks and KASAN in L2."""
     v = rig.Verdict("kvm-kernel-debug")
-    guest = kvm.L2("debug", f"{mode('')} {LOAD} load.secs=40 load.alone=1 load.mb=128",
+    guest = kvm.L2("debug", f"{mode('')} {LOAD} load.secs=60 load.alone=1 load.mb=128",
                    vcpus=2, mib=512, limit=500)
     v.check("the host's console is clean",
-            not run_kvm("kvm-kernel-debug", [guest], memory="185M",
+            not run_kvm("kvm-kernel-debug", [guest], memory="150M",
                         l2_kernel=rig.kernel("debug")))
     check_l2(v, guest)
     report_kernel(v, guest)

@@ -2,6 +2,7 @@
 """What befalls a KVM guest while its tasks wait: it is saved, moved, reset,
 suspended, its processes are killed. Nothing may be lost."""
 
+import itertools
 import os
 import random
 import statistics
@@ -99,13 +100,14 @@ def kvm_nested_restore(sabotage):
 
 def check_told(v, guest, whole):
     """In each vCPU's writes of MSR_KVM_ASYNC_PF_EN, as its host saw them, off
-    comes after on. WHOLE: on every vCPU, else on one."""
+    comes after on, which may be said again to ask for more. WHOLE: on every vCPU,
+    else on one."""
     vcpus = {}
     for written in guest.all("en_written"):
         thread, value = written.split()
         vcpus.setdefault(thread, []).append(int(value, 16) != 0)
-    good = [on[0] and all(a != b for a, b in zip(on, on[1:])) and
-            (len(on) > 2 or not on[-1]) for on in vcpus.values()]
+    turns = [[on for on, _ in itertools.groupby(said)] for said in vcpus.values()]
+    good = [on[0] and (len(on) > 2 or not on[-1]) for on in turns]
     v.check(f"{guest.name}: a vCPU that was told said 'no more' before its kernel's end",
             good and (all(good) if whole else any(good)), vcpus)
 
