@@ -78,6 +78,7 @@ MORE = [
     ("kvm-suspend", e2e("kvm-suspend")),
     ("kvm-kexec", e2e("kvm-kexec")),
     ("kvm-kdump", e2e("kvm-kdump")),
+    ("kvm-postcopy", e2e("kvm-postcopy")),
     ("xen-kernel", e2e("xen-kernel")),
     ("xen-lifecycle", e2e("xen-lifecycle")),
     ("xen-sabotage", e2e("xen-sabotage")),
