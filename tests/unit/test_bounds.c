@@ -11,19 +11,6 @@
 #endif
 #define SPAN		1000		/* tokens; more than two pools hold */
 
-/* NOT_PRESENT that can't sleep for long: it takes READY, or is killed. */
-static void told_and_killed(pvfault_token_t token, unsigned int cpu)
-{
-	sim_cpu = cpu;
-	local_irq_disable();
-	pvfault_note(not_present, token);
-	current->fatal = true;
-	pvfault_table_sleep(token, pvfault_generation(), cpu, TASK_KILLABLE);
-	current->fatal = false;
-	local_irq_enable();
-	sim_cpu = 0;
-}
-
 /*
  * A million pairs, with READY before, after and long after its NOT_PRESENT, on
  * two CPUs, for tokens that come again at once, and READY for all now and then.
@@ -38,7 +25,7 @@ static void a_million_pairs(void **state)
 
 		if (first)
 			pvfault_ready(token);
-		told_and_killed(first ? token : (token + SPAN / 2) % SPAN, 1);
+		tell_dying(first ? token : (token + SPAN / 2) % SPAN, 1);
 		if (!first)
 			pvfault_ready(token);
 		if (i % 10007 == 0) {

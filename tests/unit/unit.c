@@ -116,21 +116,27 @@ struct sleeper *put_to_sleep(pvfault_token_t token, unsigned int cpu)
 	return s;
 }
 
-/* NOT_PRESENT that is expected to return at once. Any CPU. */
-void expect_at_once(pvfault_token_t token, unsigned int cpu)
+/* NOT_PRESENT for a task that is being killed, so that it can't sleep for long. */
+void tell_dying(pvfault_token_t token, unsigned int cpu)
 {
-	unsigned long before = pvfault_count(PVFAULT_NR_sleep);
 	unsigned int old_cpu = sim_cpu;
 
 	sim_cpu = cpu;
 	local_irq_disable();
 	pvfault_note(not_present, token);
-	/* Would end a sleep that isn't expected. */
 	current->fatal = true;
 	pvfault_table_sleep(token, pvfault_generation(), cpu, TASK_KILLABLE);
 	current->fatal = false;
 	local_irq_enable();
 	sim_cpu = old_cpu;
+}
+
+/* NOT_PRESENT that is expected to return at once. Any CPU. */
+void expect_at_once(pvfault_token_t token, unsigned int cpu)
+{
+	unsigned long before = pvfault_count(PVFAULT_NR_sleep);
+
+	tell_dying(token, cpu);
 	assert_int_equal(pvfault_count(PVFAULT_NR_sleep), before);
 }
 

@@ -96,6 +96,7 @@ bool everybody_back(void);
 void assert_returned(struct sleeper *s);
 
 /* What the host says. */
+void tell_dying(pvfault_token_t token, unsigned int cpu);
 void expect_at_once(pvfault_token_t token, unsigned int cpu);
 void ready_on(pvfault_token_t token, unsigned int cpu);
 void ready(pvfault_token_t token);
