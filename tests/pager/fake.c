@@ -220,11 +220,13 @@ int fake_disable(struct xenif *x)
 	return 0;
 }
 
+uint64_t fake_first_gfn = FIRST_GFN;
+
 int fake_nominate(struct xenif *x, uint64_t gfn)
 {
 	fake_call();
 	assert_true(fake.enabled);
-	assert_in_range(gfn, FIRST_GFN, NR_GFNS - 1);
+	assert_in_range(gfn, fake_first_gfn, NR_GFNS - 1);
 	if (fake.type[gfn] != P2M_RW || fake.in_use[gfn])
 		return -EBUSY;
 	fake.type[gfn] = P2M_OUT;

@@ -127,6 +127,9 @@ void io_end_all(void);
 extern bool io_by_itself;			/* end with the next reap */
 extern int io_write_error, io_read_error;	/* of all from now on */
 
+/* The first gfn that the guest may have offered; nothing else may be taken. */
+extern uint64_t fake_first_gfn;
+
 /* The pager, started against all this with nothing taken yet. */
 int start(void **state);
 int start_connected(void **state);
@@ -142,6 +145,7 @@ void check_balance(void);
 void bury(void);
 int start_again(void);
 /* Bring everything back and end, as SIGTERM does. */
+void assert_all_back(void);
 void leave_now(void);
 
 #define pager_test(name) \

@@ -278,6 +278,20 @@ void check_balance(void)
 	assert_int_equal(fake.slots_used, fake.nr_queued);
 }
 
+/* The guest has all its memory, as it left it, and nobody waits. */
+void assert_all_back(void)
+{
+	unsigned int i;
+
+	assert_int_equal(fake_away(), 0);
+	for (i = 0; i < NR_VCPUS; i++)
+		assert_false(fake.vcpu[i].paused);
+	for (i = 0; i < NR_GFNS; i++)
+		fake_verify(i);
+	assert_int_equal(pager->waiters.nr_told + pager->waiters.nr_held, 0);
+	assert_int_equal(pager->file.used, 0);
+}
+
 void leave_now(void)
 {
 	unsigned int i;

@@ -190,8 +190,6 @@ static void kill_step(void)
 /* Let everything come to rest: nobody waits, nothing is out, all is right. */
 static void come_to_rest(void)
 {
-	unsigned int i;
-
 	memset(fake.in_use, 0, sizeof(fake.in_use));
 	fake.free_pages = 2 * NR_GFNS;
 	io_write_error = 0;
@@ -205,13 +203,7 @@ static void come_to_rest(void)
 		leave_now();
 	}
 	rounds(5);
-	assert_int_equal(fake_away(), 0);
-	for (i = 0; i < NR_VCPUS; i++)
-		assert_false(fake.vcpu[i].paused);
-	for (i = 0; i < NR_GFNS; i++)
-		fake_verify(i);
-	assert_int_equal(pager->waiters.nr_told + pager->waiters.nr_held, 0);
-	assert_int_equal(pager->file.used, 0);
+	assert_all_back();
 	assert_int_equal(pager->pagein.used + pager->evict.used, 0);
 	assert_int_equal(fake.slots_used, 0);
 	assert_int_equal(pager->stats.told, pager->stats.ready);
