@@ -109,6 +109,24 @@ static void used_again(void **state)
 	put_second(NULL, 0);
 }
 
+/* The file needs all the room for its table when it is opened. */
+static void no_room_for_table(void **state)
+{
+	struct rlimit limit, old;
+
+	getrlimit(RLIMIT_FSIZE, &old);
+	limit = (struct rlimit) { .rlim_cur = 3 * XEN_PAGE, .rlim_max = old.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	put_second(NULL, 0);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	assert_int_equal(open_second(), EXIT_PAGEFILE);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_non_null(strstr(log_last(), "no room for its table"));
+	assert_int_equal(open_second(), 0);
+	pagefile_close(&second);
+	put_second(NULL, 0);
+}
+
 /* Left behind by a pager that died: by whether its domain (9) lives. */
 static void left_behind(void **state)
 {
@@ -322,6 +340,7 @@ int test_file(void)
 		pager_test(somebody_elses_file),
 		pager_test(not_a_file),
 		pager_test(used_again),
+		pager_test(no_room_for_table),
 		pager_test(left_behind),
 		pager_test(slots_are_used_again),
 		pager_test(checksum_knows_the_page),

@@ -83,11 +83,10 @@ static void write_failed(struct pager *p, int error)
 static void finish(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	bool stays = p->bring == BRING_ALL || p->pages.page[nr].keep_in;
-	int rc = stays ? 0 : pagefile_commit(&p->file, t->slot);
 
-	if (rc)
-		write_failed(p, rc);
-	if (stays || rc || p->xen->ops->evict(p->xen, t->gfn)) {
+	if (!stays)
+		pagefile_commit(&p->file, t->slot);
+	if (stays || p->xen->ops->evict(p->xen, t->gfn)) {
 		refuse(p, t, nr);
 		return;
 	}
@@ -149,7 +148,6 @@ static struct transfer *nominate(struct pager *p)
 	struct transfer *t = transfers_get(p->evict.out, p->evict.nr);
 	uint32_t slot, nr = PAGE_NONE;
 	unsigned int tries;
-	int rc;
 
 	if (!t)
 		return NULL;
@@ -163,12 +161,7 @@ static struct transfer *nominate(struct pager *p)
 		if (nr == PAGE_NONE)
 			break;
 		t->gfn = pages_gfn(&p->pages, nr);
-		rc = pagefile_note_nominated(&p->file, slot, t->gfn);
-		if (rc) {
-			write_failed(p, rc);
-			nr = PAGE_NONE;
-			break;
-		}
+		pagefile_note_nominated(&p->file, slot, t->gfn);
 		if (!p->xen->ops->nominate(p->xen, t->gfn))
 			break;
 		/* In use by Xen or a driver domain, or the guest gave it away. */

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <liburing.h>
 
@@ -56,11 +54,8 @@ static void uring_reap(struct io *io)
 	struct io_by_uring *u = (struct io_by_uring *)io;
 	struct io_uring_cqe *cqe;
 	struct io_job *job;
-	uint64_t count;
 	long moved;
 
-	if (read(io->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		chat("eventfd: %d", errno);
 	while (!io_uring_peek_cqe(&u->uring, &cqe)) {
 		job = io_uring_cqe_get_data(cqe);
 		moved = cqe->res;
@@ -82,7 +77,6 @@ static void uring_close(struct io *io)
 		io_uring_cqe_seen(&u->uring, cqe);
 	}
 	io_uring_queue_exit(&u->uring);
-	close(io->event_fd);
 	free(u);
 }
 
@@ -102,20 +96,11 @@ struct io *io_uring_open(int fd, unsigned int depth)
 		return NULL;
 	u->io.ops = &uring_ops;
 	u->fd = fd;
-	u->io.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (u->io.event_fd < 0)
-		goto err_free;
-	if (io_uring_queue_init(depth, &u->uring, 0))
-		goto err_fd;
-	if (io_uring_register_eventfd(&u->uring, u->io.event_fd))
-		goto err_uring;
+	if (io_uring_queue_init(depth, &u->uring, 0)) {
+		free(u);
+		return NULL;
+	}
+	/* Readable as long as something is over: nothing to be read, or reset. */
+	u->io.event_fd = u->uring.ring_fd;
 	return &u->io;
-
-err_uring:
-	io_uring_queue_exit(&u->uring);
-err_fd:
-	close(u->io.event_fd);
-err_free:
-	free(u);
-	return NULL;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -200,8 +201,40 @@ static int make_header(struct pagefile *f, uint32_t domid,
 	return 0;
 }
 
+static size_t table_size(const struct pagefile *f)
+{
+	return align(f->nr_slots * sizeof(struct pagefile_slot));
+}
+
+static int map_table(struct pagefile *f)
+{
+	const off_t offset = f->header->table_offset;
+	const size_t size = table_size(f);
+	void *table;
+	int rc = posix_fallocate(f->table_fd, offset, size);
+
+	if (rc)
+		return give_up(EXIT_PAGEFILE,
+			       "page file %s has no room for its table of %zu KiB: %s",
+			       f->path, size / 1024, strerror(rc));
+	table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, f->table_fd, offset);
+	if (table == MAP_FAILED)
+		return give_up(EXIT_PAGEFILE, "page file %s can't be mapped: %s",
+			       f->path, strerror(errno));
+	f->table = table;
+	return 0;
+}
+
+static void unmap_table(struct pagefile *f)
+{
+	if (f->table)
+		munmap(f->table, table_size(f));
+	f->table = NULL;
+}
+
 static void release(struct pagefile *f)
 {
+	unmap_table(f);
 	free(f->header);
 	free(f->slot);
 	free(f->free);
@@ -231,6 +264,8 @@ int pagefile_open(struct pagefile *f, const char *path, struct xenif *x,
 		rc = check_header(f, x, domain);
 	if (!rc && !f->adopt)
 		rc = make_header(f, x->domid, domain);
+	if (!rc)
+		rc = map_table(f);
 	if (rc)
 		release(f);
 	return rc;
@@ -246,6 +281,7 @@ void pagefile_close(struct pagefile *f)
 {
 	if (f->fd < 0)
 		return;
+	unmap_table(f);
 	/* Never undo the lock before the file says that it is free. */
 	if (ftruncate(f->fd, PAGEFILE_HEADERS * XEN_PAGE))
 		chat("page file %s can't be made smaller", f->path);

@@ -9,7 +9,9 @@
  *
  * It outlives its pager, so that another one can go on. Both die with dom0, for
  * so do all domains: what was written need not be on the disk, it has to be with
- * the kernel. Only pages go around dom0's page cache.
+ * the kernel. So the table is mapped: a record is written by storing it. Its room
+ * is taken when the file is opened, for a full disk couldn't be told later. Only
+ * pages go around dom0's page cache.
  *
  * The rules that make it safe to end at any point:
  * - A page leaves the guest after its content and then its record were written.
@@ -115,13 +117,13 @@ static_assert(XEN_PAGE % sizeof(struct pagefile_slot) == 0, "no record spans two
  * struct pagefile - an open page file
  * @fd: for pages
  * @table_fd: for the rest, by the page cache
+ * @table: what the file says of each of @nr_slots places
  * @adopt: it holds pages of this domain, whose pager has died
  * @torn: records that were being written then
  * @nr_slots: places that it may ever have
- * @made: places that were used at least once; their table is in @slot
+ * @made: places that were used at least once; what they hold is in @slot
  * @used: places that hold a page now
  * @free, @nr_free: places used before, free now
- * @nr_stale: of these, whose records couldn't be emptied
  */
 struct pagefile {
 	int fd, table_fd;
@@ -130,9 +132,9 @@ struct pagefile {
 	struct pagefile_header *header;
 	uint64_t sequence;
 	uint32_t nr_slots, made, used, room, torn;
-	struct pagefile_slot *slot;
+	struct pagefile_slot *slot, *table;
 	uint32_t *free;
-	uint32_t nr_free, nr_stale;
+	uint32_t nr_free;
 };
 
 /**
@@ -160,7 +162,7 @@ int pagefile_set_state(struct pagefile *f, enum pagefile_state state);
 int pagefile_set_offer(struct pagefile *f, const struct offer *offer);
 void pagefile_offer(const struct pagefile *f, struct offer *offer);
 
-/* slots.c: read the table of an earlier life. Return: 0 or a negative errno. */
+/* slots.c: take over the table of an earlier life. Return: 0 or -ENOMEM. */
 int pagefile_read_table(struct pagefile *f);
 
 /* A free place with an empty record, or SLOT_NONE and errno. */
@@ -176,13 +178,13 @@ bool pagefile_check(const struct pagefile *f, uint32_t slot, uint64_t gfn,
 		    const void *page);
 bool pagefile_zeroes(const struct pagefile *f, uint32_t slot);
 
-/* Write the record: from now on the page may leave. Return: 0 or a negative errno. */
-int pagefile_commit(struct pagefile *f, uint32_t slot);
+/* Write the record: from now on the page may leave. */
+void pagefile_commit(struct pagefile *f, uint32_t slot);
 
-/* Write that the page is going to be nominated. Return: as above. */
-int pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn);
+/* Write that the page is going to be nominated. */
+void pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn);
 
-/* Write, or read, which pages are being reset; @sum is ours. Return: as above. */
+/* Write, or read, which pages are being reset; @sum is ours. Return: 0 or a negative errno. */
 int pagefile_note_resets(struct pagefile *f, struct pagefile_resets *resets);
 int pagefile_noted_resets(struct pagefile *f, struct pagefile_resets *resets);
 

@@ -12,32 +12,9 @@
 #include "pagefile.h"
 #include "pages.h"
 
-#define CHUNK	(XEN_PAGE / sizeof(struct pagefile_slot))
-
 static uint32_t record_sum(const struct pagefile_slot *s, uint64_t slot)
 {
 	return XXH3_64bits_withSeed(s, offsetof(struct pagefile_slot, check), slot);
-}
-
-static uint64_t record_offset(const struct pagefile *f, uint64_t slot)
-{
-	return f->header->table_offset + slot * sizeof(struct pagefile_slot);
-}
-
-static int write_record(struct pagefile *f, uint64_t slot, const struct pagefile_slot *s)
-{
-	ssize_t n = pwrite(f->table_fd, s, sizeof(*s), record_offset(f, slot));
-
-	if (n < 0)
-		return -errno;
-	return n == sizeof(*s) ? 0 : -ENOSPC;
-}
-
-static int empty_record(struct pagefile *f, uint64_t slot)
-{
-	static const struct pagefile_slot empty;
-
-	return write_record(f, slot, &empty);
 }
 
 static bool is_empty(const struct pagefile_slot *s)
@@ -67,36 +44,10 @@ static bool grow(struct pagefile *f, uint64_t room)
 	return true;
 }
 
-/* Bring into the file what couldn't be written there when it was due. */
-static int empty_stale(struct pagefile *f)
-{
-	uint32_t i;
-	int rc;
-
-	for (i = 0; i < f->nr_free && f->nr_stale; i++) {
-		struct pagefile_slot *s = &f->slot[f->free[i]];
-
-		if (s->kind == SLOT_FREE)
-			continue;
-		rc = empty_record(f, f->free[i]);
-		if (rc)
-			return rc;
-		s->kind = SLOT_FREE;
-		f->nr_stale--;
-	}
-	return 0;
-}
-
 uint32_t pagefile_get(struct pagefile *f)
 {
 	uint32_t slot;
-	int rc = empty_stale(f);
 
-	/* A page must not leave while an older record of it may be there. */
-	if (rc) {
-		errno = -rc;
-		return SLOT_NONE;
-	}
 	if (f->nr_free) {
 		slot = f->free[--f->nr_free];
 	} else {
@@ -113,18 +64,10 @@ uint32_t pagefile_get(struct pagefile *f)
 
 void pagefile_put(struct pagefile *f, uint32_t slot)
 {
-	struct pagefile_slot *s = &f->slot[slot];
-
 	f->free[f->nr_free++] = slot;
 	f->used--;
-	s->gfn = ~0ULL;
-	/* One that was never committed is empty in the file. */
-	if (!s->sequence || !empty_record(f, slot)) {
-		s->kind = SLOT_FREE;
-		return;
-	}
-	s->kind = SLOT_PAGE;
-	f->nr_stale++;
+	f->slot[slot] = (struct pagefile_slot) { .gfn = ~0ULL };
+	f->table[slot] = (struct pagefile_slot) { 0 };
 }
 
 uint64_t pagefile_offset(const struct pagefile *f, uint32_t slot)
@@ -136,7 +79,6 @@ void pagefile_seal(struct pagefile *f, uint32_t slot, uint64_t gfn, const void *
 {
 	f->slot[slot] = (struct pagefile_slot) {
 		.gfn = gfn,
-		.sequence = f->slot[slot].sequence,
 		.sum = XXH3_64bits_withSeed(page, XEN_PAGE, gfn),
 		.kind = SLOT_PAGE,
 	};
@@ -146,7 +88,6 @@ void pagefile_seal_zeroes(struct pagefile *f, uint32_t slot, uint64_t gfn)
 {
 	f->slot[slot] = (struct pagefile_slot) {
 		.gfn = gfn,
-		.sequence = f->slot[slot].sequence,
 		.kind = SLOT_ZEROES,
 	};
 }
@@ -163,20 +104,19 @@ bool pagefile_zeroes(const struct pagefile *f, uint32_t slot)
 	return f->slot[slot].kind == SLOT_ZEROES;
 }
 
-int pagefile_commit(struct pagefile *f, uint32_t slot)
+void pagefile_commit(struct pagefile *f, uint32_t slot)
 {
 	struct pagefile_slot *s = &f->slot[slot];
 
-	/* Not 0, also when it fails: part of it may have been written. */
 	s->sequence = ++f->sequence;
 	s->check = record_sum(s, slot);
-	return write_record(f, slot, s);
+	f->table[slot] = *s;
 }
 
-int pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn)
+void pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn)
 {
 	f->slot[slot] = (struct pagefile_slot) { .gfn = gfn, .kind = SLOT_NOMINATED };
-	return pagefile_commit(f, slot);
+	pagefile_commit(f, slot);
 }
 
 static uint64_t resets_sum(const struct pagefile_resets *resets)
@@ -233,32 +173,21 @@ static int take_record(struct pagefile *f, uint32_t slot, const struct pagefile_
 		return 0;
 	}
 	f->torn++;
-	f->slot[slot].sequence = 1;
 	pagefile_put(f, slot);
 	return 0;
 }
 
 int pagefile_read_table(struct pagefile *f)
 {
-	struct pagefile_slot chunk[CHUNK];
+	struct pagefile_slot s;
 	uint64_t slot;
-	unsigned int i;
-	ssize_t n;
-	int rc;
+	int rc = 0;
 
-	for (slot = 0; slot < f->nr_slots; slot += CHUNK) {
-		/* Where the file ends, or has a hole, nothing was written. */
-		memset(chunk, 0, sizeof(chunk));
-		n = pread(f->table_fd, chunk, sizeof(chunk), record_offset(f, slot));
-		if (n < 0)
-			return -errno;
-		for (i = 0; i < CHUNK && slot + i < f->nr_slots; i++) {
-			rc = take_record(f, slot + i, &chunk[i]);
-			if (rc)
-				return rc;
-		}
+	for (slot = 0; slot < f->nr_slots && !rc; slot++) {
+		s = f->table[slot];
+		rc = take_record(f, slot, &s);
 	}
-	return 0;
+	return rc;
 }
 
 bool pagefile_is_zero(const void *page)
