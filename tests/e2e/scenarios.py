@@ -66,6 +66,28 @@ def figures(off, on):
             "reads_per_second": READS}
 
 
+def side_by_side(v, boot):
+    """BOOT returns a guest without and one with pvfault, measured one after the other:
+    3 times the overlap is wanted. Where it falls short, something else may have had
+    the CPU meanwhile: then it is done twice more, and the median of all decides.
+    Return: the guests of that one."""
+    pairs = [boot()]
+    if ratio(pairs[0]) < 3:
+        rig.say(f"{v.name}: {ratio(pairs[0]):.1f} times only; twice more, for the median")
+        pairs += [boot(), boot()]
+    off, on = sorted(pairs, key=ratio)[len(pairs) // 2]
+    v.check("overlap_on >= 3 x overlap_off", ratio((off, on)) >= 3,
+            f"{on.get('overlap')} against {off.get('overlap')}")
+    v.metrics.update(figures(off, on))
+    v.metrics["overlaps"] = [[g.get("overlap") for g in pair] for pair in pairs]
+    return off, on
+
+
+def ratio(pair):
+    off, on = (guest.get("overlap", 0) for guest in pair)
+    return on / off if off else 0
+
+
 @scenario("kvm-swap")
 def kvm_swap(sabotage):
     """The main job: the same guest without and with pvfault, 1 vCPU."""
@@ -73,15 +95,17 @@ def kvm_swap(sabotage):
         return kvm_lost_ready("kvm-swap")
     known_sabotage("kvm-swap", sabotage, ("lost-ready",))
     v = rig.Verdict("kvm-swap")
-    off = L2("off", "pvfault=off")
-    on = L2("on", sabotaged(sabotage))
-    v.check("the host's console is clean",
-            not run_guests("kvm-swap", [off, on], reads=READS))
-    check_guest(v, off, asynchronous=False)
-    check_guest(v, on)
-    a, b = off.get("overlap", 0), on.get("overlap", 0)
-    v.check("overlap_on >= 3 x overlap_off", b >= 3 * a > 0, f"{b} against {a}")
-    v.metrics.update(figures(off, on))
+
+    def boot():
+        off = L2("off", "pvfault=off")
+        on = L2("on", sabotaged(sabotage))
+        v.check("the host's console is clean",
+                not run_guests("kvm-swap", [off, on], reads=READS))
+        check_guest(v, off, asynchronous=False)
+        check_guest(v, on)
+        return off, on
+
+    side_by_side(v, boot)
     return v
 
 
