@@ -7,22 +7,9 @@ that an interrupted run goes on where it stopped. "quick" always runs each of it
 steps.
 """
 
-import hashlib
-import json
-import os
-import pathlib
-import re
-import shutil
-import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
-
-
-def kernel(config, tree="pvfault"):
-    return ["scripts/kernel.sh", tree, config]
+from steps import BUILD, kernel, run_all
 
 
 def e2e(name, *options):
@@ -93,92 +80,12 @@ MORE = [
 ]
 
 
-def fingerprint():
-    """Changes with any file of the repository."""
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT,
-                           capture_output=True, text=True, check=True).stdout.split("\n")
-    sum_ = hashlib.sha256()
-    for name in sorted(f for f in files if f and not f.endswith((".md", ".rst"))):
-        path = ROOT / name
-        if path.is_file():
-            sum_.update(name.encode() + path.read_bytes())
-    return sum_.hexdigest()
-
-
-def counted(output, code):
-    """How many passed and failed: as the step says, or the step itself."""
-    found = re.findall(r"^(\d+) passed, (\d+) failed", output, re.M)
-    if found:
-        passed, failed = map(int, found[-1])
-        return passed, failed + (code != 0 and failed == 0)
-    checks = re.findall(r"^\[[\d:]+\]   (ok    |FAILED) ", output, re.M)
-    passed, failed = checks.count("ok    "), checks.count("FAILED")
-    if not passed + failed:
-        return int(code == 0), int(code != 0)
-    return passed, failed + (code != 0 and failed == 0)
-
-
-def red_lines(output):
-    """What a step says of its failures; its last words if it says nothing."""
-    found = [line for line in output.splitlines()
-             if re.search(r"FAILED|FAIL:|SURVIVED", line)]
-    return found[:20] or output.splitlines()[-5:]
-
-
-def run_step(name, command):
-    """Run it, show what it says, return (passed, failed, what was red)."""
-    output = []
-    process = subprocess.Popen(command, cwd=ROOT, text=True, errors="replace",
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        for line in process.stdout:
-            output.append(line)
-            sys.stdout.write(line)
-            sys.stdout.flush()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
-    text = "".join(output)
-    passed, failed = counted(text, process.wait())
-    return passed, failed, red_lines(text) if failed else []
-
-
 def main():
     if len(sys.argv) != 2 or sys.argv[1] not in ("quick", "all"):
         sys.exit("usage: run.py quick|all")
     everything = sys.argv[1] == "all"
-    steps = QUICK + MORE if everything else QUICK
-    state = BUILD / "passed.json"
-    done = {}
-    print_ = fingerprint()
-    if state.exists():
-        kept = json.loads(state.read_text())
-        done = kept["done"] if kept["fingerprint"] == print_ else {}
-
-    passed = failed = 0
-    red = {}
-    began = time.monotonic()
-    for i, (name, command) in enumerate(steps, 1):
-        if everything and name in done:
-            print(f"==== {i}/{len(steps)} {name}: passed before")
-            passed += done[name]
-            continue
-        print(f"==== {i}/{len(steps)} {name} "
-              f"({time.monotonic() - began:.0f} s since the start)", flush=True)
-        p, f, lines = run_step(name, command)
-        passed, failed = passed + p, failed + f
-        if f:
-            red[name] = lines
-            done.pop(name, None)
-        else:
-            done[name] = p
-        state.parent.mkdir(parents=True, exist_ok=True)
-        state.write_text(json.dumps({"fingerprint": print_, "done": done}))
-    for name, lines in red.items():
-        print(f"failed: {name}", *lines, sep="\n  ")
-    print(f"after {time.monotonic() - began:.0f} s")
-    print(f"{passed} passed, {failed} failed")
+    failed = run_all(QUICK + MORE if everything else QUICK, BUILD / "passed.json",
+                     resume=everything)
     return 1 if failed else 0
 
 
