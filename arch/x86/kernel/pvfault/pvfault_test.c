@@ -29,7 +29,6 @@
 #include <linux/sched/task.h>
 #include <linux/smp.h>
 #include <linux/stringify.h>
-#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "pvfault_test.h"
@@ -191,6 +190,7 @@ static void sleeper_wait(struct pvt_sleeper *s, pvfault_token_t token)
 		s->wrong++;
 	local_irq_enable();
 	s->waited = jiffies - start;
+	s->longest = max(s->longest, s->waited);
 	flush_signals(current);
 }
 
@@ -352,44 +352,6 @@ void pvt_flood(struct kunit *test, int cpu, pvfault_token_t token,
 
 	KUNIT_ASSERT_EQ_MSG(test, pvt.marks, 0, "left behind by an earlier case");
 	KUNIT_EXPECT_EQ(test, smp_call_on_cpu(cpu, flood_fn, &f, false), 0);
-}
-
-/* Touch the address that the backend claims; the retry finds it unmapped. */
-static int refuse_fn(void *irqs_off)
-{
-	unsigned long flags;
-	long err;
-	char c;
-
-	if (!irqs_off)
-		return copy_from_kernel_nofault(&c, (void *)pvt_host.address, 1);
-	local_irq_save(flags);
-	err = copy_from_kernel_nofault(&c, (void *)pvt_host.address, 1);
-	local_irq_restore(flags);
-	return err;
-}
-
-/* Let the backend claim the address behind a page of the kernel's. */
-void pvt_guard_page(struct kunit *test)
-{
-	void *page = vmalloc(PAGE_SIZE);
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	pvt_host.page = page;
-	/* A guard page follows. */
-	pvt_host.address = (unsigned long)page + PAGE_SIZE;
-}
-
-/* NOT_PRESENT where no task may sleep: a #PF of a kernel thread, on CPU 0. */
-void pvt_refuse(struct kunit *test, pvfault_token_t token, bool irqs_off)
-{
-	if (!pvt_host.address)
-		pvt_guard_page(test);
-	pvt_host.fault_token = token;
-	WRITE_ONCE(pvt_host.faults, 1);
-	KUNIT_EXPECT_EQ(test, -EFAULT,
-			smp_call_on_cpu(0, refuse_fn, irqs_off ? test : NULL, false));
-	KUNIT_EXPECT_EQ(test, pvt_host.faults, 0);
 }
 
 /* A fatal signal for somebody who is asleep. */

@@ -19,6 +19,15 @@
 #define MARKS		64		/* see pvfault_table_marks() */
 #define NR_SLEEPERS	8
 
+/* Where a #PF comes that no task may sleep at. */
+enum pvt_context {
+	PVT_TASK,
+	PVT_IRQS_OFF,
+	PVT_HARDIRQ,
+	PVT_NMI,
+	PVT_CONTEXTS
+};
+
 /* A thread that is told NOT_PRESENT. */
 struct pvt_sleeper {
 	pvfault_token_t token;
@@ -35,6 +44,7 @@ struct pvt_sleeper {
 	struct completion back;
 	unsigned int done;		/* waits that have ended */
 	unsigned long waited;		/* jiffies, of the last one */
+	unsigned long longest;		/* jiffies, of all */
 	unsigned int wrong;		/* returns in a wrong state */
 	bool stop;
 };
@@ -94,7 +104,7 @@ void pvt_ready_on(struct kunit *test, int cpu, pvfault_token_t token);
 int pvt_other_cpu(struct kunit *test);
 void pvt_flood(struct kunit *test, int cpu, pvfault_token_t token, unsigned int count);
 void pvt_guard_page(struct kunit *test);
-void pvt_refuse(struct kunit *test, pvfault_token_t token, bool irqs_off);
+void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context where);
 void pvt_kill_sleeper(struct kunit *test, struct pvt_sleeper *s);
 void pvt_register(struct kunit *test);
 pvfault_token_t pvt_fresh_tokens(unsigned int n);

@@ -265,9 +265,9 @@ static void test_rejected(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
 
-	pvt_refuse(test, token, false);
+	pvt_refuse(test, token, PVT_TASK);
 	pvt_expect_marks(test, 1);
-	pvt_refuse(test, token, false);
+	pvt_refuse(test, token, PVT_TASK);
 	pvt_expect_marks(test, 1);
 	pvfault_ready(token);
 	expect_counts(test, 0, N(not_present, 2), N(rejected, 2),
@@ -279,7 +279,7 @@ static void test_rejected_irqs_off(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
 
-	pvt_refuse(test, token, true);
+	pvt_refuse(test, token, PVT_IRQS_OFF);
 	pvt_expect_marks(test, 0);
 	pvfault_ready(token);
 	pvt_expect_marks(test, 1);
@@ -296,7 +296,7 @@ static void test_rejected_early(struct kunit *test)
 
 	pvfault_ready(token);
 	pvt_expect_marks(test, 1);
-	pvt_refuse(test, token, false);
+	pvt_refuse(test, token, PVT_TASK);
 	pvt_expect_marks(test, 0);
 	s = pvt_start(test, token);
 	pvt_expect_asleep(test, 1);
@@ -313,7 +313,7 @@ static void test_rejected_beside_sleeper(struct kunit *test)
 	struct pvt_sleeper *s = pvt_start(test, token);
 
 	pvt_expect_asleep(test, 1);
-	pvt_refuse(test, token, false);
+	pvt_refuse(test, token, PVT_TASK);
 	pvt_expect_marks(test, 1);
 	pvt_expect_asleep(test, 1);
 	pvfault_ready(token);
@@ -373,7 +373,7 @@ static void test_overflow_abandoned(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(MARKS + 1);
 
-	pvt_refuse(test, token, false);
+	pvt_refuse(test, token, PVT_TASK);
 	pvt_flood(test, 0, token + 1, MARKS);
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_overwritten), 1);
 	pvt_drain(test, token + 1, MARKS);
