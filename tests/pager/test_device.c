@@ -210,6 +210,41 @@ static void frontend_vanishes(void **state)
 	assert_int_equal(back_state(), XB_CLOSED);
 	assert_int_equal(fake_away(), 0);
 	assert_false(fake.front_mapped || fake.ring_mapped || fake.port >= 0);
+	seconds(3);
+	assert_int_equal(back_state(), XB_CLOSED);
+}
+
+/* As a toolstack does it that resets the domain, for a kexec: xl removes its folder. */
+static void domain_is_reset(void **state)
+{
+	take_away(100);
+	front_node("state", NULL);
+	rounds(40);
+	assert_int_equal(back_state(), XB_CLOSED);
+	assert_int_equal(fake_away(), 0);
+	/* It is built anew now. */
+	fake_store("/local/domain/7/name", "guest");
+	seconds(3);
+	assert_int_equal(back_state(), XB_INITWAIT);
+	assert_string_equal(fake_node("/local/domain/7/device/pvfault/0/state"), "1");
+	/* The next kernel knows nothing of the first one. */
+	fake.front->cons = 0;
+	front_connect("256+768");
+	assert_int_equal(pager->stats.connects, 2);
+	take_away(100);
+	check_balance();
+}
+
+/* Neither a device that waits for nobody, nor a state that makes no sense, is made anew. */
+static void nonsense_is_not_reset(void **state)
+{
+	fake_store("/local/domain/7/name", "guest");
+	front_node("state", "seven");
+	rounds(40);
+	assert_int_equal(back_state(), XB_CLOSED);
+	seconds(5);
+	assert_int_equal(back_state(), XB_CLOSED);
+	assert_string_equal(fake_node("/local/domain/7/device/pvfault/0/state"), "seven");
 }
 
 static void backend_leaves(void **state)
@@ -428,6 +463,8 @@ int test_device(void)
 		pager_test(forgiven),
 		pager_test_connected(frontend_leaves),
 		pager_test_connected(frontend_vanishes),
+		pager_test_connected(domain_is_reset),
+		pager_test_connected(nonsense_is_not_reset),
 		pager_test_connected(backend_leaves),
 		pager_test_connected(both_leave),
 		pager_test_connected(silent_frontend),

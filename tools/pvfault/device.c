@@ -16,12 +16,6 @@
 #define AGAIN_NS	1000000000ULL	/* at most one connection a second */
 #define FORGIVE_NS	60000000000ULL	/* after which we ask for one ourselves */
 
-static void back_path(const struct pager *p, const char *name, char *path, size_t size)
-{
-	snprintf(path, size, "/local/domain/0/backend/%s/%u/0%s%s", XEN_PVFAULT_DEVICE,
-		 p->xen->domid, name ? "/" : "", name ? name : "");
-}
-
 static void error_path(const struct pager *p, char *path, size_t size)
 {
 	snprintf(path, size, "/local/domain/0/error/backend/%s/%u/0/error",
@@ -33,7 +27,7 @@ static void write_number(struct pager *p, const char *name, uint32_t number)
 	char path[128], value[16];
 	int rc;
 
-	back_path(p, name, path, sizeof(path));
+	device_path(p, name, path, sizeof(path));
 	snprintf(value, sizeof(value), "%u", number);
 	rc = p->xen->ops->write(p->xen, path, value);
 	if (rc)
@@ -150,7 +144,7 @@ static void next_generation(struct pager *p)
 	char path[128], *value;
 	uint64_t n = 0;
 
-	back_path(p, "generation", path, sizeof(path));
+	device_path(p, "generation", path, sizeof(path));
 	value = p->xen->ops->read(p->xen, path);
 	if (!parse_number(value, 1, XEN_PVFAULT_GENERATION_MAX, &n))
 		n = 0;
@@ -332,6 +326,33 @@ static bool may_wait_again(const struct pager *p)
 	       p->now_ns >= d->deadline_ns + FORGIVE_NS;
 }
 
+/*
+ * The frontend's nodes have vanished and the domain lives: a toolstack has reset it,
+ * as for a kexec. The kernel that runs there now finds another device, as soon as
+ * there is a folder to put it into.
+ */
+static void make_again(struct pager *p)
+{
+	char path[128], *name, *state;
+
+	if (p->leaving || p->now_ns < p->device.deadline_ns)
+		return;
+	p->device.deadline_ns = p->now_ns + AGAIN_NS;
+	snprintf(path, sizeof(path), "/local/domain/%u/name", p->xen->domid);
+	name = p->xen->ops->read(p->xen, path);
+	frontend_path(p, "state", path, sizeof(path));
+	state = p->xen->ops->read(p->xen, path);
+	if (name && !state && errno == ENOENT) {
+		/* XenStore has forgotten who may read what is there already. */
+		device_path(p, NULL, path, sizeof(path));
+		p->xen->ops->remove(p->xen, path);
+		if (!device_make(p))
+			p->device.phase = DEVICE_WAITING;
+	}
+	free(name);
+	free(state);
+}
+
 void device_run(struct pager *p)
 {
 	struct device *d = &p->device;
@@ -373,7 +394,9 @@ void device_run(struct pager *p)
 		}
 		break;
 	case DEVICE_CLOSED:
-		if (may_wait_again(p))
+		if (d->frontend == XB_UNKNOWN)
+			make_again(p);
+		else if (may_wait_again(p))
 			show(p, DEVICE_WAITING, XB_INITWAIT);
 		break;
 	default:
@@ -414,49 +437,6 @@ void device_gone(struct pager *p)
 	p->device.phase = DEVICE_CLOSED;
 }
 
-static int make_folders(struct pager *p)
-{
-	char front[128], back[128], front_node[3][128], back_node[6][128];
-	char id[16], order[16], ranges[16], front_state[4] = "1";
-	const int domid = p->xen->domid;
-	struct xenif_node node[11];
-	unsigned int i, n = 0;
-
-	frontend_path(p, NULL, front, sizeof(front));
-	back_path(p, NULL, back, sizeof(back));
-	snprintf(id, sizeof(id), "%d", domid);
-	snprintf(order, sizeof(order), "%u", XEN_PVFAULT_MAX_RING_PAGE_ORDER);
-	snprintf(ranges, sizeof(ranges), "%u", XEN_PVFAULT_MAX_RANGES);
-	const char * const front_value[3][2] = {
-		{ "backend", back }, { "backend-id", "0" }, { "state", front_state },
-	};
-	const char * const back_value[6][2] = {
-		{ "frontend", front }, { "frontend-id", id },
-		{ XEN_PVFAULT_NODE_VERSIONS, "1" },
-		{ XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER, order },
-		{ XEN_PVFAULT_NODE_MAX_RANGES, ranges },
-		{ "state", "2" },
-	};
-
-	/* The backend's first: the frontend looks there when it sees its own. */
-	node[n++] = (struct xenif_node) { back, "", 0, domid };
-	for (i = 0; i < 6; i++) {
-		back_path(p, back_value[i][0], back_node[i], sizeof(back_node[i]));
-		node[n++] = (struct xenif_node) { back_node[i], back_value[i][1], -1, -1 };
-	}
-	/* A folder that is there is the frontend's, which waits in Closed. */
-	if (p->device.frontend == XB_UNKNOWN) {
-		node[n++] = (struct xenif_node) { front, "", domid, 0 };
-		for (i = 0; i < 3; i++) {
-			frontend_path(p, front_value[i][0], front_node[i],
-				      sizeof(front_node[i]));
-			node[n++] = (struct xenif_node) {
-				front_node[i], front_value[i][1], -1, -1 };
-		}
-	}
-	return p->xen->ops->make(p->xen, n, node);
-}
-
 int device_start(struct pager *p)
 {
 	char path[128];
@@ -474,7 +454,7 @@ int device_start(struct pager *p)
 		/* It has left since, and waits for its pages. */
 		drain(p, false);
 	} else {
-		rc = make_folders(p);
+		rc = device_make(p);
 		if (rc)
 			return give_up(EXIT_DENIED,
 				       "the device of domain %u can't be made in XenStore: %s",

@@ -97,4 +97,10 @@ void device_gone(struct pager *p);
 void device_error(struct pager *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* device_nodes.c: the path of one of our nodes, or of our folder if @name is NULL. */
+void device_path(const struct pager *p, const char *name, char *path, size_t size);
+
+/* Make both folders; ours in InitWait. Return: 0 or a negative errno. */
+int device_make(struct pager *p);
+
 #endif /* PVFAULT_DEVICE_H */
