@@ -67,6 +67,8 @@ MORE = [
     ("kvm-kdump", e2e("kvm-kdump")),
     ("kvm-postcopy", e2e("kvm-postcopy")),
     ("xen-kernel", e2e("xen-kernel")),
+    ("xen-hvm", e2e("xen-hvm")),
+    ("xen-kexec", e2e("xen-kexec")),
     ("xen-lifecycle", e2e("xen-lifecycle")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pager-crash", e2e("xen-pager-crash")),

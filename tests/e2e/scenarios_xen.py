@@ -2,15 +2,18 @@
 """What each Xen scenario boots, and what must have come out of it."""
 
 import rig
+from guests import guest_initrd
 from scenarios import (READS, SABOTAGES, check_guest, judge_sabotages,
                        known_sabotage, scenario, side_by_side)
-from xen import DomU, run_guests
+from xen import HVM, DomU, run_guests
 
 # 90 MiB of ZONE_MOVABLE, most of it for the load of 72. The guest keeps 190 MiB of
 # 224 when it has filled its memory, so that some 30 of the load are out.
 MIB = 224
 LINE = "kernelcore=128M load.mb=72 load.settle=60"
 PAGER = "--target 190"
+# This kernel has none of the frontends for which Linux takes PV devices in an HVM guest.
+UNPLUG = "xen_emul_unplug=unnecessary"
 
 
 def domu(name, line="", pager=PAGER, **more):
@@ -86,6 +89,48 @@ def xen_smp(sabotage):
     v.metrics.update(async_faults=guest.counter("sleep"), held=held(guest),
                      corrupt=guest.get("corrupt"),
                      worst_touch_ms=guest.get("worst_touch_ms"))
+    return v
+
+
+@scenario("xen-hvm")
+def xen_hvm(sabotage):
+    """An HVM guest, with firmware and with QEMU in dom0, 2 vCPUs."""
+    known_sabotage("xen-hvm", sabotage)
+    v = rig.Verdict("xen-hvm")
+    guest = sabotaged(sabotage)
+    guest.name, guest.vcpus, guest.options = "hvm", 2, HVM
+    guest.line += f" load.secs=10 load.alone=1 {UNPLUG}"
+    v.check("the consoles of Xen and dom0 are clean",
+            not run_guests("xen-hvm", [guest], reads=READS))
+    check_paged(v, guest)
+    v.check("hvm: it is one", "paravirtualized kernel on Xen HVM" in guest.console)
+    v.metrics.update(async_faults=guest.counter("sleep"), held=held(guest),
+                     corrupt=guest.get("corrupt"))
+    return v
+
+
+@scenario("xen-kexec")
+def xen_kexec(sabotage):
+    """A kernel ends by kexec while its tasks sleep, another one begins in its memory."""
+    v = rig.Verdict("xen-kexec")
+    # Xen 4.17's libxl can't reset a PVH guest.
+    guest = domu("kexec", f"load.secs=30 load.alone=1 load.end=kexec "
+                 f"load.second_secs=30 {UNPLUG}", mib=256, pager="--target 210", vcpus=2,
+                 options=HVM, limit=450)
+    v.check("the consoles of Xen and dom0 are clean", not run_guests(
+        "xen-kexec", [guest], reads=READS,
+        initrd=guest_initrd(kernel=rig.kernel(), initrd=guest_initrd())))
+    v.check("the first kernel had async faults", guest.get("first.sleep", 0) > 100,
+            guest.get("first.sleep"))
+    v.check("tasks slept when it ended", guest.get("first.outstanding", 0) > 0,
+            guest.get("first.outstanding"))
+    v.check("the second kernel ran", guest.get("second.cpus") == 2,
+            guest.get("second.cpus"))
+    check_paged(v, guest, told=False)
+    v.check("both kernels connected", guest.get("pager.connects") == 2 and
+            guest.get("pvfault.backend") == "xen", guest.get("pager.connects"))
+    v.metrics.update(asleep_at_end=guest.get("first.outstanding"),
+                     corrupt=guest.get("corrupt"))
     return v
 
 

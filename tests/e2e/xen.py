@@ -13,6 +13,14 @@ XEN_LINE = ("com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info "
             "dom0_mem=768M,max:768M dom0_max_vcpus=1 xsave=0")
 
 
+# What makes an HVM guest of a PVH one. QEMU loads its kernel, by an option ROM.
+HVM = ('type = "hvm"', 'device_model_version = "qemu-xen"',
+       f'device_model_override = "{rig.HVM_QEMU}"',
+       'firmware_override = "/boot/hvmloader"', 'bios = "seabios"',
+       'bios_path_override = "/usr/share/qemu/bios-256k.bin"',
+       'vga = "none"', "nographic = 1", "vnc = 0", "sdl = 0", "usb = 0")
+
+
 class DomU(Guest):
     """A PVH guest; with PAGER, options of pvfault-pager, one that is paged, by
     LIVES pagers one after the other; EARLY, not only when it has filled its memory.
@@ -53,6 +61,7 @@ def run_guests(folder, guests, reads=100, files=None, setup="", initrd=None):
     walks its memory, and as many as it can else."""
     script = f"{setup}\n" + "".join(g.script() for g in guests)
     parts = [rig.dom0_root(pager_program()),
+             *([rig.hvm_root()] if any(g.options == HVM for g in guests) else []),
              rig.archive(f"{folder}-domu", {
                  "scenario.sh": script, "domu-kernel": rig.kernel(),
                  "domu-initrd": initrd or guest_initrd(), **(files or {})})]

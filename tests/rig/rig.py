@@ -32,6 +32,9 @@ DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
                    ("xl", "libxl-save-helper", "xenstored", "xenconsoled",
                     "xen-init-dom0")) + tuple(
                        f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls"))
+# What an HVM guest has beside: its firmware, and QEMU for its devices.
+HVM_LOADER = "usr/lib/xen-4.17/boot/hvmloader"
+HVM_QEMU = "/usr/libexec/xen-qemu-system-i386"
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
 FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
 
@@ -167,17 +170,29 @@ def dom0_root(pager):
     return archive("dom0-root", files)
 
 
-@functools.lru_cache(None)
-def l1_root():
-    """The initramfs of L1: busybox, QEMU and its libraries."""
-    files = busybox()
-    files["cg"] = None
-    files.update(with_libraries(QEMU))
-    for name in FIRMWARE:
+def firmware(*more):
+    """What a QEMU inside looks for in /usr/share/qemu."""
+    files = {}
+    for name in (*FIRMWARE, *more):
         found = [d for d in FIRMWARE_DIRS if os.path.exists(f"{d}/{name}")]
         if not found:
             raise Failure(f"{name} is missing: run 'make setup' first.")
         files[f"usr/share/qemu/{name}"] = pathlib.Path(found[0], name).resolve()
+    return files
+
+
+@functools.lru_cache(None)
+def hvm_root():
+    """What dom0 needs beside for HVM guests."""
+    return archive("hvm-root", {
+        **with_libraries(HVM_QEMU), **firmware("linuxboot.bin", "keymaps/en-us"),
+        "boot/hvmloader": BUILD / "xen" / "tools" / HVM_LOADER})
+
+
+@functools.lru_cache(None)
+def l1_root():
+    """The initramfs of L1: busybox, QEMU and its libraries."""
+    files = {**busybox(), "cg": None, **with_libraries(QEMU), **firmware()}
     files["init"] = HERE / "l1-init"
     return archive("l1-root", files)
 

@@ -128,15 +128,31 @@ static void suspender(void)
 	report("asleep_at_suspends %ld", asleep);
 }
 
-/* The second kernel: without async page faults, so that it changes no MSR. */
+/* Append "NAME=VALUE" of this kernel's command line, if it is there. */
+static void pass_on(char *line, size_t size, const char *name)
+{
+	char value[64];
+
+	if (parameter_text(name, value, sizeof(value)))
+		snprintf(line + strlen(line), size - strlen(line), " %s=%s", name, value);
+}
+
+/* The second kernel: on KVM without async page faults, so that it changes no MSR. */
 static bool load_kernel(unsigned long flags, const char *more)
 {
 	int kernel = open("/kernel", O_RDONLY), initrd = open("/initrd", O_RDONLY);
 	char line[512];
 
-	snprintf(line, sizeof(line), "console=ttyS0 panic=-1 %s load.second=1 "
-		 "load.tasks=4 load.secs=5 load.alone=1 %s",
-		 parameter("load.second_apf", 0) ? "" : "no-kvmapf", more);
+	snprintf(line, sizeof(line), "panic=-1 %s load.second=1 "
+		 "load.tasks=4 load.secs=%ld load.alone=1 %s",
+		 parameter("load.second_apf", 0) ? "" : "no-kvmapf",
+		 parameter("load.second_secs", 5), more);
+	pass_on(line, sizeof(line), "console");
+	pass_on(line, sizeof(line), "guest.results");
+	pass_on(line, sizeof(line), "printk.devkmsg");
+	pass_on(line, sizeof(line), "kernelcore");
+	pass_on(line, sizeof(line), "xen_emul_unplug");
+	pass_on(line, sizeof(line), "load.settle");
 	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1, line, flags)) {
 		report("error kexec_file_load: %s", strerror(errno));
 		return false;
