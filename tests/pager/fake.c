@@ -151,7 +151,8 @@ int fake_pause(struct xenif *x)
 int fake_unpause(struct xenif *x)
 {
 	fake_call();
-	assert_true(fake.paused);
+	if (!fake.paused)
+		return -EINVAL;
 	fake.paused--;
 	return 0;
 }
@@ -229,6 +230,8 @@ int fake_nominate(struct xenif *x, uint64_t gfn)
 	assert_in_range(gfn, fake_first_gfn, NR_GFNS - 1);
 	if (fake.type[gfn] != P2M_RW || fake.in_use[gfn])
 		return -EBUSY;
+	if (fake.scribble)
+		fake_write(gfn, random());
 	fake.type[gfn] = P2M_OUT;
 	return 0;
 }
@@ -249,8 +252,7 @@ void fake_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to,
 int fake_evict(struct xenif *x, uint64_t gfn)
 {
 	fake_call();
-	if (fake.type[gfn] != P2M_OUT || fake.in_use[gfn] ||
-	    (fake.evict_busy[gfn] && !fake.paused))
+	if (fake.type[gfn] != P2M_OUT || fake.in_use[gfn] || fake.evict_busy[gfn])
 		return -EBUSY;
 	fake.type[gfn] = P2M_PAGED;
 	fake.has_page[gfn] = false;
@@ -276,9 +278,8 @@ int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 		memcpy(fake.memory[gfn], page, XEN_PAGE);
 	}
 	fake.type[gfn] = P2M_RW;
-	/* Nobody looks into a paused domain. */
-	if (!fake.paused)
-		fake_verify(gfn);
+	/* Also in a paused domain: others look into it, or unpause it. */
+	fake_verify(gfn);
 	return 0;
 }
 

@@ -60,6 +60,7 @@ struct fake {
 	bool in_use[NR_GFNS];		/* somebody has it mapped */
 	bool evict_busy[NR_GFNS];
 	bool copy_fails[NR_GFNS];
+	bool scribble;			/* somebody does, just before a nomination */
 	uint64_t stamp[NR_GFNS];	/* what the guest last wrote there */
 	uint8_t (*memory)[XEN_PAGE];
 	long free_pages;

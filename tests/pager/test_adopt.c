@@ -40,6 +40,17 @@ static void adopted(unsigned int nr)
 	front_take();
 }
 
+static uint64_t one_of_them(enum p2m type)
+{
+	unsigned int gfn;
+
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn++)
+		if (fake.type[gfn] == type)
+			return gfn;
+	fail();
+	return 0;
+}
+
 static void pages_are_out(void **state)
 {
 	take_away(100);
@@ -156,29 +167,96 @@ static void was_to_be_evicted(void **state)
 	touch_all();
 }
 
-/* A takeover is killed at each of its calls of Xen, and so is the next one. */
+/* Somebody unpauses the domain: what it can touch is as it was left. */
+static void unpaused_meanwhile(void)
+{
+	unsigned int gfn;
+
+	fake.paused = 0;
+	for (gfn = 0; gfn < NR_GFNS; gfn++)
+		if (fake.type[gfn] == P2M_RW) {
+			fake_verify(gfn);
+			fake_write(gfn, random());
+		}
+}
+
+/* A takeover is killed at each of its calls of Xen, and the next one goes on. */
 static void killed_again(void **state)
 {
-	volatile unsigned long at;
 	volatile bool done = false;
+	volatile unsigned long at;
 
-	take_away(5);
-	fake_touch(0, 300);
-	bury();
 	for (at = 1; !done; at++) {
+		take_away(5);
+		fake_touch(0, one_of_them(P2M_PAGED));
+		bury();
 		fake_kill_in = at;
 		if (!setjmp(fake_killed)) {
 			assert_int_equal(start_again(), 0);
 			done = true;
 		}
 		fake_kill_in = 0;
-		if (!done || at < 40)
-			bury();
-		done = done && at >= 40;
+		bury();
+		if (at % 2)
+			unpaused_meanwhile();
+		assert_int_equal(start_again(), 0);
+		assert_true(pager->file.adopt);
+		assert_int_equal(fake.paused, 0);
+		rounds(2);
+		front_take();
 	}
+	/* pause, takeover in two, prep, load, nominate and evict of 5, unpause */
+	assert_true(at > 24);
+	touch_all();
+}
+
+/* Killed between two of its calls, a driver domain wrote into a page: that stays. */
+static void changed_meanwhile(void **state)
+{
+	uint64_t gfn = one_out(), other;
+
+	take_away(3);
+	bury();
+	/* pause, takeover in two, prep of 3, then load and nominate of each */
+	fake_kill_in = 8;
+	if (!setjmp(fake_killed)) {
+		start_again();
+		fail();
+	}
+	fake_kill_in = 0;
+	assert_int_equal(fake.type[gfn], P2M_RW);
+	fake_write(gfn, 4711);
+	bury();
+	adopted(2);
+	assert_int_equal(fake.type[gfn], P2M_RW);
+	fake_verify(gfn);
+	/* Loaded and held by somebody, it isn't taken again; nor lost when it changes. */
+	other = one_of_them(P2M_PAGED);
+	fake.in_use[other] = true;
+	bury();
+	adopted(1);
+	assert_int_equal(fake.type[other], P2M_RW);
+	fake_write(other, 4712);
+	fake.in_use[other] = false;
+	fake.scribble = true;
+	bury();
+	adopted(0);
+	fake.scribble = false;
+	touch_all();
+}
+
+/* Not a single page: those that are out come when there is some, and none is lost. */
+static void no_memory_for_it(void **state)
+{
+	take_away(20);
+	bury();
+	fake.free_pages = 0;
+	assert_int_equal(start_again(), 0);
 	assert_int_equal(fake.paused, 0);
-	rounds(2);
-	assert_int_equal(fake_away(), 5);
+	assert_int_equal(fake_away(), 20);
+	rounds(5);
+	assert_int_equal(fake_away(), 20);
+	fake.free_pages = 20;
 	touch_all();
 }
 
@@ -315,6 +393,25 @@ static void two_records(void **state)
 	touch_all();
 }
 
+/* A page can't be read when it is to be renewed: an end as if it had been touched. */
+static void place_is_spoiled(void **state)
+{
+	static const uint8_t junk[XEN_PAGE] = { 1 };
+
+	uint64_t offset;
+
+	take_away(3);
+	offset = pagefile_offset(&pager->file, 1);
+	bury();
+	write_file(offset, junk, sizeof(junk));
+	assert_int_equal(start_again(), 0);
+	rounds(5);
+	assert_true(fake.crashed);
+	assert_int_equal(pager->stats.lost, 1);
+	assert_int_equal(pager->stats.read_errors, 3);
+	assert_int_equal(fake_away(), 3);
+}
+
 static void no_records(void **state)
 {
 	static const uint8_t zeroes[XEN_PAGE];
@@ -407,6 +504,9 @@ int test_adopt(void)
 		pager_test_connected(was_being_written),
 		pager_test_connected(was_to_be_evicted),
 		pager_test_connected(killed_again),
+		pager_test_connected(changed_meanwhile),
+		pager_test_connected(no_memory_for_it),
+		pager_test_connected(place_is_spoiled),
 		pager_test_connected(somebody_elses_pause),
 		pager_test_connected(frontend_has_left),
 		pager_test_connected(offer_has_changed),

@@ -161,8 +161,6 @@ static void nobody_steps(void)
 	/* Taking over needs a page. */
 	if (fake.free_pages < 1)
 		fake.free_pages = 1;
-	/* What nobody waits for is gone, as is a mapping by it. */
-	memset(fake.in_use, 0, sizeof(fake.in_use));
 }
 
 /* The pager is killed at one of its next calls of Xen, and its heirs may be, too. */
@@ -181,6 +179,11 @@ static void kill_step(void)
 		kills++;
 		bury();
 		fake_kill_in = 0;
+		/* Somebody doesn't know why the domain is paused. */
+		if (fake.paused && fake.enabled && random() % 2) {
+			fake.paused = 0;
+			nobody_steps();
+		}
 	}
 	assert_int_equal(start_again(), 0);
 	fake_kill_in = 0;

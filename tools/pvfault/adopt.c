@@ -6,9 +6,10 @@
  * it is there (XENMEM_paging_op_prep without content fails in different ways); if
  * so, the record is old. If not, the page may have been touched already: then Xen
  * lets its vCPU spin and sends no other request. There is no word for "ask me
- * again" either. So each missing page is reset: given back without its content,
- * which nobody sees, and taken away again. Those under way are noted in the file,
- * for what lies there then looks like a page of the guest, and isn't.
+ * again" either. So each missing page is renewed: given back as it was, and taken
+ * away again. Whoever comes upon it in between, for the pause doesn't hold driver
+ * domains, or this pager is killed and somebody unpauses the domain, finds what
+ * belongs there; and what has changed meanwhile, stays.
  */
 
 #include <errno.h>
@@ -24,10 +25,25 @@
 #include "log.h"
 #include "pager.h"
 
-#define RESET_TRIES	300
-#define RESET_NAP_US	100000
+#define SETTLE_TRIES	300
+#define BATCH		64	/* places to read at once */
 
-static const uint8_t nothing[XEN_PAGE];
+/* What lies in places side by side; what Xen has of the pages. For a takeover alone. */
+static _Alignas(XEN_PAGE) uint8_t place[BATCH][XEN_PAGE], copy[BATCH][XEN_PAGE];
+
+/**
+ * struct batch - pages that are being renewed
+ * @nr: how many have been loaded and nominated
+ * @page: which ones
+ * @content: what was loaded
+ */
+struct batch {
+	unsigned int nr;
+	uint32_t page[BATCH];
+	const uint8_t *content[BATCH];
+};
+
+static const uint8_t zeroes[XEN_PAGE];
 
 /* Whoever finds it there is not alone: the file in use by the domain's pager. */
 static void owner(const struct pager *p, char *path, char *value, size_t size)
@@ -85,60 +101,85 @@ static int settle(struct pager *p, uint32_t nr)
 		if (!rc)
 			forget(p, nr);
 		clear_ring(p);
-	} while (rc == -EAGAIN && ++tries < RESET_TRIES);
+	} while (rc == -EAGAIN && ++tries < SETTLE_TRIES);
 	return rc;
 }
 
-static int load_nothing(struct pager *p, uint64_t gfn)
+/* Take away again what is still as it was loaded; whatever else happens, it stays. */
+static int take_away(struct pager *p, struct batch *b)
 {
-	unsigned int tries;
-	int rc = -ENOMEM;
+	uint64_t gfn[BATCH];
+	void *to[BATCH];
+	int err[BATCH], rc = 0;
+	unsigned int i;
 
-	for (tries = 0; tries < RESET_TRIES && rc == -ENOMEM; tries++) {
-		rc = p->xen->ops->load(p->xen, gfn, nothing);
-		if (rc != -ENOMEM)
-			break;
-		if (!tries)
-			say("Xen has no memory for a single page of domain %u, which stays paused until it has",
-			    p->xen->domid);
-		usleep(RESET_NAP_US);
+	for (i = 0; i < b->nr; i++) {
+		gfn[i] = pages_gfn(&p->pages, b->page[i]);
+		to[i] = copy[i];
 	}
+	if (b->nr)
+		p->xen->ops->copy(p->xen, b->nr, gfn, to, err);
+	for (i = 0; i < b->nr && !rc; i++)
+		if (err[i] || memcmp(copy[i], b->content[i], XEN_PAGE) ||
+		    p->xen->ops->evict(p->xen, gfn[i]))
+			rc = settle(p, b->page[i]);
+	b->nr = 0;
 	return rc;
 }
 
-/* Pages of which each one is out. */
-static int reset(struct pager *p, struct pagefile_resets *resets)
+static int load(struct pager *p, struct batch *b, uint64_t gfn, const void *content)
 {
-	uint64_t i;
-	int rc = pagefile_note_resets(&p->file, resets);
+	int rc = p->xen->ops->load(p->xen, gfn, content);
 
-	for (i = 0; i < resets->nr && !rc; i++) {
-		rc = load_nothing(p, resets->gfn[i]);
-		if (!rc)
-			rc = p->xen->ops->nominate(p->xen, resets->gfn[i]);
-		if (!rc)
-			rc = p->xen->ops->evict(p->xen, resets->gfn[i]);
-	}
-	if (!rc)
-		resets->nr = 0;
-	return rc;
+	if (rc != -ENOMEM || !b->nr)
+		return rc;
+	/* Each of those that go makes room for another. */
+	rc = take_away(p, b);
+	return rc ? rc : p->xen->ops->load(p->xen, gfn, content);
 }
 
-/* A takeover before this one has died in reset(). */
-static int finish_resets(struct pager *p)
+/* Nobody need touch it: it comes back, or is lost, when the domain runs again. */
+static int later(struct pager *p, uint32_t nr)
 {
-	struct pagefile_resets resets = { 0 };
-	uint64_t i;
-	int rc = pagefile_noted_resets(&p->file, &resets);
+	pagein_want(p, nr, false);
+	return 0;
+}
 
-	for (i = 0; i < resets.nr && !rc; i++) {
-		/* One or both of them may have been done, or need not be. */
-		p->xen->ops->nominate(p->xen, resets.gfn[i]);
-		p->xen->ops->evict(p->xen, resets.gfn[i]);
-		if (p->xen->ops->prep(p->xen, resets.gfn[i]) != -EINVAL)
-			rc = -EBUSY;
-	}
-	return rc;
+/* A page that is out; @content is what lies in its place. */
+static int renew(struct pager *p, struct batch *b, uint32_t nr, const uint8_t *content)
+{
+	uint32_t slot = p->pages.page[nr].slot;
+	uint64_t gfn = pages_gfn(&p->pages, nr);
+	int rc;
+
+	if (pagefile_zeroes(&p->file, slot))
+		content = zeroes;
+	else if (!pagefile_check(&p->file, slot, gfn, content))
+		return later(p, nr);
+	rc = load(p, b, gfn, content);
+	if (rc == -ENOMEM)
+		return later(p, nr);
+	if (rc && rc != -ENOENT)
+		return rc;
+	/* Somebody uses it already, or it is there in some other way. */
+	if (rc || p->xen->ops->nominate(p->xen, gfn))
+		return settle(p, nr);
+	b->page[b->nr] = nr;
+	b->content[b->nr++] = content;
+	return 0;
+}
+
+/* As much as can be read; the checksums tell how much that is. */
+static void read_places(struct pagefile *f, uint32_t first, unsigned int nr)
+{
+	unsigned int i;
+
+	if (pread(f->fd, place, (size_t)nr * XEN_PAGE, pagefile_offset(f, first)) ==
+	    (ssize_t)nr * XEN_PAGE)
+		return;
+	for (i = 0; i < nr; i++)
+		if (pread(f->fd, place[i], XEN_PAGE, pagefile_offset(f, first + i)) < 0)
+			memset(place[i], 0, XEN_PAGE);
 }
 
 /* What the table of places says. */
@@ -165,29 +206,45 @@ static void assign(struct pager *p)
 	}
 }
 
-static int find_pages(struct pager *p)
+/* Some places of the file: what they hold is here, or is renewed. */
+static int find_some(struct pager *p, struct batch *b, uint32_t first, unsigned int nr)
 {
-	struct pagefile_resets resets = { 0 };
-	uint32_t nr;
-	uint64_t gfn;
+	uint32_t page[BATCH];
+	bool some = false;
+	unsigned int i;
 	int rc = 0;
 
-	for (nr = 0; nr < p->pages.offer.total && !rc; nr++) {
-		if (p->pages.page[nr].state != PAGE_OUT)
+	for (i = 0; i < nr && !rc; i++) {
+		uint64_t gfn = p->file.slot[first + i].gfn;
+
+		page[i] = gfn == ~0ULL ? PAGE_NONE : pages_find(&p->pages, gfn);
+		if (page[i] == PAGE_NONE || p->pages.page[page[i]].state != PAGE_OUT)
 			continue;
-		gfn = pages_gfn(&p->pages, nr);
-		if (p->xen->ops->prep(p->xen, gfn) != -EINVAL) {
-			rc = settle(p, nr);
-			continue;
-		}
-		resets.gfn[resets.nr++] = gfn;
-		if (resets.nr == PAGEFILE_RESETS)
-			rc = reset(p, &resets);
+		if (p->xen->ops->prep(p->xen, gfn) != -EINVAL)
+			rc = settle(p, page[i]);
+		else
+			some |= !pagefile_zeroes(&p->file, first + i);
 	}
-	if (!rc)
-		rc = reset(p, &resets);
-	/* None is under way any more. */
-	return rc ? rc : pagefile_note_resets(&p->file, &resets);
+	if (some)
+		read_places(&p->file, first, nr);
+	for (i = 0; i < nr && !rc; i++)
+		if (page[i] != PAGE_NONE && p->pages.page[page[i]].state == PAGE_OUT)
+			rc = renew(p, b, page[i], place[i]);
+	return rc ? rc : take_away(p, b);
+}
+
+static int find_pages(struct pager *p)
+{
+	struct batch b = { .nr = 0 };
+	uint32_t first, nr;
+	int rc = 0;
+
+	/* In the order of the file, which is read from one end to the other. */
+	for (first = 0; first < p->file.made && !rc; first += nr) {
+		nr = p->file.made - first < BATCH ? p->file.made - first : BATCH;
+		rc = find_some(p, &b, first, nr);
+	}
+	return rc;
 }
 
 static int adopt_pages(struct pager *p)
@@ -202,8 +259,15 @@ static int adopt_pages(struct pager *p)
 	if (rc)
 		return rc;
 	assign(p);
-	rc = finish_resets(p);
-	return rc ? rc : find_pages(p);
+	return find_pages(p);
+}
+
+static int let_go(struct pager *p)
+{
+	int rc = p->xen->ops->unpause(p->xen);
+
+	/* Somebody was faster. */
+	return rc == -EINVAL ? 0 : rc;
 }
 
 static int come_in(struct pager *p)
@@ -219,7 +283,7 @@ static int come_in(struct pager *p)
 		rc = p->xen->ops->takeover(p->xen);
 	if (rc != -EUSERS)
 		return rc;
-	p->xen->ops->unpause(p->xen);
+	let_go(p);
 	pagefile_set_state(&p->file, PAGEFILE_USED);
 	return rc;
 }
@@ -236,7 +300,7 @@ int adopt(struct pager *p)
 	if (!rc)
 		rc = adopt_pages(p);
 	if (!rc)
-		rc = p->xen->ops->unpause(p->xen);
+		rc = let_go(p);
 	/* From here on it may change. */
 	if (!rc)
 		rc = pagefile_set_state(&p->file, PAGEFILE_USED);

@@ -116,9 +116,8 @@ static bool sane(const struct pagefile_header *h)
 	if (h->page_size != XEN_PAGE || h->nr_slots > OFFER_MAX_PAGES ||
 	    h->nr_ranges > XEN_PVFAULT_MAX_RANGES ||
 	    h->table_offset != PAGEFILE_HEADERS * XEN_PAGE ||
-	    h->resets_offset != h->table_offset +
-				align(h->nr_slots * sizeof(struct pagefile_slot)) ||
-	    h->data_offset != h->resets_offset + XEN_PAGE)
+	    h->data_offset != h->table_offset +
+			      align(h->nr_slots * sizeof(struct pagefile_slot)))
 		return false;
 	for (i = 0; i < h->nr_ranges; i++)
 		total += h->range[i].count;
@@ -188,9 +187,8 @@ static int make_header(struct pagefile *f, uint32_t domid,
 	read_boot(h->boot);
 	h->nr_slots = f->nr_slots;
 	h->table_offset = PAGEFILE_HEADERS * XEN_PAGE;
-	h->resets_offset = h->table_offset +
-			   align(f->nr_slots * sizeof(struct pagefile_slot));
-	h->data_offset = h->resets_offset + XEN_PAGE;
+	h->data_offset = h->table_offset +
+			 align(f->nr_slots * sizeof(struct pagefile_slot));
 	if (ftruncate(f->fd, 0))
 		return give_up(EXIT_PAGEFILE, "page file %s can't be emptied: %s",
 			       f->path, strerror(errno));

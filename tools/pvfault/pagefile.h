@@ -4,7 +4,6 @@
  *
  *	octet 0			struct pagefile_header, twice, a page each
  *	table_offset		struct pagefile_slot for each place
- *	resets_offset		struct pagefile_resets
  *	data_offset		the places, one page each
  *
  * It outlives its pager, so that another one can go on. Both die with dom0, for
@@ -30,7 +29,7 @@
 #include "xenif.h"
 
 #define PAGEFILE_MAGIC		"pvfaultP"
-#define PAGEFILE_VERSION	2
+#define PAGEFILE_VERSION	3
 #define PAGEFILE_HEADERS	2
 
 /**
@@ -62,7 +61,6 @@ struct pagefile_header {
 	uint8_t boot[16];
 	uint64_t nr_slots;
 	uint64_t table_offset;
-	uint64_t resets_offset;
 	uint64_t data_offset;
 	uint64_t nr_ranges;
 	struct {
@@ -97,19 +95,6 @@ struct pagefile_slot {
 	uint32_t check;
 };
 
-/**
- * struct pagefile_resets - pages that a takeover is about to reset, see adopt.c
- * @nr: how many of @gfn
- * @sum: XXH3 of all before it
- */
-#define PAGEFILE_RESETS	256
-struct pagefile_resets {
-	uint64_t nr;
-	uint64_t gfn[PAGEFILE_RESETS];
-	uint64_t sum;
-};
-
-static_assert(sizeof(struct pagefile_resets) <= XEN_PAGE, "resets fit into a page");
 static_assert(sizeof(struct pagefile_header) <= XEN_PAGE, "a header fits into a page");
 static_assert(XEN_PAGE % sizeof(struct pagefile_slot) == 0, "no record spans two pages");
 
@@ -183,10 +168,6 @@ void pagefile_commit(struct pagefile *f, uint32_t slot);
 
 /* Write that the page is going to be nominated. */
 void pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn);
-
-/* Write, or read, which pages are being reset; @sum is ours. Return: 0 or a negative errno. */
-int pagefile_note_resets(struct pagefile *f, struct pagefile_resets *resets);
-int pagefile_noted_resets(struct pagefile *f, struct pagefile_resets *resets);
 
 /* Pages full of zeroes need no room. */
 bool pagefile_is_zero(const void *page);

@@ -119,35 +119,6 @@ void pagefile_note_nominated(struct pagefile *f, uint32_t slot, uint64_t gfn)
 	pagefile_commit(f, slot);
 }
 
-static uint64_t resets_sum(const struct pagefile_resets *resets)
-{
-	return XXH3_64bits(resets, offsetof(struct pagefile_resets, sum));
-}
-
-int pagefile_note_resets(struct pagefile *f, struct pagefile_resets *resets)
-{
-	ssize_t n;
-
-	resets->sum = resets_sum(resets);
-	n = pwrite(f->table_fd, resets, sizeof(*resets), f->header->resets_offset);
-	if (n < 0)
-		return -errno;
-	return n == sizeof(*resets) ? 0 : -ENOSPC;
-}
-
-int pagefile_noted_resets(struct pagefile *f, struct pagefile_resets *resets)
-{
-	ssize_t n = pread(f->table_fd, resets, sizeof(*resets), f->header->resets_offset);
-
-	if (n < 0)
-		return -errno;
-	/* There are none, or they were being written: nothing has been done to them. */
-	if (n != sizeof(*resets) || resets->sum != resets_sum(resets) ||
-	    resets->nr > PAGEFILE_RESETS)
-		resets->nr = 0;
-	return 0;
-}
-
 /* A record as it was found. */
 static int take_record(struct pagefile *f, uint32_t slot, const struct pagefile_slot *s)
 {

@@ -85,7 +85,8 @@ struct xenif;
  * @domain: tells about the domain; -ESRCH: there is none any more
  * @alive: is there a domain with this number and UUID?
  * @crash: shuts the domain down with reason crash, so that its on_crash applies
- * @pause, @unpause: all of its vCPUs; these nest with those of others
+ * @pause, @unpause: all of its vCPUs; these nest with those of others.
+ *	-EINVAL: it isn't paused
  *
  * @enable: attaches to the domain's mem-paging ring.
  *	-ENOSYS: this Xen was built without it. -EBUSY: somebody else is, or was.
