@@ -2,11 +2,12 @@
 """What happens to the pager of a Xen guest, and must not happen to the guest."""
 
 import rig
-from scenarios import READS, scenario
+from scenarios import READS, judge_sabotages, scenario
 from scenarios_xen import check_paged, domu, held
 from xen import run_guests
 
-KILLS = 24
+# Pagers that are killed after they have taken over; half as many while they do.
+KILLS = 16
 
 # What a page file must not survive; see tools/pvfault/pagefile.h for where it hits.
 SPOIL = {
@@ -27,26 +28,38 @@ def spoiled(name, sabotage, known):
     return known.get(sabotage, "")
 
 
+def crash(name, sabotage):
+    # When several takeovers in a row are killed, it stands still for all of them.
+    guest = domu(name, "load.secs=5 load.told=1 load.alone=1 watchdog_thresh=60",
+                 pager="--target 212", vcpus=2, limit=900)
+    guest.kills = KILLS
+    guest.spoil = spoiled("xen-pager-crash", sabotage, SPOIL)
+    return guest
+
+
+def check_crash(v, guest):
+    name = guest.name
+    check_paged(v, guest)
+    v.check(f"{name}: {KILLS} pagers were killed after they had taken over",
+            guest.get("kills", 0) >= KILLS, guest.get("kills"))
+    v.check(f"{name}: {KILLS // 2} were killed while they took over",
+            guest.get("midway", 0) >= KILLS // 2,
+            f"{guest.get('midway')}, and {guest.get('early')} before that")
+    v.check(f"{name}: no pager ended by itself", guest.get("own_ends") == 0,
+            guest.get("own_ends"))
+
+
 @scenario("xen-pager-crash")
 def xen_pager_crash(sabotage):
-    """kill -9, again and again, under load and at whatever moment: the next pager
-    takes the guest over with the same page file."""
+    """kill -9, again and again, under load: while pagers serve, and while they take
+    over; the next one takes the guest over with the same page file."""
     v = rig.Verdict("xen-pager-crash")
-    # When several takeovers in a row are killed, it stands still for all of them.
-    guest = domu("crash", "load.secs=120 load.alone=1 watchdog_thresh=60",
-                 pager="--target 212", vcpus=2, limit=420)
-    guest.kills, guest.kill_within = KILLS, 80
-    guest.spoil = spoiled("xen-pager-crash", sabotage, SPOIL)
+    guest = crash("crash", sabotage)
     v.check("the consoles of Xen and dom0 are clean",
             not run_guests("xen-pager-crash", [guest], reads=4 * READS))
-    check_paged(v, guest)
-    v.check(f"the pager was killed {KILLS} times", guest.get("kills") == KILLS,
-            guest.get("kills"))
-    v.check("no pager ended by itself", guest.get("own_ends") == 0, guest.get("own_ends"))
-    v.check("most of those that were killed had taken over before",
-            guest.get("takeovers", 0) >= KILLS * 2 // 3, guest.get("takeovers"))
-    v.metrics.update(kills=guest.get("kills"), takeovers=guest.get("takeovers"),
-                     still_ms=guest.get("still_ms"),
+    check_crash(v, guest)
+    v.metrics.update(kills=guest.get("kills"), midway=guest.get("midway"),
+                     takeovers=guest.get("takeovers"), still_ms=guest.get("still_ms"),
                      async_faults=guest.counter("sleep"), retries=guest.counter("retry"),
                      held=held(guest), corrupt=guest.get("corrupt"),
                      worst_touch_ms=guest.get("worst_touch_ms"))
@@ -64,44 +77,85 @@ def left(v, guest):
             guest.get("pager.away"))
 
 
+def term(name, sabotage):
+    guest = domu(name, "load.secs=60 load.alone=1", limit=360)
+    guest.at_walk = spoiled("xen-pager-term", sabotage, KILLED) or "sleep 5; lack"
+    return guest
+
+
+def check_term(v, guest):
+    name = guest.name
+    check_paged(v, guest)
+    left(v, guest)
+    v.check(f"{name}: Xen lacked memory, and the pager said how much",
+            guest.get("missing_kib", 0) > 1000, guest.get("missing_kib"))
+    v.check(f"{name}: it served on meanwhile",
+            guest.get("requests_lacking", 0) > guest.get("told_before", 0) > 0,
+            f"{guest.get('told_before')}, {guest.get('requests_lacking')}")
+    v.check(f"{name}: it ran with no privilege of root's but its files",
+            guest.get("privileges") == "CapEff:0000000000000000NoNewPrivs:1",
+            guest.get("privileges"))
+    v.check(f"{name}: nobody answers after its end", guest.get("status_after") == 11,
+            guest.get("status_after"))
+
+
 @scenario("xen-pager-term")
 def xen_pager_term(sabotage):
     """The pager is asked to leave while Xen lacks the memory for that: it says how
     much, serves on, and leaves when there is enough."""
     v = rig.Verdict("xen-pager-term")
-    guest = domu("term", "load.secs=60 load.alone=1", limit=360)
-    guest.at_walk = spoiled("xen-pager-term", sabotage, KILLED) or "sleep 5; lack"
+    guest = term("term", sabotage)
     v.check("the consoles of Xen and dom0 are clean",
             not run_guests("xen-pager-term", [guest], reads=4 * READS))
-    check_paged(v, guest)
-    left(v, guest)
-    v.check("Xen lacked memory, and the pager said how much",
-            guest.get("missing_kib", 0) > 1000, guest.get("missing_kib"))
-    v.check("it served on meanwhile",
-            guest.get("requests_lacking", 0) > guest.get("told_before", 0) > 0,
-            f"{guest.get('told_before')}, {guest.get('requests_lacking')}")
-    v.check("it runs with no privilege of root's but its files",
-            guest.get("privileges") == "CapEff:0000000000000000NoNewPrivs:1",
-            guest.get("privileges"))
-    v.check("nobody answers after its end", guest.get("status_after") == 11,
-            guest.get("status_after"))
+    check_term(v, guest)
     v.metrics.update(missing_kib=guest.get("missing_kib"), held=held(guest),
                      corrupt=guest.get("corrupt"))
     return v
+
+
+def detach(name, sabotage):
+    guest = domu(name, "load.secs=25 load.alone=1", vcpus=2)
+    guest.at_walk = spoiled("xen-detach", sabotage, KILLED) or DRAIN
+    return guest
+
+
+def check_detach(v, guest):
+    check_paged(v, guest)
+    left(v, guest)
 
 
 @scenario("xen-detach")
 def xen_detach(sabotage):
     """The pager leaves for good while tasks sleep; the guest goes on without."""
     v = rig.Verdict("xen-detach")
-    guest = domu("detach", "load.secs=25 load.alone=1", vcpus=2)
-    guest.at_walk = spoiled("xen-detach", sabotage, KILLED) or DRAIN
+    guest = detach("detach", sabotage)
     v.check("the consoles of Xen and dom0 are clean",
             not run_guests("xen-detach", [guest], reads=4 * READS))
-    check_paged(v, guest)
-    left(v, guest)
+    check_detach(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
     return v
+
+
+def restored(name, sabotage):
+    guest = domu(name, "load.secs=60 load.alone=1", vcpus=2, limit=420)
+    guest.lives, guest.again = 2, True
+    guest.at_walk = "sleep 8; restore /tmp/save"
+    if sabotage:
+        guest.line += f" load.sabotage={sabotage}"
+    return guest
+
+
+def check_restored(v, guest):
+    name = guest.name
+    check_paged(v, guest)
+    steps = [guest.get(k) for k in ("saved", "restored", "unpaused")]
+    v.check(f"{name}: it was saved, restored, and runs on", steps == [0, 0, 0], steps)
+    for life in (1, 2):
+        prefix = f"pager.life{life}."
+        v.check(f"{name}: pager {life} paged it, and ended well",
+                guest.get(f"{prefix}pager_exit") == 0 and
+                guest.get(f"{prefix}told", 0) > 100,
+                [guest.get(prefix + k) for k in ("pager_exit", "told")])
 
 
 @scenario("xen-save-restore")
@@ -109,22 +163,32 @@ def xen_save_restore(sabotage):
     """xl save and xl restore with pages out: the guest's suspend waits for them, and
     it goes on as another domain with another pager."""
     v = rig.Verdict("xen-save-restore")
-    guest = domu("restore", "load.secs=60 load.alone=1", vcpus=2, limit=420)
-    guest.lives, guest.again = 2, True
-    guest.at_walk = "sleep 8; restore /tmp/save"
-    if sabotage:
-        guest.line += f" load.sabotage={sabotage}"
+    guest = restored("restore", sabotage)
     v.check("the consoles of Xen and dom0 are clean",
             not run_guests("xen-save-restore", [guest], reads=10 * READS))
-    check_paged(v, guest)
-    v.check("it was saved, restored, and runs on",
-            [guest.get(k) for k in ("saved", "restored", "unpaused")] == [0, 0, 0],
-            [guest.get(k) for k in ("saved", "restored", "unpaused")])
-    for life in (1, 2):
-        prefix = f"pager.life{life}."
-        v.check(f"pager {life} paged it, and ended well",
-                guest.get(f"{prefix}pager_exit") == 0 and
-                guest.get(f"{prefix}told", 0) > 100,
-                [guest.get(prefix + k) for k in ("pager_exit", "told")])
+    check_restored(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
     return v
+
+
+# What each scenario's sabotage must turn red.
+SABOTAGED = {
+    "no-table": (crash, "no-table", check_crash, "no pager ended by itself"),
+    "no-file": (crash, "no-file", check_crash, "no pager ended by itself"),
+    "term": (term, "kill", check_term, "--drain waited for the pager's end"),
+    "detach": (detach, "kill", check_detach, "no page is left out or nominated"),
+    "restore": (restored, "flip", check_restored, "memory verified"),
+}
+
+
+@scenario("xen-pager-sabotage")
+def xen_pager_sabotage(sabotage):
+    """The checks of the scenarios above can fail: sabotage them, in one boot. Without
+    its pager a guest hangs, and is destroyed when its time is over."""
+    guests = [make(name, what) for name, (make, what, *_) in SABOTAGED.items()]
+    for guest in guests:
+        guest.limit = 300 if guest.name == "restore" else 100
+    run_guests("xen-pager-sabotage", guests, reads=4 * READS)
+    return judge_sabotages(rig.Verdict("xen-pager-sabotage"), guests,
+                           lambda v, guest: SABOTAGED[guest.name][2](v, guest),
+                           {name: red for name, (*_, red) in SABOTAGED.items()})

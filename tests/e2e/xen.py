@@ -25,16 +25,15 @@ class DomU(Guest):
     """A PVH guest; with PAGER, options of pvfault-pager, one that is paged, by
     LIVES pagers one after the other; EARLY, not only when it has filled its memory.
     AT_WALK is what dom0's shell is to do while the guest walks its memory; KILLS
-    how often it kills the pager then, each within so many tenths of a second, and
-    SPOIL what it does to the page file after one of these. AGAIN: the next pager
-    begins when AT_WALK says so."""
+    how many pagers it kills then after they have taken over, and half as many while
+    they do, and SPOIL what it does to the page file after the first of these.
+    AGAIN: the next pager begins when AT_WALK says so."""
 
     pager = None
     lives = 1
     early = False
     at_walk = ""
     kills = None
-    kill_within = 30
     spoil = ""
     again = False
 
@@ -42,7 +41,7 @@ class DomU(Guest):
         options = " ".join(f"'{o}'" for o in self.options)
         return (f"{self.before}\npager='{self.pager or ''}' lives={self.lives} "
                 f"early={'y' if self.early else ''} at_walk='{self.at_walk}'\n"
-                f"kills={self.kills or ''} kill_within={self.kill_within} "
+                f"kills={self.kills or ''} "
                 f"spoil='{self.spoil}' again={'y' if self.again else ''}\n"
                 f"domu {self.name} {self.limit} {self.vcpus} {self.mib} "
                 f"'{self.line}' {options}\n")

@@ -13,6 +13,7 @@
  *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, pwrite,
  *                   pipe, socket, futex, uring, sqlite (touch)
  *   load.secs=N     seconds that are measured (20)
+ *   load.told=1     walk on after that, until the host writes a line to the console (0)
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
  *   load.settle=N   for a host that takes the memory when it has been filled:
@@ -205,6 +206,17 @@ static void hotplugger(void)
 		shared->switched++;
 	}
 	exit(0);
+}
+
+/* Whoever has the other end of the console has seen enough. */
+static void await_line(void)
+{
+	int fd = open("/dev/hvc0", O_RDONLY);
+	char line[16];
+
+	if (fd < 0 || read(fd, line, sizeof(line)) <= 0)
+		report("error /dev/hvc0: %s", strerror(errno));
+	close(fd);
 }
 
 /* Units of computing a second, seen over @secs seconds. */
@@ -430,6 +442,8 @@ static void run(void)
 	shared->phase = WALK;
 	sleep(2);
 	among = measure(secs);
+	if (parameter("load.told", 0))
+		await_line();
 	report_interrupts();
 
 	for (unsigned int i = 0; i < tasks; i++)
