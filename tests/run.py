@@ -75,6 +75,7 @@ MORE = [
     ("xen-pager-term", e2e("xen-pager-term")),
     ("xen-detach", e2e("xen-detach")),
     ("xen-save-restore", e2e("xen-save-restore")),
+    ("xen-migrate", e2e("xen-migrate")),
     ("xen-pager-sabotage", e2e("xen-pager-sabotage")),
     ("xen-pressure", e2e("xen-pressure")),
     ("hotpath", ["python3", "tests/bench/run.py", "hotpath"]),

@@ -150,6 +150,12 @@ def check_restored(v, guest):
     check_paged(v, guest)
     steps = [guest.get(k) for k in ("saved", "restored", "unpaused")]
     v.check(f"{name}: it was saved, restored, and runs on", steps == [0, 0, 0], steps)
+    check_lives(v, guest)
+
+
+def check_lives(v, guest):
+    """One pager before, and one after it."""
+    name = guest.name
     for life in (1, 2):
         prefix = f"pager.life{life}."
         v.check(f"{name}: pager {life} paged it, and ended well",
@@ -168,6 +174,36 @@ def xen_save_restore(sabotage):
             not run_guests("xen-save-restore", [guest], reads=10 * READS))
     check_restored(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
+    return v
+
+
+def migrated(name, sabotage):
+    guest = restored(name, sabotage)
+    guest.at_walk = "sleep 8; migrate"
+    return guest
+
+
+def check_migrated(v, guest):
+    name = guest.name
+    check_paged(v, guest)
+    check_lives(v, guest)
+    v.check(f"{name}: pages were out when it began", guest.get("away_before", 0) > 1000,
+            guest.get("away_before"))
+    steps = [guest.get(k) for k in ("migrated", "unpaused")]
+    v.check(f"{name}: it was migrated, and runs on", steps == [0, 0], steps)
+
+
+@scenario("xen-migrate")
+def xen_migrate(sabotage):
+    """xl migrate of a guest that runs, with pages out: what comes back meanwhile is
+    sent again, and at its end the guest's suspend waits for the rest."""
+    v = rig.Verdict("xen-migrate")
+    guest = migrated("migrate", sabotage)
+    v.check("the consoles of Xen and dom0 are clean",
+            not run_guests("xen-migrate", [guest], reads=10 * READS))
+    check_migrated(v, guest)
+    v.metrics.update(away_before=guest.get("away_before"),
+                     async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
     return v
 
 

@@ -304,6 +304,15 @@ int fake_settle(struct xenif *x, uint64_t gfn)
 	return fake_prep(x, gfn) ? -EAGAIN : 0;
 }
 
+void fake_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn)
+{
+	unsigned int i;
+
+	assert_in_range(nr, 1, XENIF_BACK);
+	for (i = 0; i < nr; i++)
+		fake.dirty[gfn[i]] |= fake.has_page[gfn[i]];
+}
+
 bool fake_next_request(struct xenif *x, struct xenif_request *req)
 {
 	if (!fake.nr_queued)

@@ -61,6 +61,7 @@ struct fake {
 	bool evict_busy[NR_GFNS];
 	bool copy_fails[NR_GFNS];
 	bool scribble;			/* somebody does, just before a nomination */
+	bool dirty[NR_GFNS];		/* so a live migration would send it */
 	uint64_t stamp[NR_GFNS];	/* what the guest last wrote there */
 	uint8_t (*memory)[XEN_PAGE];
 	long free_pages;

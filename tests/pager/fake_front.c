@@ -232,6 +232,7 @@ const struct xenif_ops fake_ops = {
 	.load = fake_load,
 	.prep = fake_prep,
 	.settle = fake_settle,
+	.came_back = fake_came_back,
 	.next_request = fake_next_request,
 	.answer = fake_answer,
 	.flush_answers = fake_flush_answers,

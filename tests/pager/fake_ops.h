@@ -16,6 +16,7 @@ int fake_evict(struct xenif *x, uint64_t gfn);
 int fake_load(struct xenif *x, uint64_t gfn, const void *page);
 int fake_prep(struct xenif *x, uint64_t gfn);
 int fake_settle(struct xenif *x, uint64_t gfn);
+void fake_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn);
 bool fake_next_request(struct xenif *x, struct xenif_request *req);
 void fake_answer(struct xenif *x, const struct xenif_request *req);
 void fake_flush_answers(struct xenif *x);

@@ -231,6 +231,32 @@ static void counters_in_a_file(void **state)
 	assert_true(found);
 }
 
+/* What wasn't there when a live migration sent it is marked until the end. */
+static void live_migration(void **state)
+{
+	bool sent[NR_GFNS];
+	unsigned int gfn;
+
+	take_away(100);
+	for (gfn = 0; gfn < NR_GFNS; gfn++)
+		sent[gfn] = fake.type[gfn] == P2M_RW;
+	/* Some come and go meanwhile, and one is put back. */
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn += 3)
+		fake_touch(gfn % NR_VCPUS, gfn), rounds(1);
+	front_take();
+	fake.evict_busy[NR_GFNS - 1] = true;
+	take_away(NR_GFNS - FIRST_GFN - 1);
+	assert_true(pager->stats.put_back > 0);
+	assert_true(fake.dirty[NR_GFNS - 1]);
+	bury();
+	assert_int_equal(start_again(), 0);
+	rounds(2);
+	/* Then the guest suspends. */
+	leave_now();
+	for (gfn = 0; gfn < NR_GFNS; gfn++)
+		assert_true(sent[gfn] || fake.dirty[gfn]);
+}
+
 int test_loop(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +270,7 @@ int test_loop(void)
 		pager_test_connected(lost_and_gone),
 		pager_test(no_frontend),
 		pager_test_connected(counters_in_a_file),
+		pager_test_connected(live_migration),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -86,6 +86,7 @@ static void clear_ring(struct pager *p)
 
 static void forget(struct pager *p, uint32_t nr)
 {
+	pager_came_back(p, pages_gfn(&p->pages, nr));
 	pages_event(&p->pages, nr, PE_DROP);
 	pagein_free_slot(p, nr);
 }

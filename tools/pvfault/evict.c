@@ -47,6 +47,7 @@ static bool settle(struct pager *p, uint64_t gfn)
 		return false;
 	}
 	p->stats.put_back++;
+	pager_came_back(p, gfn);
 	pagein_free_slot(p, nr);
 	pages_event(&p->pages, nr, PE_SETTLE);
 	p->policy.ops->refused(&p->policy, &p->pages, nr);

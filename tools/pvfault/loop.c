@@ -52,6 +52,20 @@ void pager_free(struct pager *p)
 	pages_free(&p->pages);
 }
 
+static void flush_back(struct pager *p)
+{
+	if (p->nr_back)
+		p->xen->ops->came_back(p->xen, p->nr_back, p->back);
+	p->nr_back = 0;
+}
+
+void pager_came_back(struct pager *p, uint64_t gfn)
+{
+	p->back[p->nr_back++] = gfn;
+	if (p->nr_back == XENIF_BACK)
+		flush_back(p);
+}
+
 void pager_round(struct pager *p)
 {
 	bool wanted;
@@ -65,6 +79,8 @@ void pager_round(struct pager *p)
 	/* Pages of zeroes are back already: no end of a read will call us again. */
 	if (wanted && !p->pagein.used)
 		p->busy = true;
+	/* A frontend that has all of them may suspend. */
+	flush_back(p);
 	device_run(p);
 	/* Whose page is there goes on before the next one is taken. */
 	p->xen->ops->flush_answers(p->xen);

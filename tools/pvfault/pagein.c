@@ -109,6 +109,7 @@ static void load(struct pager *p, struct transfer *t, uint32_t nr)
 	case 0:
 		p->stats.page_ins++;
 		p->loaded++;
+		pager_came_back(p, t->gfn);
 		break;
 	case -ENOENT:
 		/* It isn't out any more: Xen has more to say about it. */

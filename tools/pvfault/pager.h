@@ -45,6 +45,7 @@ enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
  * @now_ns: CLOCK_MONOTONIC, taken once in each round of the loop
  * @domain: as Xen told last
  * @loaded, @evicted: pages since then, so that @domain.tot_pages can be corrected
+ * @back, @nr_back: pages that came back, for a live migration
  * @target_pages: what the domain may keep; UINT64_MAX: everything
  * @bring: see above
  * @cursor: where drain.c looks next
@@ -72,6 +73,8 @@ struct pager {
 	struct stats stats;
 	uint64_t now_ns;
 	uint64_t loaded, evicted;
+	uint64_t back[XENIF_BACK];
+	unsigned int nr_back;
 	uint64_t target_pages;
 	enum bring bring;
 	uint32_t cursor;
@@ -106,6 +109,8 @@ void drain_complain(struct pager *p);
 /* loop.c: one round after events, and all of them. */
 void pager_round(struct pager *p);
 void pager_tick(struct pager *p);
+/* A page is there again. Xen is told before the frontend is, or its vCPUs run on. */
+void pager_came_back(struct pager *p, uint64_t gfn);
 void pager_store_event(struct pager *p, const char *token);
 /* Return: an enum exitcode. */
 int pager_loop(struct pager *p);

@@ -104,6 +104,7 @@ static const struct xenif_ops real_ops = {
 	.load = xenif_load,
 	.prep = xenif_prep,
 	.settle = xenif_settle,
+	.came_back = xenif_came_back,
 	.next_request = xenif_next_request,
 	.answer = xenif_answer,
 	.flush_answers = xenif_flush_answers,

@@ -18,6 +18,8 @@
 /* Xen's ring has 8 places; one is for somebody in dom0 who touches a page. */
 #define XENIF_SAFE_VCPUS	7U
 
+#define XENIF_BACK		64U
+
 /**
  * struct xenif_domain - what Xen knows about the domain
  * @dying: its memory is being taken down
@@ -108,6 +110,9 @@ struct xenif;
  * @settle: takes a nominated page back: Xen has no word for it, so this makes
  *	Xen believe in a touch. -EAGAIN: the ring is full, try again
  *
+ * @came_back: these pages are there again, which Xen doesn't take for a change: if the
+ *	domain is being migrated live, they have to be sent. At most XENIF_BACK
+ *
  * @next_request: the next one from the ring, if there is one
  * @answer: every request is answered exactly once, also those that nobody waits
  *	for: the answer gives back the place in the ring
@@ -153,6 +158,7 @@ struct xenif_ops {
 	int (*load)(struct xenif *x, uint64_t gfn, const void *page);
 	int (*prep)(struct xenif *x, uint64_t gfn);
 	int (*settle)(struct xenif *x, uint64_t gfn);
+	void (*came_back)(struct xenif *x, unsigned int nr, const uint64_t *gfn);
 
 	bool (*next_request)(struct xenif *x, struct xenif_request *req);
 	void (*answer)(struct xenif *x, const struct xenif_request *req);

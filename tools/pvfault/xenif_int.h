@@ -62,6 +62,7 @@ int xenif_evict(struct xenif *x, uint64_t gfn);
 int xenif_load(struct xenif *x, uint64_t gfn, const void *page);
 int xenif_prep(struct xenif *x, uint64_t gfn);
 int xenif_settle(struct xenif *x, uint64_t gfn);
+void xenif_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn);
 bool xenif_next_request(struct xenif *x, struct xenif_request *req);
 void xenif_answer(struct xenif *x, const struct xenif_request *req);
 void xenif_flush_answers(struct xenif *x);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "log.h"
 #include "xenif_int.h"
 
 #include <xen/hvm/dm_op.h>
@@ -85,6 +86,23 @@ int xenif_settle(struct xenif *x, uint64_t gfn)
 		return 0;
 	/* The ring was full, so that Xen didn't ask. */
 	return errno == ENOENT ? -EAGAIN : -errno;
+}
+
+/*
+ * For the log of dirty pages, if there is one; if not, Xen returns at once. It must
+ * be done when they are there: of a page that isn't Xen notes nothing.
+ */
+void xenif_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn)
+{
+	struct xen_dm_op_modified_memory_extent extent[XENIF_BACK] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		extent[i].first_pfn = gfn[i];
+		extent[i].nr = 1;
+	}
+	if (xendevicemodel_modified_memory_bulk(real(x)->model, x->domid, extent, nr))
+		chat("pages that came back can't be marked: %s", strerror(errno));
 }
 
 bool xenif_next_request(struct xenif *x, struct xenif_request *req)
