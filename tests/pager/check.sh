@@ -19,6 +19,19 @@ for build; do
 	sed -n 's/^random: /  &/p' "$log"
 done
 
+# program: as it is installed.
+program() {
+	./program.sh "$out" >"$log" 2>&1
+	p=$(sed -n 's/^\([0-9]*\) passed.*/\1/p' "$log")
+	f=$(sed -n 's/.* passed, \([0-9]*\) failed$/\1/p' "$log")
+	[ -n "$f" ] || cat "$log"
+	passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1}))
+	echo "program: ${p:-0} tests passed, ${f:-1} failed"
+	sed -n '/^  /p' "$log"
+}
+
+[ $# = 0 ] || program
+
 # fuzz NAME INPUTS QUARTERS: so many inputs, or so much of FUZZ_SECS. What it finds
 # new stays in $out; what it breaks, too.
 fuzz() {

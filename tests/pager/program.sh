@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# program.sh OUT - the program as it is installed, on a machine that isn't dom0: how it
+# ends there, and its unit for systemd. One line for each test that failed, then
+# "N passed, N failed" for check.sh.
+
+out=$1/program
+unit=/usr/local/lib/systemd/system/pvfault-pager@.service
+passed=0 failed=0
+
+# result NAME CODE: of a test.
+result() {
+	if [ "$2" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "  FAILED: $1"
+	fi
+}
+
+# ends CODE "SENTENCE" COMMAND...: what its user sees is one sentence and one code.
+ends() {
+	code=$1 sentence=$2
+	shift 2
+	"$@" >"$out/said" 2>&1
+	[ $? -eq "$code" ] && [ "$(wc -l <"$out/said")" -eq 1 ] && grep -q "$sentence" "$out/said"
+	result "exit $code, \"$sentence\"" $?
+}
+
+# verify: what systemd says of the unit.
+verify() { systemd-analyze verify --man=no --recursive-errors=no --root="$out" "$unit"; }
+
+# finds WHAT SED: a mistake made on purpose.
+finds() {
+	sed "$2" ../../tools/pvfault/pvfault-pager@.service >"$out$unit"
+	! verify >/dev/null 2>&1
+	result "systemd-analyze finds $1" $?
+}
+
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+make -s -C ../../tools/pvfault OUT="$out/build" DESTDIR="$out" install >"$out/log" 2>&1
+result "make install" $?
+pager=$out/usr/local/sbin/pvfault-pager
+
+if [ ! -e /proc/xen/capabilities ]; then
+	[ "$(id -u)" != 0 ] || ends 7 "isn't dom0 of a running Xen" \
+		"$pager" --domain 1 --pagefile "$out/pages"
+	[ ! -e "$out/pages" ]
+	result "no page file is made" $?
+fi
+if [ "$(id -u)" != 0 ]; then
+	ends 7 "only root" "$pager" --domain 1 --pagefile "$out/pages"
+elif command -v setpriv >/dev/null; then
+	# Who isn't root may not see what root has built.
+	copy=$(mktemp -d) && cp "$pager" "$copy/pager" && chmod 755 "$copy"
+	ends 7 "only root" setpriv --reuid=65534 --clear-groups \
+		"$copy/pager" --domain 1 --pagefile /tmp/none
+	rm -r "$copy"
+fi
+"$pager" --domain 1 >/dev/null 2>&1
+[ $? -eq 2 ]
+result "exit 2 without a page file" $?
+
+if command -v systemd-analyze >/dev/null; then
+	verify >"$out/said" 2>&1 && [ ! -s "$out/said" ]
+	result "systemd-analyze verify" $?
+	finds "an unknown setting" 's/^NoNewPrivileges/NoNewPrivilege/'
+	finds "a bad value" 's/^RestartSec=.*/RestartSec=never/'
+	finds "a program that isn't there" 's,sbin/pvfault-pager,&s,'
+else
+	echo "  skipped: the unit for systemd, for systemd-analyze isn't here"
+fi
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
