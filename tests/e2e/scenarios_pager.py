@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """What happens to the pager of a Xen guest, and must not happen to the guest."""
 
+import pathlib
+
 import rig
 from scenarios import READS, judge_sabotages, scenario
 from scenarios_xen import check_paged, domu, held
 from xen import run_guests
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 # Pagers that are killed after they have taken over; half as many while they do.
 KILLS = 16
@@ -178,9 +182,19 @@ def xen_save_restore(sabotage):
 
 
 def migrated(name, sabotage):
-    guest = restored(name, sabotage)
+    guest = restored(name, sabotage if sabotage != "unmarked" else "")
     guest.at_walk = "sleep 8; migrate"
+    if sabotage == "unmarked":
+        guest.before = "export LD_PRELOAD=/unmarked.so"
     return guest
+
+
+def unmarked():
+    """For dom0: what keeps the pager from marking pages that come back."""
+    out = rig.BUILD / "bin" / "unmarked.so"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    rig.run("gcc", "-O2", "-shared", "-fPIC", "-o", out, HERE / "unmarked.c")
+    return {"unmarked.so": out}
 
 
 def check_migrated(v, guest):
@@ -200,7 +214,7 @@ def xen_migrate(sabotage):
     v = rig.Verdict("xen-migrate")
     guest = migrated("migrate", sabotage)
     v.check("the consoles of Xen and dom0 are clean",
-            not run_guests("xen-migrate", [guest], reads=10 * READS))
+            not run_guests("xen-migrate", [guest], reads=10 * READS, files=unmarked()))
     check_migrated(v, guest)
     v.metrics.update(away_before=guest.get("away_before"),
                      async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
@@ -214,6 +228,8 @@ SABOTAGED = {
     "term": (term, "kill", check_term, "--drain waited for the pager's end"),
     "detach": (detach, "kill", check_detach, "no page is left out or nominated"),
     "restore": (restored, "flip", check_restored, "memory verified"),
+    # The last one: its preloading stays.
+    "unmarked": (migrated, "unmarked", check_migrated, "memory verified"),
 }
 
 
@@ -223,8 +239,8 @@ def xen_pager_sabotage(sabotage):
     its pager a guest hangs, and is destroyed when its time is over."""
     guests = [make(name, what) for name, (make, what, *_) in SABOTAGED.items()]
     for guest in guests:
-        guest.limit = 300 if guest.name == "restore" else 100
-    run_guests("xen-pager-sabotage", guests, reads=4 * READS)
+        guest.limit = 300 if guest.again else 100
+    run_guests("xen-pager-sabotage", guests, reads=4 * READS, files=unmarked())
     return judge_sabotages(rig.Verdict("xen-pager-sabotage"), guests,
                            lambda v, guest: SABOTAGED[guest.name][2](v, guest),
                            {name: red for name, (*_, red) in SABOTAGED.items()})

@@ -241,8 +241,10 @@ static void live_migration(void **state)
 	for (gfn = 0; gfn < NR_GFNS; gfn++)
 		sent[gfn] = fake.type[gfn] == P2M_RW;
 	/* Some come and go meanwhile, and one is put back. */
-	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn += 3)
-		fake_touch(gfn % NR_VCPUS, gfn), rounds(1);
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn += 3) {
+		fake_touch(gfn % NR_VCPUS, gfn);
+		rounds(1);
+	}
 	front_take();
 	fake.evict_busy[NR_GFNS - 1] = true;
 	take_away(NR_GFNS - FIRST_GFN - 1);
