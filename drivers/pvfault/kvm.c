@@ -54,6 +54,8 @@ static DEFINE_PER_CPU_READ_MOSTLY(u64, kvm_apf_en);
 /* The id of this vCPU: the APIC's, until the host has shown what it uses. */
 static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_shown);
+/* It has shown another one since: it can't be told by its id. */
+static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_doubtful);
 
 static bool kvm_apf_wanted __initdata = true;
 
@@ -87,6 +89,17 @@ static __always_inline u32 kvm_apf_take_flags(void)
 	return flags;
 }
 
+/* A token that is one for sure shows the id that the host uses. */
+static __always_inline void kvm_apf_learn_vcpu_id(u32 id)
+{
+	if (!__this_cpu_read(kvm_apf_vcpu_id_shown)) {
+		__this_cpu_write(kvm_apf_vcpu_id, id);
+		__this_cpu_write(kvm_apf_vcpu_id_shown, true);
+	} else if (__this_cpu_read(kvm_apf_vcpu_id) != id) {
+		__this_cpu_write(kvm_apf_vcpu_id_doubtful, true);
+	}
+}
+
 /*
  * An injected #PF has error code 0 and a 32-bit token in CR2.
  *
@@ -106,7 +119,9 @@ static __always_inline u32 kvm_apf_take_flags(void)
  *
  * A notification taken for a genuine fault would be worse: -EFAULT, or an oops. So
  * we don't ask for it in kernel mode before one in user mode, where the id doesn't
- * matter, has shown which id the host uses: see kvm_apf_ask_kernel().
+ * matter, has shown which id the host uses, and no more once another one contradicts
+ * it: see kvm_apf_ask_kernel(). What was shown first stays, so that a single wrong
+ * token doesn't make strangers of all others.
  */
 static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_code,
 				      unsigned long address, pvfault_token_t *token)
@@ -121,8 +136,7 @@ static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_
 			return false;
 	}
 	if (user_mode(regs)) {
-		__this_cpu_write(kvm_apf_vcpu_id, address & KVM_APF_VCPU_ID_MASK);
-		__this_cpu_write(kvm_apf_vcpu_id_shown, true);
+		kvm_apf_learn_vcpu_id(address & KVM_APF_VCPU_ID_MASK);
 	} else {
 		if ((address & KVM_APF_VCPU_ID_MASK) != __this_cpu_read(kvm_apf_vcpu_id))
 			return false;
@@ -154,19 +168,21 @@ static void kvm_apf_take_token(void)
 }
 
 /*
- * Let the host announce missing pages in kernel mode, too, now that this vCPU's id is
+ * Let the host announce missing pages in kernel mode, too, as long as this vCPU's id is
  * known. The host says READY for all to each write of EN, nothing is lost by it.
  *
  * Never with encrypted state: the host then can't read the mode nor write CR2.
  */
 static void kvm_apf_ask_kernel(void)
 {
-	u64 en = __this_cpu_read(kvm_apf_en);
+	u64 was = __this_cpu_read(kvm_apf_en), en = was & ~KVM_ASYNC_PF_SEND_ALWAYS;
 
-	if (en & KVM_ASYNC_PF_SEND_ALWAYS || !__this_cpu_read(kvm_apf_vcpu_id_shown) ||
-	    !pvfault_kernel_mode() || cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT))
+	if (__this_cpu_read(kvm_apf_vcpu_id_shown) &&
+	    !__this_cpu_read(kvm_apf_vcpu_id_doubtful) &&
+	    pvfault_kernel_mode() && !cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT))
+		en |= KVM_ASYNC_PF_SEND_ALWAYS;
+	if (en == was)
 		return;
-	en |= KVM_ASYNC_PF_SEND_ALWAYS;
 	__this_cpu_write(kvm_apf_en, en);
 	wrmsrl(MSR_KVM_ASYNC_PF_EN, en);
 }
@@ -210,6 +226,7 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 	__this_cpu_write(kvm_apf_area.token, 0);
 	__this_cpu_write(kvm_apf_vcpu_id, cpu_physical_id(cpu) & KVM_APF_VCPU_ID_MASK);
 	__this_cpu_write(kvm_apf_vcpu_id_shown, false);
+	__this_cpu_write(kvm_apf_vcpu_id_doubtful, false);
 	__this_cpu_write(kvm_apf_en, en);
 	__this_cpu_write(kvm_apf_enabled, true);
 
