@@ -28,7 +28,9 @@ help:
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
 	@echo "                         ($$(python3 tests/e2e/run.py --list))"
-	@echo "  make bench BENCH=name  one benchmark ($$(python3 tests/bench/run.py --list))"
+	@echo '  make bench             beside a stock kernel: one table, one picture (45 minutes cold)'
+	@echo '  make bench-full        all benchmarks (some hours); goes on where it stopped'
+	@echo "  make bench BENCH=name  one of them ($$(python3 tests/bench/run.py --list))"
 	@echo '  make lint              checkpatch --strict and sparse'
 	@echo '  make test-all          everything; goes on where it stopped'
 	@echo '  make clean             remove the build folder'
@@ -95,9 +97,11 @@ e2e: setup
 		*debug*) scripts/kernel.sh pvfault debug ;; xen-*) scripts/xen.sh ;; esac
 	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
 
-.PHONY: bench
+.PHONY: bench bench-full
 bench: setup
-	@python3 tests/bench/run.py "$(BENCH)"
+	@python3 tests/bench/run.py $(BENCH)
+bench-full: setup
+	@python3 tests/bench/run.py --full
 
 .PHONY: apply unapply
 apply unapply:

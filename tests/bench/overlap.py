@@ -3,62 +3,74 @@
 boot of the host and in turns, so that all meet the same noise. The tasks touch their
 memory in user mode, or let the kernel do it with pread."""
 
-import statistics
-
+import report
 import rig
 from kvm import L2, run_guests
 from scenarios_kernel import places, rejections
 
 ROUNDS = 2
-KERNELS = ("off", "stock", "pvfault")
 
 
-def guest(name, number, load):
-    if name == "stock":
-        return L2(f"{name}{number}", load, kernel=rig.kernel("main", "stock"))
-    mode = "pvfault=off" if name == "off" else "pvfault=kernel load.places=1"
-    return L2(f"{name}{number}", f"{mode} {load}")
-
-
-def overlap(name, rates, load, least):
-    """All KERNELS in turns under LOAD; pvfault has to be LEAST times stock."""
-    rig.say(f"{name}: {len(rates)} boots of the host with {3 * ROUNDS} guests each, "
-            f"{13 * len(rates)} minutes, and 10 more, cold, for building the kernels")
+def build():
     for tree in ("stock", "pvfault"):
         rig.run(rig.ROOT / "scripts/kernel.sh", tree, "main")
-    v = rig.Verdict(name)
-    rows = {}
-    for rate in rates:
-        guests = [guest(kind, i, load) for i in range(ROUNDS) for kind in KERNELS]
-        run_guests(f"{name}-{rate}", guests, reads=rate)
-        for g in guests:
-            kind = g.name.rstrip("0123456789")
-            v.check(f"{rate} reads/s, {g.name}: ended, memory verified",
-                    g.done and g.get("corrupt") == 0, g.get("overlap"))
-            rows.setdefault((rate, kind), []).append(g.get("overlap", 0))
-            if kind == "pvfault":
-                v.metrics[f"{g.name} {rate}"] = {
-                    "sleeps": g.counter("sleep"), "in_kernel": g.counter("sleep_kernel"),
-                    "rejections": rejections(g), "rejected_at": places(g)}
 
-    print(f"\n  {'overlap: speed among paging tasks / alone':<44}"
-          + "".join(f"{kind:>16}" for kind in KERNELS))
-    for rate in rates:
-        cells = [f"{statistics.median(rows[rate, kind]):.3f}" for kind in KERNELS]
-        print(f"  {f'1 vCPU, {rate} reads/s, median of {ROUNDS}':<44}"
-              + "".join(f"{c:>16}" for c in cells))
-        stock, ours = (statistics.median(rows[rate, kind]) for kind in ("stock", "pvfault"))
-        v.check(f"{rate} reads/s: at least {least} x stock", ours >= least * stock,
-                f"{ours:.3f} against {stock:.3f}")
-        v.metrics[f"ratio_to_stock_{rate}"] = round(ours / stock, 3) if stock else None
-    print()
-    v.metrics["rows"] = {f"{kind} {rate}": r for (rate, kind), r in rows.items()}
+
+def guest(kind, number, load, **more):
+    """One of report.KINDS."""
+    if kind == "stock":
+        return L2(f"{kind}{number}", load, kernel=rig.kernel("main", "stock"), **more)
+    mode = "pvfault=off" if kind == "off" else "pvfault=kernel load.places=1"
+    return L2(f"{kind}{number}", f"{mode} {load}", **more)
+
+
+def in_turns(v, load, rounds, reads, memory="150M", **more):
+    """Run guests of all KINDS in turns in one boot; return a list of them for each."""
+    guests = {kind: [guest(kind, i, load, **more) for i in range(rounds)]
+              for kind in report.KINDS}
+    turns = [guests[kind][i] for i in range(rounds) for kind in report.KINDS]
+    run_guests(v.name, turns, reads=reads, memory=memory)
+    for g in turns:
+        v.check(f"{g.name}: ended, memory verified", g.done and g.get("corrupt") == 0,
+                g.get("overlap"))
+    v.metrics["reads_per_second"] = reads
+    v.metrics["guests"] = {
+        g.name: {"overlap": g.get("overlap"), "touches": g.get("touches"),
+                 "worst_touch_ms": g.get("worst_touch_ms")} for g in turns}
+    for g in guests["pvfault"]:
+        v.metrics["guests"][g.name].update(
+            sleeps=g.counter("sleep"), in_kernel=g.counter("sleep_kernel"),
+            rejections=rejections(g), rejected_at=places(g))
+    return guests
+
+
+def overlap(name, reads, load, least):
+    """pvfault has to be LEAST times stock."""
+    rig.say(f"{name}: a boot of the host with {3 * ROUNDS} guests, 13 minutes, "
+            "and 7 more, cold, for building the kernels")
+    build()
+    v = rig.Verdict(name)
+    guests = in_turns(v, load, ROUNDS, reads)
+    rows = {kind: [g.get("overlap", 0) for g in guests[kind]] for kind in guests}
+    stock, ours = (report.median(rows[kind]) for kind in ("stock", "pvfault"))
+    report.note(v, f"overlap at {reads} reads/s", "of alone", False,
+                f"{least} x stock" if least > 1 else "stock's",
+                ours >= least * stock > 0, **rows)
+    v.metrics["ratio_to_stock"] = round(ours / stock, 3) if stock else None
     return v
 
 
-def overlap_user():
-    return overlap("overlap-user", (100, 400), "", 1)
+def user():
+    return overlap("overlap-user", 100, "", 1)
 
 
-def overlap_kernel():
-    return overlap("overlap-kernel", (100,), "load.way=pread", 5)
+def user_60():
+    return overlap("overlap-user-60", 60, "", 1)
+
+
+def user_400():
+    return overlap("overlap-user-400", 400, "", 1)
+
+
+def kernel():
+    return overlap("overlap-kernel", 100, "load.way=pread", 5)

@@ -1,24 +1,60 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Run one benchmark: run.py NAME, which builds the kernels that it compares; or list
-them: run.py --list."""
+"""Run one benchmark: run.py NAME, which builds the kernels that it compares; the
+suite: run.py, or all: run.py --full, which goes on where it stopped; both end with
+one table and one picture. run.py --report prints them from what is there; run.py
+--list names the benchmarks."""
 
 import pathlib
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
 import rig  # noqa: E402
+import steps  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
 import overlap  # noqa: E402
 import ready  # noqa: E402
+import report  # noqa: E402
 import table  # noqa: E402
 
-ALL = {"hotpath": hotpath.hotpath, "kernbench": kernbench.kernbench,
-       "overlap-kernel": overlap.overlap_kernel, "overlap-user": overlap.overlap_user,
-       "ready": ready.ready, "table": table.table}
+# What it runs, and the minutes it takes once the kernels are built.
+SUITE = {
+    "hotpath": (hotpath.hotpath, 2),
+    "table": (table.table, 2),
+    "overlap-user": (overlap.user, 13),
+    "overlap-kernel": (overlap.kernel, 13),
+}
+MORE = {
+    "overlap-user-60": (overlap.user_60, 13),
+    "overlap-user-400": (overlap.user_400, 13),
+    "kernbench": (kernbench.kernbench, 12),
+    "ready": (ready.ready, 1),
+}
+ALL = SUITE | MORE
+KERNELS = (("stock", "main"), ("pvfault", "main"), ("pvfault", "off"))
+
+
+def suite(names, resume):
+    """A step each, as for the tests; the kernels first, 3 minutes each if cold."""
+    plan = [(f"kernel {tree} {config}", steps.kernel(config, tree), 3)
+            for tree, config in KERNELS]
+    plan += [(name, [sys.executable, __file__, name], ALL[name][1]) for name in names]
+    failed = steps.run_all(plan, rig.BUILD / "benched.json", resume)
+    report.report(names)
+    return 1 if failed else 0
+
+
+def one(name):
+    try:
+        verdict = rig.judge(name, ALL[name][0])
+    except subprocess.CalledProcessError as failure:
+        sys.exit(f"make bench: {failure}")
+    if verdict.ok:
+        return 0
+    return steps.SHORT if verdict.metrics.get("figures") else 1
 
 
 def main():
@@ -26,13 +62,13 @@ def main():
     if name == "--list":
         print(*ALL)
         return 0
+    if name == "--report":
+        return report.report(ALL)
+    if name in ("", "--full"):
+        return suite(ALL if name else SUITE, resume=bool(name))
     if name not in ALL:
-        sys.exit(f"make bench: say which, BENCH=name; there are {', '.join(sorted(ALL))}.")
-    try:
-        verdict = rig.judge(name, ALL[name])
-    except subprocess.CalledProcessError as failure:
-        sys.exit(f"make bench: {failure}")
-    return 0 if verdict.ok else 1
+        sys.exit(f"make bench: there is no {name}; there are {', '.join(sorted(ALL))}.")
+    return one(name)
 
 
 if __name__ == "__main__":

@@ -9,48 +9,10 @@
  * with that registered.
  */
 #include <fcntl.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include "guest.h"
-
-#define PAGES	2048
-#define ROUNDS	9
-#define PAGE	4096UL
-
-static int by_value(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* The median over single faults: interrupts and new page tables fall out. */
-static uint64_t minor_fault(void)
-{
-	static uint64_t ticks[PAGES * ROUNDS];
-	unsigned int round, i, n = 0;
-
-	for (round = 0; round < ROUNDS; round++) {
-		volatile char *mem = mmap(NULL, PAGES * PAGE, PROT_READ,
-					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (mem == MAP_FAILED)
-			return 0;
-		for (i = 0; i < PAGES; i++) {
-			uint64_t t = __rdtsc();
-
-			(void)mem[i * PAGE];
-			ticks[n++] = __rdtsc() - t;
-		}
-		munmap((void *)mem, PAGES * PAGE);
-	}
-	qsort(ticks, n, sizeof(*ticks), by_value);
-	return ticks[n / 2];
-}
+#include "minor.h"
 
 /* Give the harness seconds to look; with "sleep=off" sleeping takes none. */
 static void be_looked_at(const char *what)

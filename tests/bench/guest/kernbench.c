@@ -4,8 +4,9 @@
  * compilation took. Run as /init.
  *
  * kernel command line: bench.runs=N and the loads as bench.jobs=A,B,C
- * Reports "run LOAD ELAPSED USER SYSTEM CSW SLEEPS" on the second serial port:
- * seconds, and involuntary and voluntary context switches.
+ * Reports "took LOAD ELAPSED USER SYSTEM CSW SLEEPS" on the second serial port:
+ * seconds, and involuntary and voluntary context switches. "phase walk" tells a
+ * host that swaps us when it begins.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -56,7 +57,7 @@ static void one_run(const char *load)
 		report("error all");
 		return;
 	}
-	report("run %s %.3f %.3f %.3f %ld %ld", load, (now_ns() - began) / 1e9,
+	report("took %s %.3f %.3f %.3f %ld %ld", load, (now_ns() - began) / 1e9,
 	       seconds(usage.ru_utime), seconds(usage.ru_stime),
 	       usage.ru_nivcsw, usage.ru_nvcsw);
 }
@@ -72,6 +73,7 @@ int main(void)
 
 	/* Once for nothing, so that the first run meets the same caches. */
 	make("all", "-j2", &usage);
+	report("phase walk");
 	for (runs = parameter("bench.runs", 1); runs > 0; runs--) {
 		char each[sizeof(loads)];
 
