@@ -43,7 +43,7 @@ unsigned long pvfault_count(enum pvfault_event event)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += per_cpu(pvfault_counters, cpu).n[event];
+		sum += READ_ONCE(per_cpu(pvfault_counters, cpu).n[event]);
 	return sum;
 }
 
