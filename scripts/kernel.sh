@@ -9,7 +9,7 @@
 #           bare      PVFAULT=y with KVM_GUEST=n
 #           debug     lockdep, raw-lock nesting, KASAN
 #           gcov      counts how often each line of pvfault is run
-#           hostile   the KVM host that loses READY, for tests only
+#           hostile   the KVM host that loses READY, and lies, for tests only
 #           unpack    nothing: just the source
 #
 # The image lands in build/TREE/out-CONFIG/arch/x86/boot/bzImage.

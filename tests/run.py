@@ -58,6 +58,8 @@ MORE = [
     ("kernel debug", kernel("debug")),
     ("kunit-debug", e2e("kunit-debug")),
     ("kvm-swap-debug", e2e("kvm-swap-debug")),
+    ("kvm-hostile", e2e("kvm-hostile")),
+    ("kvm-hostile-sabotage", e2e("kvm-hostile-sabotage")),
     ("kvm-kernel-smp", e2e("kvm-kernel-smp")),
     ("kvm-kernel-debug", e2e("kvm-kernel-debug")),
     ("kernel-sabotage", e2e("kernel-sabotage")),

@@ -166,6 +166,33 @@ soak() {
 	tell "acts $acts"
 }
 
+# lie N SEED: from its kernel's first word on, N times a second to each vCPU, until
+# the guest verifies. lie_not, lie_error_code: see tests/patches.
+lie() {
+	kvm=/sys/module/kvm/parameters
+	before=$(cat $kvm/lied)
+	echo "$lie_not" >$kvm/lie_not
+	echo "$lie_error_code" >$kvm/lie_error_code
+	echo "$2" >$kvm/lie_seed
+	echo "$1" >$kvm/lie
+	await verify
+	echo 0 >$kvm/lie
+	tell "lied $(lies_since "$before")"
+}
+
+# lies_since BEFORE: how many of each kind the host told since then.
+lies_since() {
+	IFS=,
+	set -- $1
+	told=
+	for n in $(cat $kvm/lied); do
+		told=$told${told:+,}$((n - $1))
+		shift
+	done
+	unset IFS
+	echo "$told"
+}
+
 # trace EVENT [FILTER]: record what KVM does. traced tells what was recorded.
 trace() {
 	tracing=/sys/kernel/tracing

@@ -4,6 +4,7 @@
  *
  *   load.sample=1	say how many tasks slept when it was saved, after each
  *			restore (a READY for all, seen in the counters)
+ *   load.oldest=1	say how long a task has slept at most, of those seen
  *   load.suspend=1	suspend all the while, by way of /sys/power/pm_test
  *   load.end=WHAT	end this kernel after load.end_after=N seconds (8):
  *			reboot, sysrq (reboot without telling anybody), kexec,
@@ -99,6 +100,37 @@ static void sampler(void)
 		asleep = read_number(PVFAULT_DIR "/outstanding");
 		usleep(20000);
 	}
+}
+
+/* The age of whoever sleeps longest; the sleepers are listed in a table. */
+static long oldest_sleeper(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/pvfault/sleepers", "r");
+	char line[160];
+	long age, oldest = 0;
+
+	if (!f)
+		report("error sleepers: %s", strerror(errno));
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %*d %ld", &age) == 1 && age > oldest)
+			oldest = age;
+	if (f)
+		fclose(f);
+	return oldest;
+}
+
+static void ager(void)
+{
+	long age, oldest = 0;
+
+	await_walk();
+	while (walking()) {
+		age = oldest_sleeper();
+		if (age > oldest)
+			oldest = age;
+		usleep(50000);
+	}
+	report("oldest_ms %ld", oldest);
 }
 
 /* As deep as it goes without something that wakes the machine up. */
@@ -303,6 +335,8 @@ void life_start(void)
 
 	if (parameter("load.sample", 0))
 		start(sampler);
+	if (parameter("load.oldest", 0))
+		start(ager);
 	if (parameter("load.suspend", 0))
 		start(suspender);
 	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&
