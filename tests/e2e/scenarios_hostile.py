@@ -41,7 +41,7 @@ def entry_text(kernel):
     return ",".join(str(symbols[name]) for name in names)
 
 
-def lied_to(name, vcpus, seed, sabotage="", secs=15):
+def lied_to(name, vcpus, seed, sabotage="", secs=25):
     """A guest under a usual load whose host lies, but for SABOTAGE."""
     load = "load.sabotage=flip " if sabotage == "flip" else ""
     guest = L2(name, f"pvfault=on pvfault_deadline_ms={DEADLINE_MS} {load}"
@@ -55,7 +55,7 @@ def lied_to(name, vcpus, seed, sabotage="", secs=15):
 def check_lied_to(v, guest):
     check_guest(v, guest)
     name, lied = guest.name, [int(n) for n in str(guest.get("lied", "")).split(",") if n]
-    v.check(f"{name}: was lied to in every way", len(lied) == len(LIES) and min(lied) >= 5,
+    v.check(f"{name}: was lied to in every way", len(lied) == len(LIES) and min(lied) > 0,
             dict(zip(LIES, lied)))
     c = guest.counter
     v.check(f"{name}: lies with interrupts off were refused", c("rejected_irqs") > 0,
