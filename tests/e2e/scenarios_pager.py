@@ -140,8 +140,8 @@ def xen_detach(sabotage):
     return v
 
 
-def restored(name, sabotage):
-    guest = domu(name, "load.secs=60 load.alone=1", vcpus=2, limit=420)
+def restored(name, sabotage, walk="load.secs=60"):
+    guest = domu(name, f"{walk} load.alone=1", vcpus=2, limit=420)
     guest.lives, guest.again = 2, True
     guest.at_walk = "sleep 8; restore /tmp/save"
     if sabotage:
@@ -182,7 +182,9 @@ def xen_save_restore(sabotage):
 
 
 def migrated(name, sabotage):
-    guest = restored(name, sabotage if sabotage != "unmarked" else "")
+    # It walks on until it has been moved, however long that takes.
+    guest = restored(name, sabotage if sabotage != "unmarked" else "",
+                     walk="load.secs=5 load.told=1")
     guest.at_walk = "sleep 8; migrate"
     if sabotage == "unmarked":
         guest.before = "export LD_PRELOAD=/unmarked.so"
@@ -240,7 +242,7 @@ def xen_pager_sabotage(sabotage):
     guests = [make(name, what) for name, (make, what, *_) in SABOTAGED.items()]
     for guest in guests:
         guest.limit = 300 if guest.again else 100
-    run_guests("xen-pager-sabotage", guests, reads=4 * READS, files=unmarked())
+    run_guests("xen-pager-sabotage", guests, reads=10 * READS, files=unmarked())
     return judge_sabotages(rig.Verdict("xen-pager-sabotage"), guests,
                            lambda v, guest: SABOTAGED[guest.name][2](v, guest),
                            {name: red for name, (*_, red) in SABOTAGED.items()})
