@@ -93,7 +93,7 @@ e2e: setup
 	@[ -n "$(SCENARIO)" ] || { echo 'make e2e: say which, SCENARIO=name; make help lists them' >&2; exit 2; }
 	@scripts/kernel.sh pvfault main
 	@case "$(SCENARIO)$(SABOTAGE)" in *lost-ready|*out-again*|kvm-hostile*) scripts/kernel.sh pvfault hostile ;; \
-		*stock*) scripts/kernel.sh pvfault hostile; scripts/kernel.sh stock main ;; \
+		*stock*|life-sabotage*) scripts/kernel.sh pvfault hostile; scripts/kernel.sh stock main ;; \
 		*debug*) scripts/kernel.sh pvfault debug ;; xen-*) scripts/xen.sh ;; esac
 	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
 

@@ -65,6 +65,7 @@ MORE = [
     ("kernel-sabotage", e2e("kernel-sabotage")),
     ("kvm-hotplug", e2e("kvm-hotplug")),
     ("kvm-suspend", e2e("kvm-suspend")),
+    ("kvm-kill", e2e("kvm-kill")),
     ("kvm-kexec", e2e("kvm-kexec")),
     ("kvm-kdump", e2e("kvm-kdump")),
     ("kvm-postcopy", e2e("kvm-postcopy")),

@@ -38,6 +38,7 @@ class Guest:
         self.name, self.line, self.vcpus = name, line, vcpus
         self.mib, self.limit, self.options = mib, limit, options
         self.kernel = kernel        # an image, if not the one of this boot
+        self.reads = None           # a second, if not as many as the boot's
         self.before = ""
         self.said = {}              # the last value of each key
         self.heard = []             # all of them, (key, value), in their order
@@ -62,7 +63,8 @@ def follow(boot, guests, disk, reads, limit):
     """Collect what GUESTS say while BOOT runs, for LIMIT seconds at most.
 
     DISK, where the host keeps their memory, gives READS reads a second while a
-    guest walks its memory, and as many as it can while it fills and verifies it.
+    guest walks its memory, and as many as it can while it fills and verifies it. In
+    the phase "starve" it gives next to none: who touches a missing page then, waits.
     """
     by_name = {g.name: g for g in guests}
     current, done, began = None, 0, time.monotonic()
@@ -77,8 +79,9 @@ def follow(boot, guests, disk, reads, limit):
                     f"{current.vcpus} vCPU, {time.monotonic() - began:.0f} s "
                     "since the start")
         elif key == "phase":
+            rate = {"walk": current.reads or reads, "starve": 1}.get(value, 0)
             boot.qmp("block_set_io_throttle", device=disk, bps=0, bps_rd=0, bps_wr=0,
-                     iops=0, iops_rd=reads if value == "walk" else 0, iops_wr=0)
+                     iops=0, iops_rd=rate, iops_wr=0)
         elif key == "exit":
             current.said["exit"] = number(value)
             current = None

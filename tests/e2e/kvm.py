@@ -14,8 +14,9 @@ L1_CPUS = 1
 class L2(Guest):
     steps = ""          # of life.sh, for a guest that is more than booted
     initrd = None       # if not the one of this boot
+    memory = None       # the limit of its group, if not the one of this boot
 
-    def script(self):
+    def script(self, memory):
         """What L1 is to do for it."""
         kernel, initrd = (f"/l2-{what}" + (f"-{self.name}" if own else "") for what, own
                           in (("kernel", self.kernel), ("initrd", self.initrd)))
@@ -24,7 +25,8 @@ class L2(Guest):
         run = (f'. /life.sh\n{self.before}\nvm() {{ qemu {qemu} "$@"; }}\n'
                f"life {self.name}\n{self.steps}\nlife_end" if self.steps else
                f"{self.before}\nl2 {self.name} {qemu}")
-        return f"l2_kernel={kernel}\nl2_initrd={initrd}\n{run}\n"
+        return (f"echo {self.memory or memory} >/cg/l2/memory.max\n"
+                f"l2_kernel={kernel}\nl2_initrd={initrd}\n{run}\n")
 
     def files(self):
         own = {f"l2-kernel-{self.name}": self.kernel, f"l2-initrd-{self.name}": self.initrd}
@@ -40,7 +42,7 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
                l2_kernel=None, l1_line="", l1_setup="", initrd=None):
     """Boot L1, let it run GUESTS one after the other, collect what they say.
     Its swap gives READS reads a second. Return what is wrong on its console."""
-    script = f"{l1_setup}\nswap_on {memory}\n" + "".join(g.script() for g in guests)
+    script = f"{l1_setup}\nswap_on\n" + "".join(g.script(memory) for g in guests)
     parts = [rig.l1_root(),
              rig.archive(f"{folder}-l2", {
                  "scenario.sh": script,

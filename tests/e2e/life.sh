@@ -22,7 +22,9 @@ vm_start() {
 hmp() { timeout 60 sh -c 'echo "$1" >"$0"' "/tmp/$1.in" "$2"; }
 
 # Pass on what the guest says until it has ended; a file for each phase tells who
-# waits. With quit_when_done QEMU ends when the guest is done: a reset doesn't.
+# waits; that $many tasks sleep is also one. With quit_when_done QEMU ends when the
+# guest is done: a reset doesn't.
+many=1
 pass_on() {
 	cr=$(printf '\r')
 	while read -r key value; do
@@ -30,6 +32,7 @@ pass_on() {
 		tell "$key $value"
 		case $key in
 		phase) : >"/tmp/said.$key.$value" ;;
+		asleep) [ "${value%% *}" -lt "$many" ] || : >/tmp/said.many ;;
 		done) [ -z "$quit_when_done" ] || hmp a quit ;;
 		exit) break ;;
 		esac
@@ -68,10 +71,13 @@ life_end() {
 # QEMU's children write the state; it is not to count as the group's memory.
 outside='exec:echo 0 >/cg/cgroup.procs; cat'
 
-# Save the guest, end its QEMU, restore it into a new one.
+# Save the guest, end its QEMU, restore it into a new one. Until it has been told to
+# stop the disk stands still: its sleepers are to be saved, not woken.
 restore() {
-	tell "phase save"
+	tell "phase starve"
+	sleep 1
 	hmp a stop
+	tell "phase save"
 	hmp a "migrate \"$outside >/tmp/state\""
 	hmp a quit
 	wait $vm_pid || return
@@ -83,17 +89,21 @@ restore() {
 		hmp a 'info status'
 		sleep 0.3
 	done
+	rm -f /tmp/said.many	# of before
 	tell "phase walk"
 }
 
-# rounds N SECONDS [COMMAND]: restore N times; before each let the guest run for
-# SECONDS, then do COMMAND.
+# rounds N [COMMAND]: restore N times, each time when the guest has said that $many
+# tasks sleep, after COMMAND.
 rounds() {
 	await walk || return
 	round=0
 	while [ $round -lt "$1" ]; do
-		sleep "$2"
-		eval "$3"
+		until [ -e /tmp/said.many ]; do
+			kill -0 $vm_pid || return
+			sleep 0.1
+		done 2>/dev/null
+		eval "$2"
 		[ ! -e /tmp/said.phase.verify ] || break
 		restore || break
 		round=$((round + 1))
@@ -192,6 +202,9 @@ lies_since() {
 	unset IFS
 	echo "$told"
 }
+
+# lose_interrupt N: of so many READY, KVM is to lose the interrupt of one.
+lose_interrupt() { echo "$1" >/sys/module/kvm/parameters/lose_interrupt; }
 
 # trace EVENT [FILTER]: record what KVM does. traced tells what was recorded.
 trace() {

@@ -115,14 +115,18 @@ def sabotaged(what):
     return f"pvfault=on load.sabotage={what}" if what else "pvfault=on"
 
 
+def judge_red(v, what, guest, check, want):
+    """WHAT was done to GUEST: CHECK must find it by the check that begins with WANT."""
+    scratch = rig.Verdict("scratch", quiet=True)
+    check(scratch, guest)
+    failed = [c["name"] for c in scratch.checks if not c["pass"]]
+    v.check(f"sabotage turns red: {what}", any(f.startswith(want) for f in failed), failed)
+
+
 def judge_sabotages(v, guests, check, sabotages=SABOTAGES):
     """Each of GUESTS was sabotaged: CHECK must find it by the check that is meant."""
     for guest in guests:
-        scratch = rig.Verdict("scratch", quiet=True)
-        check(scratch, guest)
-        failed = [c["name"] for c in scratch.checks if not c["pass"]]
-        want = f"{guest.name}: {sabotages[guest.name]}"
-        v.check(f"sabotage turns red: {want}", want in failed, failed)
+        judge_red(v, guest.name, guest, check, f"{guest.name}: {sabotages[guest.name]}")
     return v
 
 

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -34,9 +33,12 @@
 #define VICTIMS		28
 #define WORDS		512		/* in a page */
 #define PAGES		1024		/* of a victim */
-#define DUMPED		32		/* pages of it that a core holds */
+#define DUMPED		8		/* pages of it that a core holds */
 #define STEP		641		/* from page to page, so that all come up */
+#define KILLS		4		/* that end a wait */
+#define MOST_KILLS	12		/* until there are so many */
 #define SLEEPERS	"/sys/kernel/debug/pvfault/sleepers"
+#define ABANDONED	PVFAULT_DIR "/counters/abandoned"
 #define GROUP		"/tmp/cgroup/victims"
 
 enum order { NONE, ABORT, EXEC, EXIT };
@@ -75,7 +77,9 @@ static void *walk(void *arg)
 	for (;;) {
 		if (v->mem[page * WORDS] != word(v, page))
 			v->corrupt++;
-		v->touches++;
+		/* Who finds all his memory present is not to keep the CPU from others. */
+		if (++v->touches % 16 == 0)
+			usleep(20000);
 		page = (page + STEP) % PAGES;
 	}
 	return NULL;
@@ -106,20 +110,61 @@ static void victim(struct victim *v)
 	_exit(order == EXIT ? 7 : 1);
 }
 
-/* Is that thread asleep in an async fault? 0 asks for any victim's; returns whose. */
+static bool start_victim(struct victim *v)
+{
+	pid_t pid;
+
+	memset(v, 0, sizeof(*v));
+	if (pipe(v->order)) {
+		report("error pipe: %s", strerror(errno));
+		return false;
+	}
+	pid = fork();
+	if (pid == 0)
+		victim(v);
+	/* Not in the child, which shares it. */
+	v->pid = pid;
+	v->alive = pid > 0;
+	return v->alive;
+}
+
+static bool start_victims(void)
+{
+	for (int i = 0; i < VICTIMS; i++)
+		if (!start_victim(&victims[i]))
+			return false;
+	return true;
+}
+
+static void forget_victim(struct victim *v)
+{
+	close(v->order[0]);
+	close(v->order[1]);
+	v->alive = false;
+}
+
+/*
+ * Is that thread asleep in an async fault? 0 asks for any victim's, the one that
+ * has just fallen asleep: it has most of its wait to come. Returns whose.
+ */
 static struct victim *sleeper(pid_t tid)
 {
 	FILE *f = fopen(SLEEPERS, "r");
+	unsigned int age, youngest = -1;
 	struct victim *found = NULL;
 	char line[128];
 	int pid;
 
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*s %*d %*u %d", &pid) != 1 || (tid && pid != tid))
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*s %*d %u %d", &age, &pid) != 2 || (tid && pid != tid) ||
+		    age >= youngest)
 			continue;
-		for (int i = 0; i < VICTIMS; i++)
-			if (victims[i].alive && victims[i].walker == pid)
-				found = &victims[i];
+		for (int i = 0; i < VICTIMS; i++) {
+			if (!victims[i].alive || victims[i].walker != pid)
+				continue;
+			found = &victims[i];
+			youngest = age;
+		}
 	}
 	if (f)
 		fclose(f);
@@ -168,11 +213,12 @@ static double ms_since(uint64_t t)
 	return (now_ns() - t) / 1e6;
 }
 
-/* It is not the CPU that it is to wait for. */
-static void hurry(pid_t pid)
+/* To end, a process needs many pages of the kernel's, and the CPU waits for each. */
+static void hurry_host(bool on)
 {
-	if (sched_setscheduler(pid, SCHED_FIFO, &(struct sched_param){ 10 }))
-		report("error sched_setscheduler: %s", strerror(errno));
+	report("phase %s", on ? "reap" : "walk");
+	if (!on)
+		sleep(1);
 }
 
 /*
@@ -185,8 +231,6 @@ static int end_one(const char *name, int signal, char order)
 	uint64_t t;
 	int status;
 
-	hurry(v->pid);
-	hurry(v->walker);
 	t = now_ns();
 	if (signal && !harmless)
 		kill(v->pid, signal);
@@ -195,26 +239,35 @@ static int end_one(const char *name, int signal, char order)
 	while (sleeper(v->walker) && now_ns() < t + patience_ns)
 		usleep(500);
 	report("%s_left_ms %.1f", name, ms_since(t));
+	hurry_host(true);
 	status = reap(v);
 	report("%s_ms %.1f", name, ms_since(t));
-	v->alive = false;
 	if (status == -1) {
 		kill(v->pid, SIGKILL);
 		waitpid(v->pid, NULL, 0);
 	}
+	/* Another one takes its place, and the memory that it has left. */
+	forget_victim(v);
+	start_victim(v);
+	hurry_host(false);
 	return status;
 }
 
+/* READY may come between the look and the kill; then there was no wait to end. */
 static void act_sigkill(void)
 {
-	unsigned int good = 0;
+	unsigned int good = 0, tries = 0;
 
-	for (int i = 0; i < 6; i++) {
+	while (good < KILLS && tries < MOST_KILLS) {
+		long ended = read_number(ABANDONED);
 		int status = end_one("sigkill", SIGKILL, NONE);
 
-		good += status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+		tries++;
+		good += status != -1 && WIFSIGNALED(status) &&
+			WTERMSIG(status) == SIGKILL && read_number(ABANDONED) > ended;
 	}
 	report("sigkill_good %d", good);
+	report("sigkill_tries %u", tries);
 }
 
 static void act_exec(void)
@@ -309,8 +362,9 @@ static void enter_group(void)
 {
 	char pid[16];
 
-	mkdir("/tmp/cgroup", 0755);
-	if (mount("cgroup2", "/tmp/cgroup", "cgroup2", 0, NULL) || mkdir(GROUP, 0755))
+	if (access(GROUP, F_OK) &&
+	    (mkdir("/tmp/cgroup", 0755) ||
+	     mount("cgroup2", "/tmp/cgroup", "cgroup2", 0, NULL) || mkdir(GROUP, 0755)))
 		report("error cgroup: %s", strerror(errno));
 	for_each_victim(v) {
 		snprintf(pid, sizeof(pid), "%d", v->pid);
@@ -373,6 +427,7 @@ static void act_cgroup_kill(void)
 	}
 	t = now_ns();
 	write_file(GROUP "/cgroup.kill", harmless ? "0" : "1");
+	hurry_host(true);
 	for_each_victim(v) {
 		int status = reap(v);
 
@@ -385,6 +440,7 @@ static void act_cgroup_kill(void)
 	report("cgroup_killed_asleep %u", sleeping);
 	report("victims_corrupt %" PRIu64, corrupt);
 	report("cgroup_kill_good %d", good == left);
+	hurry_host(false);
 }
 
 /* How long does a wait take that nobody ends? On average. */
@@ -404,11 +460,27 @@ static void report_wait(void)
 	report("wait_ms %.1f", sleeps > 0 ? asleep / i * ms_since(t) / sleeps : 0.0);
 }
 
+static void act_all(void)
+{
+	act_stop();
+	act_trace();
+	act_sigkill();
+	act_exec();
+	act_exit();
+	act_dump();
+	enter_group();
+	act_freeze();
+	act_cgroup_kill();
+	for_each_victim(v)
+		forget_victim(v);
+}
+
+/* Once, and again until the time of the load is over. */
 void kill_start(void)
 {
-	char what[16];
-
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	uint64_t end;
+	char what[16];
 
 	setrlimit(RLIMIT_CORE, &unlimited);
 	harmless = parameter_text("load.sabotage", what, sizeof(what)) &&
@@ -421,30 +493,16 @@ void kill_start(void)
 		report("error mmap");
 		return;
 	}
-	for (unsigned int i = 0; i < VICTIMS; i++) {
-		pid_t pid;
-
-		if (pipe(victims[i].order)) {
-			report("error pipe: %s", strerror(errno));
-			return;
-		}
-		pid = fork();
-		if (pid == 0)
-			victim(&victims[i]);
-		victims[i].pid = pid;
-		victims[i].alive = true;
-	}
+	if (!start_victims())
+		return;
 	await_walk();
 	hurry(0);
+	end = now_ns() + parameter("load.secs", 0) * 1000000000ULL;
 	sleep(5);
 	report_wait();
-	act_stop();
-	act_trace();
-	act_sigkill();
-	act_exec();
-	act_exit();
-	act_dump();
-	enter_group();
-	act_freeze();
-	act_cgroup_kill();
+	act_all();
+	while (now_ns() < end && start_victims()) {
+		sleep(5);
+		act_all();
+	}
 }

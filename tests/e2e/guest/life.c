@@ -2,9 +2,10 @@
 /*
  * What befalls a guest while its memory is walked. From the command line:
  *
- *   load.sample=1	say how many tasks slept when it was saved, after each
- *			restore (a READY for all, seen in the counters)
+ *   load.sample=1	say four times a second how many tasks sleep, and how often
+ *			there was READY for all
  *   load.oldest=1	say how long a task has slept at most, of those seen
+ *   load.hotplug=1	take the last CPU offline and online again all the while
  *   load.suspend=1	suspend all the while, by way of /sys/power/pm_test
  *   load.end=WHAT	end this kernel after load.end_after=N seconds (8):
  *			reboot, sysrq (reboot without telling anybody), kexec,
@@ -57,6 +58,14 @@ static void pin(int cpu)
 		report("error affinity: %s", strerror(errno));
 }
 
+void hurry(pid_t pid)
+{
+	int policy = SCHED_FIFO | SCHED_RESET_ON_FORK;
+
+	if (sched_setscheduler(pid, policy, &(struct sched_param){ 10 }))
+		report("error sched_setscheduler: %s", strerror(errno));
+}
+
 static int open_msr(void)
 {
 	int fd = open("/dev/cpu/0/msr", O_RDWR);
@@ -83,22 +92,15 @@ static void write_msr(int fd, uint32_t msr, uint64_t value)
 		report("error writing MSR %#x: %s", msr, strerror(errno));
 }
 
-/* Each restore is a READY for all; who slept before it was asleep when saved. */
+/* Each restore is a READY for all. */
 static void sampler(void)
 {
-	static const char counter[] = PVFAULT_DIR "/counters/wake_all";
-	long asleep = 0, seen;
-
+	hurry(0);
 	await_walk();
-	seen = read_number(counter);
 	while (walking()) {
-		long now = read_number(counter);
-
-		if (now != seen)
-			report("asleep_at_save %ld", asleep);
-		seen = now;
-		asleep = read_number(PVFAULT_DIR "/outstanding");
-		usleep(20000);
+		report("asleep %ld %ld", read_number(PVFAULT_DIR "/outstanding"),
+		       read_number(PVFAULT_DIR "/counters/wake_all"));
+		usleep(250000);
 	}
 }
 
@@ -131,6 +133,26 @@ static void ager(void)
 		usleep(50000);
 	}
 	report("oldest_ms %ld", oldest);
+}
+
+/* Takes the last CPU away and gives it back. */
+static void hotplugger(void)
+{
+	unsigned int n = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online",
+		 sysconf(_SC_NPROCESSORS_CONF) - 1);
+	await_walk();
+	for (; walking(); n++) {
+		if (!write_file(path, "0"))
+			report("error %s: %s", path, strerror(errno));
+		usleep(200000);
+		if (!write_file(path, "1"))
+			report("error %s: %s", path, strerror(errno));
+		usleep(200000);
+	}
+	report("cpu_switches %u", n);
 }
 
 /* As deep as it goes without something that wakes the machine up. */
@@ -317,8 +339,7 @@ static void lose_apic(void)
 
 	pin(0);
 	/* Nobody else may run on a CPU that gets no timer interrupt. */
-	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 50 }))
-		report("error sched_setscheduler: %s", strerror(errno));
+	hurry(0);
 	await_walk();
 	while (walking()) {
 		sleep(3);
@@ -337,6 +358,8 @@ void life_start(void)
 		start(sampler);
 	if (parameter("load.oldest", 0))
 		start(ager);
+	if (parameter("load.hotplug", 0))
+		start(hotplugger);
 	if (parameter("load.suspend", 0))
 		start(suspender);
 	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&
@@ -347,7 +370,7 @@ void life_start(void)
 	if (parameter("load.noapic", 0))
 		start(lose_apic);
 	if (parameter("load.kill", 0))
-		start(kill_start);
+		start_awaited(kill_start);
 }
 
 void report_memory(const char *when)

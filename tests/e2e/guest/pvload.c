@@ -16,13 +16,14 @@
  *   load.told=1     walk on after that, until the host writes a line to the console (0)
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
+ *   load.rest=N     ms that a walking task rests after each 16 steps, so that one
+ *                   whose memory is all present leaves the CPU to the others (0)
  *   load.settle=N   for a host that takes the memory when it has been filled:
  *                   wait until that no longer slows down the computing task, or
  *                   for N seconds (0)
  *   load.common=1   all of them walk the same memory (0)
  *   load.tick=1     tell twice a second how much has been computed: "tick MS UNITS"
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
- *   load.hotplug=1  take the last CPU offline and online again all the while (0)
  *   load.places=1   report where in the kernel tasks could not sleep (0)
  *   load.*          what else befalls it, see life.c and kill.c
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
@@ -61,7 +62,7 @@ enum phase { POPULATE, WALK, VERIFY, DONE };
 struct shared {
 	_Atomic int phase;
 	_Atomic uint64_t computed;
-	_Atomic uint64_t switched;	/* the last CPU, off and on */
+	_Atomic int busy;		/* what the walk lasts for, see start_awaited() */
 	struct walker walker[MAX_TASKS];
 };
 
@@ -100,6 +101,7 @@ static void walker(unsigned int id, unsigned long pages)
 	struct walk walk = { .w = &shared->walker[id], .id = area_common ? 0 : id, .pages = pages };
 	const struct way *way = way_of(id);
 	struct walker *w = walk.w;
+	unsigned int rest = parameter("load.rest", 0);
 	unsigned long step, page = 0;
 
 	if (!way) {
@@ -120,7 +122,8 @@ static void walker(unsigned int id, unsigned long pages)
 		t = now_ns() - t;
 		if (t > w->worst_ns)
 			w->worst_ns = t;
-		w->touches++;
+		if (++w->touches % 16 == 0 && rest)
+			usleep(rest * 1000);
 		page = (page + step) % walk.pages;
 	}
 	w->phase = WALK;
@@ -186,26 +189,6 @@ static void ticker(void)
 		       (uint64_t)shared->computed);
 		usleep(500000);
 	}
-}
-
-/* Takes the last CPU away and gives it back while memory is walked. */
-static void hotplugger(void)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online",
-		 sysconf(_SC_NPROCESSORS_CONF) - 1);
-	await_walk();
-	while (walking()) {
-		if (!write_file(path, "0"))
-			report("error %s: %s", path, strerror(errno));
-		usleep(200000);
-		if (!write_file(path, "1"))
-			report("error %s: %s", path, strerror(errno));
-		usleep(200000);
-		shared->switched++;
-	}
-	exit(0);
 }
 
 /* Whoever has the other end of the console has seen enough. */
@@ -394,6 +377,16 @@ void start(void (*fn)(void))
 	}
 }
 
+void start_awaited(void (*fn)(void))
+{
+	shared->busy++;
+	if (fork() == 0) {
+		fn();
+		shared->busy--;
+		exit(0);
+	}
+}
+
 static void run(void)
 {
 	unsigned int tasks = parameter("load.tasks", 8);
@@ -427,8 +420,6 @@ static void run(void)
 			walker(i, mb * (1UL << 20) / PAGE / (area_common ? 1 : tasks));
 	for (unsigned int i = 0; i < guests && i < 8; i++)
 		guest[i] = tiny_guest_start();
-	if (parameter("load.hotplug", 0))
-		start(hotplugger);
 	if (parameter("load.tick", 0))
 		start(ticker);
 	life_start();
@@ -444,6 +435,8 @@ static void run(void)
 	among = measure(secs);
 	if (parameter("load.told", 0))
 		await_line();
+	while (shared->busy)
+		usleep(50000);
 	report_interrupts();
 
 	for (unsigned int i = 0; i < tasks; i++)
@@ -479,8 +472,6 @@ static void run(void)
 	report("touches %" PRIu64, touches);
 	report("corrupt %" PRIu64, corrupt);
 	report("worst_touch_ms %.1f", worst / 1e6);
-	if (shared->switched)
-		report("cpu_switches %" PRIu64, (uint64_t)shared->switched);
 	if (!sabotage("early"))
 		report_counters(100);
 	if (parameter("load.places", 0))

@@ -4,15 +4,22 @@
 #define PVLOAD_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define PVFAULT_DIR	"/sys/kernel/pvfault"
 
 /* Start a child that ends when @fn returns. */
 void start(void (*fn)(void));
 
+/* The same, but memory is walked until @fn has returned, load.secs or longer. */
+void start_awaited(void (*fn)(void));
+
 /* Is memory being walked? The first waits for it. */
 void await_walk(void);
 bool walking(void);
+
+/* It is not the CPU that this task is to wait for; 0 is the caller. */
+void hurry(pid_t pid);
 
 bool write_file(const char *path, const char *text);
 

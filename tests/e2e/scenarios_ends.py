@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A kernel ends under load, another one begins in its memory: the host must not write
+into it for the first one."""
+
+import itertools
+
+import rig
+from guests import guest_initrd
+from kvm import L2
+from scenarios import scenario
+from scenarios_life import alone, least, one_of
+
+
+def check_told(v, guest, whole):
+    """In each vCPU's writes of MSR_KVM_ASYNC_PF_EN, as its host saw them, off
+    comes after on, which may be said again to ask for more. WHOLE: on every vCPU,
+    else on one."""
+    vcpus = {}
+    for written in guest.all("en_written"):
+        thread, value = written.split()
+        vcpus.setdefault(thread, []).append(int(value, 16) != 0)
+    turns = [[on for on, _ in itertools.groupby(said)] for said in vcpus.values()]
+    good = [on[0] and (len(on) > 2 or not on[-1]) for on in turns]
+    v.check(f"{guest.name}: a vCPU that was told said 'no more' before its kernel's end",
+            good and (all(good) if whole else any(good)), vcpus)
+
+
+def ending(how, vcpus=2, mib=256, memory="100M", line=""):
+    """A guest whose kernel ends under load."""
+    guest = L2(how, f"pvfault=on load.mb=96 load.secs=30 load.alone=1 load.end={how} "
+               f"{line}", vcpus=vcpus, mib=mib, limit=400)
+    guest.memory = memory
+    guest.before = "trace_msr; quit_when_done=1"
+    guest.steps = ":"
+    return guest
+
+
+def check_ended(v, guest):
+    least(v, guest, "the first kernel had async faults", "first.sleep", 100)
+    least(v, guest, "tasks slept when it ended", "first.outstanding", 1)
+    v.check(f"{guest.name}: the second kernel came to its end", guest.done,
+            f"exit {guest.get('exit')}")
+    v.check(f"{guest.name}: its memory verified", guest.get("corrupt") == 0,
+            guest.get("corrupt"))
+    # A kernel that crashes says so.
+    console = guest.console
+    if guest.name == "crash":
+        first, _, console = guest.console.rpartition("Linux version")
+        v.check("crash: it crashed by request", "sysrq triggered crash" in first)
+    v.check(f"{guest.name}: the console is clean", not rig.trouble(console),
+            rig.trouble(console)[:3])
+    v.metrics.update(asleep_at_end=guest.get("first.outstanding"),
+                     corrupt=guest.get("corrupt"))
+
+
+def check_second(v, guest, cpus):
+    """The host believes nothing of the first kernel any more."""
+    v.check(f"{guest.name}: the second kernel found MSR_KVM_ASYNC_PF_EN off",
+            guest.get("second.en") == 0, guest.get("second.en"))
+    v.check(f"{guest.name}: it has {cpus} CPU{'s' * (cpus > 1)}",
+            guest.get("second.cpus") == cpus, guest.get("second.cpus"))
+    v.metrics.update(msr_en=guest.get("second.en"))
+
+
+def reboot_guest(sabotage):
+    """Sabotage "sysrq": reset without telling anybody in the kernel."""
+    guest = ending("reboot")
+    guest.before += "; dd if=/dev/zero of=/tmp/flag bs=512 count=8"
+    guest.options = ("-action", "reboot=reset", "-drive",
+                     "file=/tmp/flag,if=virtio,format=raw")
+    if one_of("kvm-reboot", sabotage, "sysrq"):
+        guest.line = guest.line.replace("load.end=reboot", "load.end=sysrq")
+    return guest
+
+
+def check_reboot(v, guest):
+    check_ended(v, guest)
+    check_told(v, guest, True)
+    least(v, guest, "the second kernel has async faults again", "counter.sleep", 100)
+
+
+@scenario("kvm-reboot")
+def kvm_reboot(sabotage):
+    return alone("kvm-reboot", reboot_guest(sabotage), check_reboot)
+
+
+def second_kernel(name, sabotage, guest):
+    """GUEST brings a second kernel along. Sabotage "told": which lets the host tell it,
+    too."""
+    guest.initrd = guest_initrd(kernel=rig.kernel(), initrd=guest_initrd())
+    if one_of(name, sabotage, "told"):
+        guest.line += " load.second_apf=1"
+    return guest
+
+
+def kexec_guest(sabotage):
+    return second_kernel("kvm-kexec", sabotage, ending("kexec"))
+
+
+def check_kexec(v, guest):
+    check_ended(v, guest)
+    check_told(v, guest, True)
+    check_second(v, guest, 2)
+
+
+@scenario("kvm-kexec")
+def kvm_kexec(sabotage):
+    return alone("kvm-kexec", kexec_guest(sabotage), check_kexec)
+
+
+def kdump_guest(sabotage):
+    return second_kernel("kvm-kdump", sabotage,
+                         ending("crash", line="crashkernel=96M", mib=320, memory="110M"))
+
+
+def check_kdump(v, guest):
+    check_ended(v, guest)
+    check_told(v, guest, False)
+    check_second(v, guest, 1)
+
+
+@scenario("kvm-kdump")
+def kvm_kdump(sabotage):
+    return alone("kvm-kdump", kdump_guest(sabotage), check_kdump)
