@@ -84,8 +84,8 @@ def snapshot_guest(sabotage, rounds):
     guest = L2("snapshot", f"{without(sabotage, 'once')} load.tasks=48 load.mb=56 "
                f"load.rest=20 load.secs={rounds * 12} load.alone=1 load.sample=1",
                mib=128, limit=240 + 30 * rounds)
-    guest.memory = "36M"
-    snapshot(guest, rounds, 28)
+    guest.memory = "46M"
+    snapshot(guest, rounds, 16)
     if sabotage == "once":
         guest.steps = "rounds 1"
     return guest
