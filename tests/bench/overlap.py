@@ -46,7 +46,7 @@ def in_turns(v, load, rounds, reads, memory="150M", **more):
 
 def overlap(name, reads, load, least):
     """pvfault has to be LEAST times stock."""
-    rig.say(f"{name}: a boot of the host with {3 * ROUNDS} guests, 13 minutes, "
+    rig.say(f"{name}: a boot of the host with {3 * ROUNDS} guests, 9 minutes, "
             "and 7 more, cold, for building the kernels")
     build()
     v = rig.Verdict(name)

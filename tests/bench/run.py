@@ -24,12 +24,12 @@ import table  # noqa: E402
 SUITE = {
     "hotpath": (hotpath.hotpath, 2),
     "table": (table.table, 2),
-    "overlap-user": (overlap.user, 13),
-    "overlap-kernel": (overlap.kernel, 13),
+    "overlap-user": (overlap.user, 9),
+    "overlap-kernel": (overlap.kernel, 9),
 }
 MORE = {
-    "overlap-user-60": (overlap.user_60, 13),
-    "overlap-user-400": (overlap.user_400, 13),
+    "overlap-user-60": (overlap.user_60, 9),
+    "overlap-user-400": (overlap.user_400, 9),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),
 }
