@@ -16,12 +16,13 @@ COLUMNS = (34, 14, 22, 22, 22, 7, 18)
 def note(v, what, unit, less, target, met, **rows):
     """A figure for the table: ROWS are the raw values of each of KINDS that it has.
     LESS is better, or more; TARGET for people, and whether it is MET, which is also
-    a check of V."""
+    a check of V; without a target it is only shown."""
     v.metrics.setdefault("figures", []).append(
         {"what": what, "unit": unit, "less": less, "target": target, "met": bool(met),
          "rows": rows})
-    v.check(f"{what}: {target}", met, ", ".join(
-        f"{kind} {spread(rows[kind])}" for kind in KINDS if kind in rows))
+    if target:
+        v.check(f"{what}: {target}", met, ", ".join(
+            f"{kind} {spread(rows[kind])}" for kind in KINDS if kind in rows))
 
 
 def short(x):
