@@ -132,6 +132,23 @@ static void ready_between_leaving_and_forgetting(void **state)
 		      .early = 1);
 }
 
+/* READY when it has seen that there was none, and takes a mark to say that it has. */
+static void ready_while_forgetting(void **state)
+{
+	struct sleeper *s = tell_gated(42, pvfault_generation(), 1, 1, SIM_UNLOCK, 3);
+
+	assert_true(wait_asleep(s));
+	sim_kill(s->task);
+	assert_true(wait_for(get(&s->at_gate)));
+	ready(42);
+	set(&s->gate_open);
+	assert_returned(s);
+	/* Neither READY's, nor the one that wasn't needed. */
+	assert_int_equal(marks(), 0);
+	assert_counts(.not_present = 1, .sleep = 1, .abandoned = 1, .ready = 1,
+		      .early = 1);
+}
+
 /* READY for all */
 
 static void ready_all_wakes_everybody(void **state)
@@ -224,6 +241,7 @@ int test_order(void)
 		table_test(ready_before_schedule),
 		table_test(ready_wins_over_leaving),
 		table_test(ready_between_leaving_and_forgetting),
+		table_test(ready_while_forgetting),
 		table_test(ready_all_wakes_everybody),
 		table_test(ready_all_between_told_and_queued),
 		table_test(ready_all_while_queueing),
