@@ -72,6 +72,7 @@ MORE = [
     ("xen-kernel", e2e("xen-kernel")),
     ("xen-hvm", e2e("xen-hvm")),
     ("xen-kexec", e2e("xen-kexec")),
+    ("xen-kdump", e2e("xen-kdump")),
     ("xen-lifecycle", e2e("xen-lifecycle")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pager-crash", e2e("xen-pager-crash")),

@@ -109,28 +109,47 @@ def xen_hvm(sabotage):
     return v
 
 
-@scenario("xen-kexec")
-def xen_kexec(sabotage):
-    """A kernel ends by kexec while its tasks sleep, another one begins in its memory."""
-    v = rig.Verdict("xen-kexec")
-    # Xen 4.17's libxl can't reset a PVH guest.
-    guest = domu("kexec", f"load.secs=30 load.alone=1 load.end=kexec "
-                 f"load.second_secs=30 {UNPLUG}", mib=256, pager="--target 210", vcpus=2,
-                 options=HVM, limit=450)
+def ended(how, line=""):
+    """A kernel ends while its tasks sleep, another one begins in its memory. Of an HVM
+    guest: Xen 4.17's libxl can't reset a PVH guest."""
+    v = rig.Verdict(f"xen-{how}")
+    guest = domu(how, f"load.secs=30 load.alone=1 {UNPLUG} {line}", mib=256,
+                 pager="--target 210", vcpus=2, options=HVM, limit=450)
     v.check("the consoles of Xen and dom0 are clean", not run_guests(
-        "xen-kexec", [guest], reads=READS,
+        f"xen-{how}", [guest], reads=READS,
         initrd=guest_initrd(kernel=rig.kernel(), initrd=guest_initrd())))
     v.check("the first kernel had async faults", guest.get("first.sleep", 0) > 100,
             guest.get("first.sleep"))
     v.check("tasks slept when it ended", guest.get("first.outstanding", 0) > 0,
             guest.get("first.outstanding"))
-    v.check("the second kernel ran", guest.get("second.cpus") == 2,
+    v.metrics.update(asleep_at_end=guest.get("first.outstanding"),
+                     corrupt=guest.get("corrupt"))
+    return v, guest
+
+
+@scenario("xen-kexec")
+def xen_kexec(sabotage):
+    """The second kernel connects, too."""
+    v, guest = ended("kexec", "load.end=kexec load.second_secs=30")
+    v.check("the second kernel has its CPUs", guest.get("second.cpus") == 2,
             guest.get("second.cpus"))
     check_paged(v, guest, told=False)
     v.check("both kernels connected", guest.get("pager.connects") == 2 and
             guest.get("pvfault.backend") == "xen", guest.get("pager.connects"))
-    v.metrics.update(asleep_at_end=guest.get("first.outstanding"),
-                     corrupt=guest.get("corrupt"))
+    return v
+
+
+@scenario("xen-kdump")
+def xen_kdump(sabotage):
+    """The second kernel is one for crash dumps, which takes no part."""
+    v, guest = ended("kdump", "load.end=crash crashkernel=96M")
+    first, _, guest.console = guest.console.rpartition("Linux version")
+    guest.trouble = rig.trouble(guest.console)
+    v.check("it crashed by request", "sysrq triggered crash" in first)
+    check_paged(v, guest, told=False)
+    v.check("the second kernel took no part", guest.get("pager.connects") == 1 and
+            "no backend: xen: not for dom0, kdump" in guest.console,
+            guest.get("pager.connects"))
     return v
 
 
