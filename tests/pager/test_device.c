@@ -227,6 +227,11 @@ static void domain_is_reset(void **state)
 	seconds(3);
 	assert_int_equal(back_state(), XB_INITWAIT);
 	assert_string_equal(fake_node("/local/domain/7/device/pvfault/0/state"), "1");
+	/* And once more, before anybody has seen it. */
+	front_node("state", NULL);
+	seconds(3);
+	assert_int_equal(back_state(), XB_INITWAIT);
+	assert_non_null(fake_node("/local/domain/7/device/pvfault/0/state"));
 	/* The next kernel knows nothing of the first one. */
 	fake.front->cons = 0;
 	front_connect("256+768");

@@ -329,7 +329,7 @@ static bool may_wait_again(const struct pager *p)
 /*
  * The frontend's nodes have vanished and the domain lives: a toolstack has reset it,
  * as for a kexec. The kernel that runs there now finds another device, as soon as
- * there is a folder to put it into.
+ * there is a folder to put it into. libxl removes that more than once.
  */
 static void make_again(struct pager *p)
 {
@@ -346,8 +346,10 @@ static void make_again(struct pager *p)
 		/* XenStore has forgotten who may read what is there already. */
 		device_path(p, NULL, path, sizeof(path));
 		p->xen->ops->remove(p->xen, path);
-		if (!device_make(p))
+		if (!device_make(p)) {
 			p->device.phase = DEVICE_WAITING;
+			p->device.frontend = XB_INITIALISING;
+		}
 	}
 	free(name);
 	free(state);
@@ -392,6 +394,10 @@ void device_run(struct pager *p)
 			    p->xen->domid);
 			finish(p);
 		}
+		break;
+	case DEVICE_WAITING:
+		if (d->frontend == XB_UNKNOWN)
+			make_again(p);
 		break;
 	case DEVICE_CLOSED:
 		if (d->frontend == XB_UNKNOWN)
