@@ -102,15 +102,23 @@ static void ready_before_schedule(void **state)
 	assert_counts(.not_present = 1, .sleep = 1, .wake = 1, .ready = 1, .woke = 1);
 }
 
-/* READY when the sleeper has made up its mind to leave, but has not left. */
-static void ready_wins_over_leaving(void **state)
+/* A sleeper that is killed gets READY when it has come to @point for the @nth time. */
+static struct sleeper *ready_for_leaver(enum sim_point point, int nth)
 {
-	struct sleeper *s = tell_gated(42, pvfault_generation(), 1, 1, SIM_LOCK, 2);
+	struct sleeper *s = tell_gated(42, pvfault_generation(), 1, 1, point, nth);
 
 	assert_true(wait_asleep(s));
 	sim_kill(s->task);
 	assert_true(wait_for(get(&s->at_gate)));
 	ready(42);
+	return s;
+}
+
+/* READY when the sleeper has made up its mind to leave, but has not left. */
+static void ready_wins_over_leaving(void **state)
+{
+	struct sleeper *s = ready_for_leaver(SIM_LOCK, 2);
+
 	set(&s->gate_open);
 	assert_returned(s);
 	assert_counts(.not_present = 1, .sleep = 1, .wake = 1, .ready = 1, .woke = 1);
@@ -119,12 +127,8 @@ static void ready_wins_over_leaving(void **state)
 /* READY when the sleeper has left, but not yet said that it has. */
 static void ready_between_leaving_and_forgetting(void **state)
 {
-	struct sleeper *s = tell_gated(42, pvfault_generation(), 1, 1, SIM_UNLOCK, 2);
+	struct sleeper *s = ready_for_leaver(SIM_UNLOCK, 2);
 
-	assert_true(wait_asleep(s));
-	sim_kill(s->task);
-	assert_true(wait_for(get(&s->at_gate)));
-	ready(42);
 	assert_int_equal(marks(), 1);
 	set(&s->gate_open);
 	assert_returned(s);
@@ -135,12 +139,8 @@ static void ready_between_leaving_and_forgetting(void **state)
 /* READY when it has seen that there was none, and takes a mark to say that it has. */
 static void ready_while_forgetting(void **state)
 {
-	struct sleeper *s = tell_gated(42, pvfault_generation(), 1, 1, SIM_UNLOCK, 3);
+	struct sleeper *s = ready_for_leaver(SIM_UNLOCK, 3);
 
-	assert_true(wait_asleep(s));
-	sim_kill(s->task);
-	assert_true(wait_for(get(&s->at_gate)));
-	ready(42);
 	set(&s->gate_open);
 	assert_returned(s);
 	/* Neither READY's, nor the one that wasn't needed. */
