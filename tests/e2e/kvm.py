@@ -15,6 +15,9 @@ class L2(Guest):
     steps = ""          # of life.sh, for a guest that is more than booted
     initrd = None       # if not the one of this boot
     memory = None       # the limit of its group, if not the one of this boot
+    # Does the host end a guest that it can't keep below the limit? Reclaim gives up
+    # early in a small group that keeps touching all it has; else it's only slowed down.
+    strict = True
 
     def script(self, memory):
         """What L1 is to do for it."""
@@ -25,7 +28,9 @@ class L2(Guest):
         run = (f'. /life.sh\n{self.before}\nvm() {{ qemu {qemu} "$@"; }}\n'
                f"life {self.name}\n{self.steps}\nlife_end" if self.steps else
                f"{self.before}\nl2 {self.name} {qemu}")
-        return (f"echo {self.memory or memory} >/cg/l2/memory.max\n"
+        limit = self.memory or memory
+        return (f"echo {limit if self.strict else 'max'} >/cg/l2/memory.max\n"
+                f"echo {'max' if self.strict else limit} >/cg/l2/memory.high\n"
                 f"l2_kernel={kernel}\nl2_initrd={initrd}\n{run}\n")
 
     def files(self):

@@ -72,10 +72,11 @@ life_end() {
 outside='exec:echo 0 >/cg/cgroup.procs; cat'
 
 # Save the guest, end its QEMU, restore it into a new one. Until it has been told to
-# stop the disk stands still: its sleepers are to be saved, not woken.
+# stop the disk stands still: its sleepers are to be saved, not woken, and those who
+# run meanwhile join them.
 restore() {
 	tell "phase starve"
-	sleep 1
+	sleep 3
 	hmp a stop
 	tell "phase save"
 	hmp a "migrate \"$outside >/tmp/state\""

@@ -29,7 +29,7 @@ def ending(how, vcpus=2, mib=256, memory="100M", line=""):
     """A guest whose kernel ends under load."""
     guest = L2(how, f"pvfault=on load.mb=96 load.secs=30 load.alone=1 load.end={how} "
                f"{line}", vcpus=vcpus, mib=mib, limit=400)
-    guest.memory = memory
+    guest.memory, guest.strict = memory, False
     guest.before = "trace_msr; quit_when_done=1"
     guest.steps = ":"
     return guest

@@ -59,7 +59,7 @@ def woken_by_all(guest):
 
 def snapshot(guest, rounds, many, each=""):
     """Save and restore GUEST so often, each time when MANY tasks sleep."""
-    guest.rounds = rounds
+    guest.rounds, guest.strict = rounds, False
     guest.before += f"\nmany={many}"
     guest.steps = f"rounds {rounds} '{each}'"
     return guest
@@ -84,8 +84,8 @@ def snapshot_guest(sabotage, rounds):
     guest = L2("snapshot", f"{without(sabotage, 'once')} load.tasks=48 load.mb=56 "
                f"load.rest=20 load.secs={rounds * 12} load.alone=1 load.sample=1",
                mib=128, limit=240 + 30 * rounds)
-    guest.memory = "46M"
-    snapshot(guest, rounds, 16)
+    guest.memory = "56M"
+    snapshot(guest, rounds, 12)
     if sabotage == "once":
         guest.steps = "rounds 1"
     return guest
