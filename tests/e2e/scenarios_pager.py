@@ -141,7 +141,7 @@ def xen_detach(sabotage):
 
 
 def restored(name, sabotage, walk="load.secs=60"):
-    guest = domu(name, f"{walk} load.alone=1", vcpus=2, limit=420)
+    guest = domu(name, f"{walk} load.alone=1", vcpus=2, limit=600)
     guest.lives, guest.again = 2, True
     guest.at_walk = "sleep 8; restore /tmp/save"
     if sabotage:
@@ -241,7 +241,7 @@ def xen_pager_sabotage(sabotage):
     its pager a guest hangs, and is destroyed when its time is over."""
     guests = [make(name, what) for name, (make, what, *_) in SABOTAGED.items()]
     for guest in guests:
-        guest.limit = 300 if guest.again else 100
+        guest.limit = 400 if guest.again else 100
     run_guests("xen-pager-sabotage", guests, reads=10 * READS, files=unmarked())
     return judge_sabotages(rig.Verdict("xen-pager-sabotage"), guests,
                            lambda v, guest: SABOTAGED[guest.name][2](v, guest),
