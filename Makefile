@@ -24,7 +24,7 @@ help:
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
 	@echo '  make proof             the protocol'\''s model, its mutants, a fuzzer: one table (8 minutes)'
-	@echo '  make coverage          lines of the core and its backends that unit tests and KUnit run'
+	@echo '  make coverage          lines of the core and its backends that tests run (10 minutes)'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
 	@echo "                         ($$(python3 tests/e2e/run.py --list))"
@@ -80,7 +80,8 @@ proof: setup
 
 .PHONY: coverage
 coverage: setup
-	@scripts/kernel.sh pvfault gcov
+	@for config in main hostile gcov; do scripts/kernel.sh pvfault $$config || exit; done
+	@scripts/xen.sh
 	@python3 tests/proof/coverage.py
 
 .PHONY: kunit

@@ -54,7 +54,8 @@ def pager_program():
     return out / "pvfault-pager"
 
 
-def run_guests(folder, guests, reads=100, files=None, setup="", initrd=None):
+def run_guests(folder, guests, reads=100, files=None, setup="", initrd=None,
+               domu_kernel=None):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
     they say. The disk of the page file gives READS reads a second while a guest
     walks its memory, and as many as it can else."""
@@ -62,7 +63,7 @@ def run_guests(folder, guests, reads=100, files=None, setup="", initrd=None):
     parts = [rig.dom0_root(pager_program()),
              *([rig.hvm_root()] if any(g.options == HVM for g in guests) else []),
              rig.archive(f"{folder}-domu", {
-                 "scenario.sh": script, "domu-kernel": rig.kernel(),
+                 "scenario.sh": script, "domu-kernel": domu_kernel or rig.kernel(),
                  "domu-initrd": initrd or guest_initrd(), **(files or {})})]
     disk = rig.BUILD / "run" / folder / "pagefile"
     disk.parent.mkdir(parents=True, exist_ok=True)

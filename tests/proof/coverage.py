@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """make coverage: lines of the core and its backends that a test has run.
 
-The unit tests in userspace and the KUnit suites in a kernel, by gcov, together.
-noinstr code isn't counted: what counts would be a call out of noinstr text.
+By gcov, together: the unit tests in userspace, the KUnit suites in a kernel, and
+guests of KVM and of Xen to which what can befall a guest does. noinstr code isn't
+counted: what counts would be a call out of noinstr text.
 """
 
 import base64
@@ -12,15 +13,23 @@ import gzip
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "rig"))
+sys.path[:0] = [str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
 import rig  # noqa: E402
+import kvm  # noqa: E402
+import xen  # noqa: E402
+from scenarios_hostile import RATE, entry_text  # noqa: E402
+from scenarios_xen import domu  # noqa: E402
 
 FOLDERS = ("arch/x86/kernel/pvfault", "drivers/pvfault")
+# What is judged, and the files that are it.
+PARTS = {"core": FOLDERS[0], "kvm": "drivers/pvfault/kvm.c", "xen": "drivers/pvfault/xen",
+         "sim": "drivers/pvfault/sim.c"}
 WANTED = 90
 
 # Lets a task wait for the simulated backend and looks at it; then sends what gcov
@@ -62,9 +71,70 @@ reboot -f
 """
 
 
+def laid_out(boot, counts):
+    """Lay the COUNTS of a BOOT, {file: bytes}, beside links to the compiler's notes.
+    Return where they are."""
+    folder, found = rig.BUILD / "coverage" / boot, []
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, data in counts.items():
+        built = pathlib.Path(name)
+        here = folder / built.relative_to(rig.BUILD)
+        here.parent.mkdir(parents=True, exist_ok=True)
+        here.write_bytes(data)
+        here.with_suffix(".gcno").symlink_to(built.with_suffix(".gcno"))
+        found.append(here)
+    return found
+
+
+def guest_counts(v, guests):
+    """What GUESTS counted, each told by instrumented.c."""
+    found = []
+    for guest in guests:
+        counts, name = {}, None
+        for key, value in guest.heard:
+            if key == "gcda":
+                name = value
+                counts[name] = b""
+            elif key == "bytes":
+                counts[name] += bytes.fromhex(value.removeprefix("x"))
+        v.check(f"{guest.name}: came to its end and told its counts",
+                guest.done and counts, len(counts))
+        found += laid_out(guest.name, counts)
+    return found
+
+
+def kvm_counts(v):
+    """A KVM guest whose host lies, swaps, suspends it, takes its vCPU away; it has a
+    guest of its own. Another one is told to do without."""
+    kernel = rig.kernel("gcov")
+    all_ = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=1 load.secs=20 "
+                  "load.alone=1 load.mb=128 load.tasks=4 load.guest=1 load.hotplug=1 "
+                  "load.suspend=1 load.oldest=1", vcpus=2, limit=300, kernel=kernel)
+    all_.before = f"cpu=$cpu,migratable=off; lie_not={entry_text(kernel)}; lie_error_code=0"
+    all_.steps = f"lie {RATE // 2} 1"
+    without = kvm.L2("no-kvmapf", "no-kvmapf load.gcov=1 load.secs=1 load.alone=1 "
+                     "load.mb=8 load.tasks=1", limit=120, kernel=kernel)
+    kvm.run_guests("coverage-kvm", [all_, without], memory="130M", reads=400,
+                   l1_kernel=rig.kernel("hostile"))
+    return guest_counts(v, [all_, without])
+
+
+def xen_counts(v):
+    """A Xen guest whose pagers and vCPU come and go, and one that is saved."""
+    line = "load.gcov=1 load.alone=1 load.secs="
+    comes = domu("xen", f"{line}40 load.hotplug=1", vcpus=2, limit=400)
+    comes.lives = 2
+    saved = domu("xen-saved", f"{line}20", vcpus=2)
+    saved.early = True
+    saved.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
+    xen.run_guests("coverage-xen", [comes, saved], reads=1000,
+                   domu_kernel=rig.kernel("gcov"))
+    return guest_counts(v, [comes, saved])
+
+
 def kernel_counts(v):
-    """Boot a kernel with the KUnit suites; leave what it counted beside its objects."""
-    found, said = [], {}
+    """A kernel with the KUnit suites."""
+    counts, said = {}, {}
     root = rig.archive("coverage", {**rig.busybox(), "init": INIT})
     with rig.Boot("coverage", rig.kernel("gcov"), [root],
                   append="kunit.enable=1 kernelcore=512M pvfault=maybe "
@@ -76,16 +146,14 @@ def kernel_counts(v):
                 said[key] = value
             else:
                 name, _, data = value.partition(" ")
-                path = pathlib.Path(name)
-                path.write_bytes(base64.b64decode(data))
-                found.append(path)
+                counts[name] = base64.b64decode(data)
         failed = re.findall(r"^\s*not ok .*", boot.text(), re.M)
-    v.check("the kernel told its counts", "done" in said and found, len(found))
+    v.check("the kernel told its counts", "done" in said and counts, len(counts))
     for key, value in (("deadline", "30000"), ("waiting", "1 sim"), ("sleepers", "1"),
                        ("woken", "0 sim"), ("over", "0 none")):
         v.check(f"simulated backend: {key}: {value}", said.get(key) == value, said.get(key))
     v.check("no KUnit case failed", not failed, failed[:3])
-    return found
+    return laid_out("kunit", counts)
 
 
 def user_counts():
@@ -99,20 +167,48 @@ def user_counts():
     return [p for p in out.rglob("*.gcda") if p.stem in ("table", "marks", "scan")]
 
 
-def add_lines(lines, counts):
-    """Add what gcov makes of one file of COUNTS to {source: {line: count}}."""
+class Counts:
+    """What is known of one source file."""
+
+    def __init__(self):
+        self.lines = collections.Counter()
+        # {build: {line: [count of each branch]}}: compilers differ in what they
+        # make branches of.
+        self.branches = collections.defaultdict(dict)
+
+    def add(self, build, file):
+        for line in file["lines"]:
+            number = line["line_number"]
+            self.lines[number] += line["count"]
+            new = [b["count"] for b in line.get("branches", ())]
+            seen = self.branches[build].setdefault(number, [0] * len(new))
+            self.branches[build][number] = [a + b for a, b in zip(seen, new)] or new
+
+    def missed(self):
+        return [n for n, count in self.lines.items() if not count]
+
+    def branches_taken(self):
+        """(taken, all); of a line in two builds that counts of which more is known."""
+        taken = all_ = 0
+        for number in self.lines:
+            known = [b[number] for b in self.branches.values() if b.get(number)]
+            best = max(known, key=lambda b: sum(map(bool, b)) / len(b), default=())
+            taken += sum(map(bool, best))
+            all_ += len(best)
+        return taken, all_
+
+
+def add_counts(files, build, counts):
+    """Add what gcov makes of one file of COUNTS to FILES, {source: Counts}."""
     with tempfile.TemporaryDirectory() as folder:
-        rig.run("gcov", "-j", "-o", counts.parent, counts, cwd=folder,
+        rig.run("gcov", "-b", "-j", "-o", counts.parent, counts, cwd=folder,
                 stdout=subprocess.DEVNULL)
         for result in pathlib.Path(folder).glob("*.gcov.json.gz"):
             for file in json.loads(gzip.decompress(result.read_bytes()))["files"]:
                 found = re.search(rf"({'|'.join(FOLDERS)})/(?!.*test)[\w/]+\.c$",
                                   file["file"])
-                if not found:
-                    continue
-                seen = lines[found.group(0)]
-                for line in file["lines"]:
-                    seen[line["line_number"]] += line["count"]
+                if found:
+                    files[found.group(0)].add(build, file)
 
 
 def ranges(numbers):
@@ -126,26 +222,36 @@ def ranges(numbers):
     return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in out)
 
 
+def percent(part, whole):
+    return round(100 * part / whole, 1) if whole else 0
+
+
+def show(files):
+    print(f"{'file':<38}{'lines':>6}{'run':>6}{'%':>6}{'branches':>9}{'%':>6}  not run")
+    for name, seen in sorted(files.items()):
+        missed, (taken, all_) = seen.missed(), seen.branches_taken()
+        run = len(seen.lines) - len(missed)
+        print(f"{name:<38}{len(seen.lines):>6}{run:>6}{percent(run, len(seen.lines)):>6}"
+              f"{all_:>9}{percent(taken, all_):>6}  {ranges(missed)}")
+
+
 def coverage():
     v = rig.Verdict("coverage")
-    lines = collections.defaultdict(collections.Counter)
-    for counts in (*user_counts(), *kernel_counts(v)):
-        add_lines(lines, counts)
-    total = collections.Counter()
-    print(f"{'file':<42}{'lines':>6}{'run':>6}{'%':>6}  not run")
-    for name, seen in sorted(lines.items()):
-        missed = [n for n, count in seen.items() if not count]
-        run = len(seen) - len(missed)
-        print(f"{name:<42}{len(seen):>6}{run:>6}{100 * run / len(seen):>6.1f}  "
-              f"{ranges(missed)}")
-        folder = next(f for f in FOLDERS if name.startswith(f))
-        total[folder, "all"] += len(seen)
-        total[folder, "run"] += run
-    for folder in FOLDERS:
-        percent = 100 * total[folder, "run"] / max(total[folder, "all"], 1)
-        v.metrics[f"lines_percent {folder}"] = round(percent, 1)
-    core = v.metrics[f"lines_percent {FOLDERS[0]}"]
-    v.check(f"core: at least {WANTED} % of the lines", core >= WANTED, core)
+    files = collections.defaultdict(Counts)
+    for counts in user_counts():
+        add_counts(files, "user", counts)
+    for counts in (*kernel_counts(v), *kvm_counts(v), *xen_counts(v)):
+        add_counts(files, "kernel", counts)
+    show(files)
+    for part, where in PARTS.items():
+        mine = [seen for name, seen in files.items() if name.startswith(where)]
+        lines = sum(len(seen.lines) for seen in mine)
+        run = lines - sum(len(seen.missed()) for seen in mine)
+        branches = [sum(n) for n in zip(*(seen.branches_taken() for seen in mine))]
+        v.metrics[part] = {"lines": lines, "lines_percent": percent(run, lines),
+                           "branches_percent": percent(*branches)}
+        v.check(f"{part}: at least {WANTED} % of the lines", run >= lines * WANTED / 100 > 0,
+                f"{percent(run, lines)} %, branches {percent(*branches)} %")
     return v
 
 

@@ -25,6 +25,7 @@
  *   load.tick=1     tell twice a second how much has been computed: "tick MS UNITS"
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.places=1   report where in the kernel tasks could not sleep (0)
+ *   load.gcov=1     report how often the kernel's lines were run (0)
  *   load.*          what else befalls it, see life.c and kill.c
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
@@ -490,5 +491,6 @@ int main(int argc, char **argv)
 		report("error mmap");
 	else
 		run();
+	instrumented_report();
 	guest_end();
 }

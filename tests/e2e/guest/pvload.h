@@ -34,4 +34,7 @@ void kill_start(void);
 /* Slab, and memory that could be had, in KiB, under @when. */
 void report_memory(const char *when);
 
+/* What the kernel has counted of itself, if it is one that does. */
+void instrumented_report(void);
+
 #endif
