@@ -303,6 +303,38 @@ def kvm_swap_debug(sabotage):
     return v
 
 
+# One access in so many is watched; only pvfault's are.
+KCSAN = "kcsan.skip_watch=20"
+
+
+@scenario("kunit-kcsan")
+def kunit_kcsan(sabotage):
+    """Sabotage "race": there is a data race, in the tests."""
+    if sabotage not in ("", "race"):
+        raise rig.Failure(f"kunit-kcsan knows the sabotage race, not '{sabotage}'.")
+    v = rig.Verdict("kunit-kcsan")
+    kunit_boot(v, "kcsan", f"preempt=full {KCSAN} test_random.race={int(bool(sabotage))}", 600)
+    return v
+
+
+@scenario("kvm-swap-kcsan")
+def kvm_swap_kcsan(sabotage):
+    """kvm-swap with KCSAN in L2; see kunit-kcsan for whether it finds anything."""
+    known_sabotage("kvm-swap-kcsan", sabotage)
+    v = rig.Verdict("kvm-swap-kcsan")
+    guest = L2("kcsan", f"{sabotaged(sabotage)} {KCSAN} load.secs=20 load.alone=1 "
+               "load.mb=128", vcpus=2, limit=300)
+    v.check("the host's console is clean",
+            not run_guests("kvm-swap-kcsan", [guest], reads=2 * READS, memory="130M",
+                           l2_kernel=rig.kernel("kcsan")))
+    check_guest(v, guest)
+    v.check("kcsan: accesses were watched", guest.get("kcsan_watched", 0) > 1000,
+            guest.get("kcsan_watched"))
+    v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt", -1),
+                     watched=guest.get("kcsan_watched"))
+    return v
+
+
 @scenario("bad-parameters")
 def bad_parameters(sabotage):
     """Boot parameters that make no sense are named, and the default is used."""

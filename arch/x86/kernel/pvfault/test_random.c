@@ -13,6 +13,10 @@ static unsigned long seed;
 module_param(seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "of the random cases; 0: a new one each boot");
 
+static bool race;
+module_param(race, bool, 0444);
+MODULE_PARM_DESC(race, "read what another CPU writes, for KCSAN to find");
+
 #define RANDOM_SPAN	16
 #define RANDOM_WAITS	400
 
@@ -21,7 +25,8 @@ static bool random_done(void)
 	int i;
 
 	for (i = 0; i < NR_SLEEPERS; i++)
-		if (READ_ONCE(pvt.sleepers[i].done) < RANDOM_WAITS)
+		if ((race ? pvt.sleepers[i].done : READ_ONCE(pvt.sleepers[i].done)) <
+		    RANDOM_WAITS)
 			return false;
 	return true;
 }
