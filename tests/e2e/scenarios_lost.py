@@ -63,10 +63,10 @@ def kvm_lost_vector(sabotage):
 def out_again_guest(sabotage):
     """Sabotage "kept": no interrupt is lost."""
     guest = L2("out-again", "pvfault=on load.secs=12 load.alone=1 load.common=1 "
-               "load.mb=144")
+               "load.mb=144 load.tasks=24 load.rest=20", limit=240)
     lose = 0 if one_of("kvm-out-again", sabotage, "kept") else 200
     guest.before = f"lose_interrupt {lose}; trace kvm_async_pf_repeated_fault"
-    guest.steps = "press 6; lose_interrupt 0"
+    guest.steps = "press 16; lose_interrupt 0"
     return guest
 
 
@@ -85,7 +85,7 @@ def kvm_out_again(sabotage):
     """Pages whose READY waits behind a lost one go out again and are touched again:
     the vCPU can't go on before the slot is emptied."""
     return alone("kvm-out-again", out_again_guest(sabotage), check_out_again,
-                 reads=4 * READS, l1_kernel=rig.kernel("hostile"))
+                 reads=20 * READS, l1_kernel=rig.kernel("hostile"))
 
 
 def stock_guest(sabotage):
