@@ -18,7 +18,7 @@ help:
 	@echo
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
-	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|kcsan|hostile)'
+	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|kcsan|torture|hostile)'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make unit              the token table in userspace, under sanitizers'
@@ -96,7 +96,8 @@ e2e: setup
 	@case "$(SCENARIO)$(SABOTAGE)" in *lost-ready|*out-again*|kvm-hostile*) scripts/kernel.sh pvfault hostile ;; \
 		*stock*|life-sabotage*) scripts/kernel.sh pvfault hostile; scripts/kernel.sh stock main ;; \
 		*debug*) scripts/kernel.sh pvfault debug ;; \
-		*kcsan*) scripts/kernel.sh pvfault kcsan ;; xen-*) scripts/xen.sh ;; esac
+		*kcsan*) scripts/kernel.sh pvfault kcsan ;; \
+		*torture*) scripts/kernel.sh pvfault torture ;; xen-*) scripts/xen.sh ;; esac
 	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
 
 .PHONY: bench bench-full

@@ -2,6 +2,7 @@
 """Guests that tell what they see, whatever hypervisor runs them."""
 
 import pathlib
+import shutil
 import time
 
 import rig
@@ -9,16 +10,27 @@ import rig
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+def redis_server():
+    """Debian's redis-tools have the server as redis-check-rdb, which is the same program
+    by another name; the package of that name would start it on this machine."""
+    program = shutil.which("redis-check-rdb")
+    if not program:
+        raise rig.Failure("redis-check-rdb is missing: run 'make setup' first.")
+    return {"bin/redis-server": pathlib.Path(program).resolve(), **rig.libraries(program)}
+
+
 def guest_initrd(libs=False, **more):
     """The load; with LIBS also its ways that need libraries, see ways.h; with MORE
     files."""
     name, guest = "pvload", HERE / "guest"
+    label = "-".join((name, *more))
     sources = sorted(guest.glob("*.c"))
     if libs:
         name += "-libs"
         sources += [*sorted((guest / "libs").glob("*.c")), "-I", guest,
-                    "-luring", "-lsqlite3", "-lm", "-Wl,--no-warnings"]
-    return rig.archive("-".join((name, *more)), {
+                    "-luring", "-lsqlite3", "-lhiredis", "-lm", "-Wl,--no-warnings"]
+        more.update(redis_server())
+    return rig.archive(label, {
         "proc": None, "sys": None, "dev": None, "tmp": None,
         "init": rig.guest_program(name, *sources), **more})
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Faults in kernel mode: system calls that touch what the host has taken away."""
 
+import re
+
 import kvm
 import rig
 import xen
@@ -8,9 +10,12 @@ from guests import guest_initrd
 from scenarios import READS, check_guest, judge_sabotages, known_sabotage, scenario
 from scenarios_xen import check_paged, domu
 
-# Eight tasks, each on a way of its own.
-WAYS = ("pread", "pwrite", "pipe", "socket", "futex", "uring", "sqlite", "touch")
-LOAD = f"load.way={','.join(WAYS)} load.places=1"
+# So many tasks, each on a way of its own.
+WAYS = ("pread", "pwrite", "pipe", "socket", "futex", "uring", "sqlite", "redis", "touch")
+LOAD = f"load.way={','.join(WAYS)} load.tasks={len(WAYS)} load.places=1"
+
+# Ways on what all tasks share, whose lock is held where they sleep; see locks.c.
+LOCKS = ("lockfile", "lockpipe", "lockdir")
 
 # All there are; see internal.h.
 REASONS = ("irqs", "mode", "no_mm", "insn", "atomic", "state")
@@ -23,7 +28,7 @@ def rejections(guest):
     return {r: guest.counter(f"rejected_{r}") for r in REASONS}
 
 
-def check_kernel(v, guest):
+def check_kernel(v, guest, ways=WAYS):
     """What holds for a guest that sleeps in kernel mode, whatever runs it."""
     name, c = guest.name, guest.counter
     v.check(f"{name}: slept in kernel mode", c("sleep_kernel") > 50, c("sleep_kernel"))
@@ -32,7 +37,7 @@ def check_kernel(v, guest):
             f"{c('rejected')}: {rejections(guest)}")
     v.check(f"{name}: no rejection that must not be",
             not c("rejected_mode") and not c("rejected_irqs"), rejections(guest))
-    idle = [w for i, w in enumerate(WAYS) if guest.get(f"steps.{w}{i}", 0) < 10]
+    idle = [w for i, w in enumerate(ways) if guest.get(f"steps.{w}{i}", 0) < 10]
     v.check(f"{name}: every way was walked", not idle, idle)
 
 
@@ -89,6 +94,58 @@ def kvm_kernel_smp(sabotage):
                    vcpus=2)
     v.check("the host's console is clean", not run_kvm("kvm-kernel-smp", [guest]))
     check_l2(v, guest)
+    report_kernel(v, guest)
+    return v
+
+
+def check_locks(v, guest):
+    check_guest(v, guest)
+    check_kernel(v, guest, LOCKS)
+    for where in ("generic_perform_write", "pipe_write", "pipe_read", "iterate_dir"):
+        seen = guest.get(f"asleep_in.{where}", 0)
+        v.check(f"{guest.name}: seen asleep in {where}(), with its lock", seen > 0, seen)
+    v.check(f"{guest.name}: no wait ran into its deadline", guest.counter("retry") == 0,
+            guest.counter("retry"))
+
+
+@scenario("kvm-kernel-locks")
+def kvm_kernel_locks(sabotage):
+    """Tasks fall asleep with locks that all others want: READY needs none of them."""
+    known_sabotage("kvm-kernel-locks", sabotage, usual=TURNS_RED)
+    v = rig.Verdict("kvm-kernel-locks")
+    guest = kvm.L2("locks", f"{mode(sabotage)} load.way={','.join(LOCKS)} load.tasks=12 "
+                   "load.mb=240 load.locks=1 load.secs=20 load.alone=1", vcpus=2)
+    v.check("the host's console is clean",
+            not kvm.run_guests("kvm-kernel-locks", [guest], memory="110M",
+                               reads=4 * READS))
+    check_locks(v, guest)
+    report_kernel(v, guest)
+    v.metrics.update({k: n for k, n in guest.said.items() if k.startswith("asleep_in.")})
+    return v
+
+
+def check_tortured(v, guest):
+    """What rcutorture says while it runs: versions that its writer made, and marks where
+    a reader saw one that was over."""
+    check_l2(v, guest)
+    made = [int(n) for n in re.findall(r"rcu-torture: .*ver: (\d+) ", guest.console)]
+    v.check(f"{guest.name}: RCU was tortured", len(made) > 2 and made[-1] > made[0] > 0, made)
+    bad = [line for line in guest.console.splitlines() if "torture" in line and "!!!" in line]
+    v.check(f"{guest.name}: no reader saw too much", not bad, bad[:3])
+    v.metrics["torture_versions"] = made[-1] if made else 0
+
+
+@scenario("kvm-kernel-torture")
+def kvm_kernel_torture(sabotage):
+    """Under rcutorture, with strict grace periods, lockdep, and atomic-sleep checks."""
+    known_sabotage("kvm-kernel-torture", sabotage, usual=TURNS_RED)
+    v = rig.Verdict("kvm-kernel-torture")
+    guest = kvm.L2("torture", f"{mode(sabotage)} {LOAD} rcutorture.stat_interval=5 "
+                   "load.secs=60 load.alone=1 load.mb=128", vcpus=2, limit=500)
+    v.check("the host's console is clean",
+            not run_kvm("kvm-kernel-torture", [guest], memory="130M",
+                        l2_kernel=rig.kernel("torture")))
+    check_tortured(v, guest)
     report_kernel(v, guest)
     return v
 

@@ -11,7 +11,8 @@
  *   load.tasks=N    walking tasks (8)
  *   load.mb=N       MiB walked by all of them together (160)
  *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, pwrite,
- *                   pipe, socket, futex, uring, sqlite (touch)
+ *                   pipe, socket, futex, uring, sqlite, redis, and of locks.c
+ *                   lockfile, lockpipe, lockdir (touch)
  *   load.secs=N     seconds that are measured (20)
  *   load.told=1     walk on after that, until the host writes a line to the console (0)
  *   load.alone=N    seconds that the computing task is measured alone, before
@@ -25,6 +26,7 @@
  *   load.tick=1     tell twice a second how much has been computed: "tick MS UNITS"
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.places=1   report where in the kernel tasks could not sleep (0)
+ *   load.locks=1    report how often tasks were seen asleep with a lock (0)
  *   load.gcov=1     report how often the kernel's lines were run (0)
  *   load.*          what else befalls it, see life.c and kill.c
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
@@ -424,6 +426,7 @@ static void run(void)
 	if (parameter("load.tick", 0))
 		start(ticker);
 	life_start();
+	locks_start();
 	wait_walkers(tasks, POPULATE);
 
 	report("phase settle");

@@ -31,6 +31,9 @@ void life_start(void);
 void life_second(void);
 void kill_start(void);
 
+/* The sampler of locks.c, if it is wanted. */
+void locks_start(void);
+
 /* Slab, and memory that could be had, in KiB, under @when. */
 void report_memory(const char *when);
 

@@ -226,15 +226,20 @@ static const struct way ways[] = {
 	{ "futex", touch_fill, futex_step, touch_verify, flip_area },
 };
 
+/* NULL where this program was built without. */
+static const struct way * const optional[] = { &way_uring, &way_sqlite, &way_redis };
+
 static const struct way *way_named(const char *name)
 {
 	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		if (!strcmp(ways[i].name, name))
 			return &ways[i];
-	if (&way_uring && !strcmp(way_uring.name, name))
-		return &way_uring;
-	if (&way_sqlite && !strcmp(way_sqlite.name, name))
-		return &way_sqlite;
+	for (const struct way *way = way_locks; way->name; way++)
+		if (!strcmp(way->name, name))
+			return way;
+	for (unsigned int i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+		if (optional[i] && !strcmp(optional[i]->name, name))
+			return optional[i];
 	return NULL;
 }
 

@@ -51,7 +51,10 @@ struct way {
 	void (*flip)(struct walk *walk);
 };
 
-extern const struct way way_uring OPTIONAL, way_sqlite OPTIONAL;
+extern const struct way way_uring OPTIONAL, way_sqlite OPTIONAL, way_redis OPTIONAL;
+
+/* Those of locks.c; the last one has no name. */
+extern const struct way way_locks[];
 
 /* The way of walker @id according to load.way=, NULL if there is none. */
 const struct way *way_of(unsigned int id);
