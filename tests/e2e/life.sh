@@ -47,6 +47,32 @@ await() {
 	done
 }
 
+# look: at a guest that has been silent for too long, on L1's console.
+look() {
+	hmp a 'info status'
+	hmp a 'info registers'
+	hmp a 'info lapic'
+	sleep 2
+	echo "=== $name is silent"
+	tail -n 60 /tmp/a.mon
+	for task in /proc/$vm_pid/task/* /proc/[0-9]*/task/*; do
+		echo "$task $(cat $task/comm) $(cat $task/wchan)"
+		case $(cat $task/comm) in qemu*|CPU*) cat $task/stack ;; esac
+	done 2>/dev/null
+	grep . /cg/l2/memory.current /cg/l2/memory.events /cg/l2/memory.stat
+}
+
+# await_many: that $many tasks sleep; false if the guest ended before.
+await_many() {
+	silent=0
+	until [ -e /tmp/said.many ]; do
+		kill -0 $vm_pid 2>/dev/null || return 1
+		sleep 0.1
+		silent=$((silent + 1))
+		[ $silent != 400 ] || look
+	done
+}
+
 # life NAME: boot a guest.
 life() {
 	name=$1
@@ -100,10 +126,7 @@ rounds() {
 	await walk || return
 	round=0
 	while [ $round -lt "$1" ]; do
-		until [ -e /tmp/said.many ]; do
-			kill -0 $vm_pid || return
-			sleep 0.1
-		done 2>/dev/null
+		await_many || return
 		eval "$2"
 		[ ! -e /tmp/said.phase.verify ] || break
 		restore || break

@@ -92,7 +92,7 @@ def stock_guest(sabotage):
     """Sabotage "kept": no interrupt is lost."""
     guest = L2("stock", "load.secs=8 load.alone=1", limit=150, kernel=rig.kernel("main", "stock"))
     lose = 0 if one_of("kvm-stock-hang", sabotage, "kept") else 1000
-    guest.before = f"lose_interrupt {lose}"
+    guest.before = f"echo {lose} >/sys/module/kvm/parameters/lose_interrupt"
     return guest
 
 
