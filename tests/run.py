@@ -79,6 +79,7 @@ MORE = [
     ("kvm-snapshot", e2e("kvm-snapshot")),
     ("kvm-nested-restore", e2e("kvm-nested-restore")),
     ("kvm-out-again", e2e("kvm-out-again")),
+    ("kvm-cut-off", e2e("kvm-cut-off")),
     ("kvm-postcopy", e2e("kvm-postcopy")),
     ("kernel stock", kernel("main", "stock")),
     ("kvm-stock-hang", e2e("kvm-stock-hang")),

@@ -10,6 +10,7 @@ vm_start() {
 	tag=$1
 	shift
 	rm -f "/tmp/$tag.in" "/tmp/$tag.out"
+	: >"/tmp/$tag.mon"	# not what the last QEMU of that tag said
 	mkfifo "/tmp/$tag.in" "/tmp/$tag.out"
 	( vm -chardev file,id=con,path=/tmp/l2.con,append=on -serial chardev:con \
 		-serial file:/tmp/said -chardev "pipe,id=mon,path=/tmp/$tag" \

@@ -346,6 +346,7 @@ def bad_parameters(sabotage):
              "pvfault_deadline_ms=5 is not in 1000..3600000, using 10000"),
             ("deadline-text", "pvfault_deadline_ms=soon", "pvfault_deadline_ms=soon is not"),
             ("off", "pvfault=off", "no backend: switched off by pvfault=off"),
+            ("misspelt", "no-kvm-apf", 'Unknown kernel command line parameters "no-kvm-apf"'),
             ("none", "", "no backend: no supported hypervisor")):
         with rig.Boot(f"parameter-{name}", rig.kernel(), append=line,
                       options=("-m", "256")) as boot:

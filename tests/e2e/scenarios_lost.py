@@ -88,6 +88,35 @@ def kvm_out_again(sabotage):
                  reads=20 * READS, l1_kernel=rig.kernel("hostile"))
 
 
+def cut_off_guest(sabotage):
+    """Sabotage "kept": the file stays as it is."""
+    guest = L2("cut-off", "pvfault=on load.hole=1 load.mb=32 load.tasks=2 load.secs=4 "
+               "load.alone=1", limit=150, options=(
+                   "-object", "memory-backend-file,id=hole,share=on,size=1M,mem-path=/tmp/hole",
+                   "-device", "ivshmem-plain,memdev=hole"))
+    cut = "" if one_of("kvm-cut-off", sabotage, "kept") else "; : >/tmp/hole"
+    guest.steps = f"await cut{cut}"
+    return guest
+
+
+def check_cut_off(v, guest):
+    v.check("cut-off: came to its end", guest.done, f"exit {guest.get('exit')}")
+    v.check("cut-off: memory verified", guest.get("corrupt") == 0, guest.get("corrupt"))
+    v.check("cut-off: consoles are clean", not guest.trouble, guest.trouble[:3])
+    v.check("cut-off: who touches it goes on trying", guest.get("hole_over") == 0,
+            guest.get("hole_over"))
+    least(v, guest, "told again and again", "hole_told", 10)
+    least(v, guest, "SIGKILL ends it", "hole_killed", 1)
+    v.metrics.update(told=guest.get("hole_told"), kill_ms=guest.get("hole_kill_ms"))
+
+
+@scenario("kvm-cut-off")
+def kvm_cut_off(sabotage):
+    """A guest's memory whose file the host has cut off: one task can't go on, the
+    others do, and it can be killed."""
+    return alone("kvm-cut-off", cut_off_guest(sabotage), check_cut_off)
+
+
 def stock_guest(sabotage):
     """Sabotage "kept": no interrupt is lost."""
     guest = L2("stock", "load.secs=8 load.alone=1", limit=150, kernel=rig.kernel("main", "stock"))
@@ -121,6 +150,7 @@ SABOTAGED = [
     (lost_vector_guest, "kept", check_lost_vector, "it was lost"),
     (no_apic_guest, "kept", check_no_apic, "the local APIC was off"),
     (out_again_guest, "kept", check_out_again, "lost interrupts were repaired"),
+    (cut_off_guest, "kept", check_cut_off, "who touches it goes on trying"),
     (stock_guest, "kept", check_stock, "and never came to its end"),
 ]
 

@@ -27,6 +27,7 @@
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.places=1   report where in the kernel tasks could not sleep (0)
  *   load.locks=1    report how often tasks were seen asleep with a lock (0)
+ *   load.hole=1     touch memory that the host has cut off, see hole.c (0)
  *   load.gcov=1     report how often the kernel's lines were run (0)
  *   load.*          what else befalls it, see life.c and kill.c
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
@@ -427,6 +428,7 @@ static void run(void)
 		start(ticker);
 	life_start();
 	locks_start();
+	hole_start();
 	wait_walkers(tasks, POPULATE);
 
 	report("phase settle");

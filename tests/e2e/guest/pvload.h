@@ -34,6 +34,9 @@ void kill_start(void);
 /* The sampler of locks.c, if it is wanted. */
 void locks_start(void);
 
+/* See hole.c. */
+void hole_start(void);
+
 /* Slab, and memory that could be had, in KiB, under @when. */
 void report_memory(const char *when);
 
