@@ -97,7 +97,8 @@ e2e: setup
 		*stock*|life-sabotage*) scripts/kernel.sh pvfault hostile; scripts/kernel.sh stock main ;; \
 		*debug*) scripts/kernel.sh pvfault debug ;; \
 		*kcsan*) scripts/kernel.sh pvfault kcsan ;; \
-		*torture*) scripts/kernel.sh pvfault torture ;; xen-*) scripts/xen.sh ;; esac
+		*torture*) scripts/kernel.sh pvfault torture ;; esac
+	@case "$(SCENARIO)" in xen-*) scripts/xen.sh ;; esac
 	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
 
 .PHONY: bench bench-full

@@ -7,7 +7,7 @@ import kvm
 import rig
 import xen
 from guests import guest_initrd
-from scenarios import READS, check_guest, judge_sabotages, known_sabotage, scenario
+from scenarios import KCSAN, READS, check_guest, judge_sabotages, known_sabotage, scenario
 from scenarios_xen import check_paged, domu
 
 # So many tasks, each on a way of its own.
@@ -70,32 +70,32 @@ def check_l2(v, guest):
 
 
 def run_kvm(name, guests, **more):
-    return kvm.run_guests(name, guests, reads=2 * READS, initrd=guest_initrd(libs=True),
-                          **more)
+    return kvm.run_guests(name, guests, **{"reads": 2 * READS,
+                                           "initrd": guest_initrd(libs=True), **more})
+
+
+def alone(name, guest, check=check_l2, **more):
+    """GUEST in a boot of its own, judged by CHECK."""
+    v = rig.Verdict(name)
+    v.check("the host's console is clean", not run_kvm(name, [guest], **more))
+    check(v, guest)
+    report_kernel(v, guest)
+    return v
 
 
 @scenario("kvm-kernel")
 def kvm_kernel(sabotage):
     """System calls on memory that the host swaps, 1 vCPU."""
     known_sabotage("kvm-kernel", sabotage, usual=TURNS_RED)
-    v = rig.Verdict("kvm-kernel")
-    guest = kvm.L2("kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2")
-    v.check("the host's console is clean", not run_kvm("kvm-kernel", [guest]))
-    check_l2(v, guest)
-    report_kernel(v, guest)
-    return v
+    return alone("kvm-kernel", kvm.L2(
+        "kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2"))
 
 
 @scenario("kvm-kernel-smp")
 def kvm_kernel_smp(sabotage):
     """The same with 2 vCPUs, and without preemption in the kernel."""
-    v = rig.Verdict("kvm-kernel-smp")
-    guest = kvm.L2("smp", f"{mode('')} {LOAD} load.secs=8 load.alone=1 preempt=none",
-                   vcpus=2)
-    v.check("the host's console is clean", not run_kvm("kvm-kernel-smp", [guest]))
-    check_l2(v, guest)
-    report_kernel(v, guest)
-    return v
+    return alone("kvm-kernel-smp", kvm.L2(
+        "smp", f"{mode('')} {LOAD} load.secs=8 load.alone=1 preempt=none", vcpus=2))
 
 
 def check_locks(v, guest):
@@ -104,6 +104,7 @@ def check_locks(v, guest):
     for where in ("generic_perform_write", "pipe_write", "pipe_read", "iterate_dir"):
         seen = guest.get(f"asleep_in.{where}", 0)
         v.check(f"{guest.name}: seen asleep in {where}(), with its lock", seen > 0, seen)
+        v.metrics[f"asleep_in {where}"] = seen
     v.check(f"{guest.name}: no wait ran into its deadline", guest.counter("retry") == 0,
             guest.counter("retry"))
 
@@ -112,42 +113,39 @@ def check_locks(v, guest):
 def kvm_kernel_locks(sabotage):
     """Tasks fall asleep with locks that all others want: READY needs none of them."""
     known_sabotage("kvm-kernel-locks", sabotage, usual=TURNS_RED)
-    v = rig.Verdict("kvm-kernel-locks")
     guest = kvm.L2("locks", f"{mode(sabotage)} load.way={','.join(LOCKS)} load.tasks=12 "
                    "load.mb=240 load.locks=1 load.secs=20 load.alone=1", vcpus=2)
-    v.check("the host's console is clean",
-            not kvm.run_guests("kvm-kernel-locks", [guest], memory="110M",
-                               reads=4 * READS))
-    check_locks(v, guest)
-    report_kernel(v, guest)
-    v.metrics.update({k: n for k, n in guest.said.items() if k.startswith("asleep_in.")})
-    return v
+    return alone("kvm-kernel-locks", guest, check_locks, memory="110M", reads=4 * READS,
+                 initrd=None)
 
 
 def check_tortured(v, guest):
     """What rcutorture says while it runs: versions that its writer made, and marks where
     a reader saw one that was over."""
-    check_l2(v, guest)
     made = [int(n) for n in re.findall(r"rcu-torture: .*ver: (\d+) ", guest.console)]
     v.check(f"{guest.name}: RCU was tortured", len(made) > 2 and made[-1] > made[0] > 0, made)
     bad = [line for line in guest.console.splitlines() if "torture" in line and "!!!" in line]
     v.check(f"{guest.name}: no reader saw too much", not bad, bad[:3])
     v.metrics["torture_versions"] = made[-1] if made else 0
+    check_kernel(v, guest)
+
+
+def check_l2_tortured(v, guest):
+    check_guest(v, guest)
+    check_tortured(v, guest)
+
+
+TORTURE = "rcutorture.stat_interval=5"
 
 
 @scenario("kvm-kernel-torture")
 def kvm_kernel_torture(sabotage):
     """Under rcutorture, with strict grace periods, lockdep, and atomic-sleep checks."""
     known_sabotage("kvm-kernel-torture", sabotage, usual=TURNS_RED)
-    v = rig.Verdict("kvm-kernel-torture")
-    guest = kvm.L2("torture", f"{mode(sabotage)} {LOAD} rcutorture.stat_interval=5 "
+    guest = kvm.L2("torture", f"{mode(sabotage)} {LOAD} {TORTURE} "
                    "load.secs=60 load.alone=1 load.mb=128", vcpus=2, limit=500)
-    v.check("the host's console is clean",
-            not run_kvm("kvm-kernel-torture", [guest], memory="130M",
-                        l2_kernel=rig.kernel("torture")))
-    check_tortured(v, guest)
-    report_kernel(v, guest)
-    return v
+    return alone("kvm-kernel-torture", guest, check_l2_tortured, memory="130M",
+                 l2_kernel=rig.kernel("torture"))
 
 
 @scenario("kernel-sabotage")
@@ -159,32 +157,53 @@ def kernel_sabotage(sabotage):
     return judge_sabotages(rig.Verdict("kernel-sabotage"), guests, check_l2, TURNS_RED)
 
 
+def xen_alone(name, guest, check, **more):
+    """The same under Xen."""
+    v = rig.Verdict(name)
+    v.check("the consoles of Xen and dom0 are clean",
+            not xen.run_guests(name, [guest], reads=2 * READS,
+                               initrd=guest_initrd(libs=True), **more))
+    check_paged(v, guest)
+    check(v, guest)
+    report_kernel(v, guest)
+    return v
+
+
+# Some 15 MiB are out: each page takes the pager 20 ms among so many tasks.
+PAGER = "--target 205"
+
+
 @scenario("xen-kernel")
 def xen_kernel(sabotage):
     """The same under Xen."""
     known_sabotage("xen-kernel", sabotage, usual=TURNS_RED)
-    v = rig.Verdict("xen-kernel")
-    # Some 15 MiB are out: each page takes the pager 20 ms among eight tasks.
-    guest = domu("kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2",
-                 pager="--target 205")
-    v.check("the consoles of Xen and dom0 are clean",
-            not xen.run_guests("xen-kernel", [guest], reads=2 * READS,
-                               initrd=guest_initrd(libs=True)))
-    check_paged(v, guest)
-    check_kernel(v, guest)
-    report_kernel(v, guest)
-    return v
+    return xen_alone("xen-kernel", domu(
+        "kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2", pager=PAGER),
+        check_kernel)
+
+
+@scenario("xen-kernel-torture")
+def xen_kernel_torture(sabotage):
+    """kvm-kernel-torture under Xen."""
+    known_sabotage("xen-kernel-torture", sabotage, usual=TURNS_RED)
+    guest = domu("torture", f"{mode(sabotage)} {LOAD} {TORTURE} load.secs=60 load.alone=1",
+                 pager=PAGER, vcpus=2, limit=500)
+    return xen_alone("xen-kernel-torture", guest, check_tortured,
+                     domu_kernel=rig.kernel("torture"))
+
+
+@scenario("kvm-kernel-kcsan")
+def kvm_kernel_kcsan(sabotage):
+    """With KCSAN of pvfault's files in L2."""
+    known_sabotage("kvm-kernel-kcsan", sabotage, usual=TURNS_RED)
+    guest = kvm.L2("kcsan", f"{mode(sabotage)} {LOAD} {KCSAN} load.secs=20 load.alone=1 "
+                   "load.mb=128", vcpus=2)
+    return alone("kvm-kernel-kcsan", guest, memory="130M", l2_kernel=rig.kernel("kcsan"))
 
 
 @scenario("kvm-kernel-debug")
 def kvm_kernel_debug(sabotage):
     """With lockdep, raw-lock nesting, atomic-sleep checks and KASAN in L2."""
-    v = rig.Verdict("kvm-kernel-debug")
     guest = kvm.L2("debug", f"{mode('')} {LOAD} load.secs=60 load.alone=1 load.mb=128",
                    vcpus=2, mib=512, limit=500)
-    v.check("the host's console is clean",
-            not run_kvm("kvm-kernel-debug", [guest], memory="150M",
-                        l2_kernel=rig.kernel("debug")))
-    check_l2(v, guest)
-    report_kernel(v, guest)
-    return v
+    return alone("kvm-kernel-debug", guest, memory="150M", l2_kernel=rig.kernel("debug"))
