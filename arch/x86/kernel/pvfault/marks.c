@@ -5,13 +5,16 @@
  *
  * A CPU takes marks from its own pool only, with interrupts off, so taking
  * needs no lock. Marks are given back from any CPU, after they left the list,
- * by an atomic bit (release, against acquire when it is taken again). Only the
- * owner CPU writes a mark's token, so it may read it without a lock to
- * find the bucket of a mark that has to give way.
+ * by an atomic bit (release, against acquire when it is taken again). Whoever
+ * looks through the bits may miss one that is just being given back: they are
+ * read without order, and taking one decides. Only the owner CPU writes a mark's
+ * token, so it may read it without a lock to find the bucket of a mark that has
+ * to give way.
  */
 
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/cpumask.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
@@ -97,7 +100,8 @@ struct pvfault_mark *pvfault_mark_get(pvfault_token_t token)
 	struct pvfault_mark *mark = NULL;
 
 	do {
-		unsigned long i = find_first_zero_bit(pool->busy, PVFAULT_MARKS);
+		/* Bits are given back meanwhile; see above. */
+		unsigned long i = data_race(find_first_zero_bit(pool->busy, PVFAULT_MARKS));
 
 		if (i >= PVFAULT_MARKS)
 			mark = pvfault_mark_evict(pool);
@@ -121,7 +125,8 @@ unsigned int pvfault_table_marks(unsigned int cpu)
 {
 	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, cpu);
 
-	return bitmap_weight(pool->busy, PVFAULT_MARKS);
+	/* A figure, out of date in any case. */
+	return data_race(bitmap_weight(pool->busy, PVFAULT_MARKS));
 }
 
 static void pvfault_pool_init(struct pvfault_pool *pool, int cpu)
