@@ -3,7 +3,7 @@
 #
 # Each QEMU has a TAG, "a" or "b", and its monitor on a pipe. What a guest says
 # passes through this shell, a line at a time, so that it mixes with what the
-# shell says. The harness defines vm(), which runs QEMU in place of its shell.
+# shell says; load.told=ttyS1 waits for a line in the other direction. The harness defines vm(), which runs QEMU in place of its shell.
 
 # vm_start TAG [QEMU OPTION...]: in the background; sets vm_pid.
 vm_start() {
@@ -13,8 +13,8 @@ vm_start() {
 	: >"/tmp/$tag.mon"	# not what the last QEMU of that tag said
 	mkfifo "/tmp/$tag.in" "/tmp/$tag.out"
 	( vm -chardev file,id=con,path=/tmp/l2.con,append=on -serial chardev:con \
-		-serial file:/tmp/said -chardev "pipe,id=mon,path=/tmp/$tag" \
-		-mon mon "$@" ) &
+		-chardev pipe,id=said,path=/tmp/said -serial chardev:said \
+		-chardev "pipe,id=mon,path=/tmp/$tag" -mon mon "$@" ) &
 	vm_pid=$!
 	cat "/tmp/$tag.out" >"/tmp/$tag.mon" &
 }
@@ -37,7 +37,7 @@ pass_on() {
 		done) [ -z "$quit_when_done" ] || hmp a quit ;;
 		exit) break ;;
 		esac
-	done <>/tmp/said
+	done <>/tmp/said.out
 }
 
 # await PHASE: until the guest has said so; false if it ended before.
@@ -79,7 +79,7 @@ life() {
 	name=$1
 	tell "run $name"
 	rm -f /tmp/l2.con /tmp/said.*
-	[ -p /tmp/said ] || mkfifo /tmp/said
+	mkfifo /tmp/said.in /tmp/said.out
 	pass_on &
 	pass_pid=$!
 	vm_start a
@@ -90,7 +90,7 @@ life_end() {
 	wait $vm_pid
 	status=$?
 	[ -z "$tracing" ] || traced
-	printf '\nexit %s\n' $status >/tmp/said
+	printf '\nexit %s\n' $status >/tmp/said.out
 	wait $pass_pid
 	console_of "$name"
 }
@@ -182,11 +182,12 @@ press() {
 	done 2>/dev/null
 }
 
-# soak SEED: one of these after the other, at random, until the guest verifies.
+# soak SEED SECONDS: one of these after the other, at random, for so long; then the
+# guest is told that it is enough.
 soak() {
 	await walk || return
-	dice=$1 acts=0
-	until [ -e /tmp/said.phase.verify ]; do
+	dice=$1 acts=0 over=$(($(cut -d . -f 1 /proc/uptime) + $2))
+	while [ "$(cut -d . -f 1 /proc/uptime)" -lt $over ]; do
 		dice=$(((dice * 1103515245 + 12345) & 0x7fffffff))
 		case $((dice / 65536 % 4)) in
 		0) restore || return ;;
@@ -199,6 +200,7 @@ soak() {
 		sleep $((dice / 1048576 % 10 + 1))
 	done
 	tell "acts $acts"
+	echo enough >/tmp/said.in
 }
 
 # lie N SEED: from its kernel's first word on, N times a second to each vCPU, until

@@ -34,7 +34,7 @@ def spoiled(name, sabotage, known):
 
 def crash(name, sabotage):
     # When several takeovers in a row are killed, it stands still for all of them.
-    guest = domu(name, "load.secs=5 load.told=1 load.alone=1 watchdog_thresh=60",
+    guest = domu(name, "load.secs=5 load.told=hvc0 load.alone=1 watchdog_thresh=60",
                  pager="--target 212", vcpus=2, limit=900)
     guest.kills = KILLS
     guest.spoil = spoiled("xen-pager-crash", sabotage, SPOIL)
@@ -184,7 +184,7 @@ def xen_save_restore(sabotage):
 def migrated(name, sabotage):
     # It walks on until it has been moved, however long that takes.
     guest = restored(name, sabotage if sabotage != "unmarked" else "",
-                     walk="load.secs=5 load.told=1")
+                     walk="load.secs=5 load.told=hvc0")
     guest.at_walk = "sleep 8; migrate"
     if sabotage == "unmarked":
         guest.before = "export LD_PRELOAD=/unmarked.so"

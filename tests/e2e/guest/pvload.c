@@ -14,7 +14,7 @@
  *                   pipe, socket, futex, uring, sqlite, redis, and of locks.c
  *                   lockfile, lockpipe, lockdir (touch)
  *   load.secs=N     seconds that are measured (20)
- *   load.told=1     walk on after that, until the host writes a line to the console (0)
+ *   load.told=TTY   walk on after that, until the host writes a line to /dev/TTY
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
  *   load.rest=N     ms that a walking task rests after each 16 steps, so that one
@@ -195,14 +195,16 @@ static void ticker(void)
 	}
 }
 
-/* Whoever has the other end of the console has seen enough. */
-static void await_line(void)
+/* Whoever has the other end of this terminal has seen enough. */
+static void await_line(const char *tty)
 {
-	int fd = open("/dev/hvc0", O_RDONLY);
-	char line[16];
+	char path[32], line[16];
+	int fd;
 
+	snprintf(path, sizeof(path), "/dev/%s", tty);
+	fd = open(path, O_RDONLY | O_NOCTTY);
 	if (fd < 0 || read(fd, line, sizeof(line)) <= 0)
-		report("error /dev/hvc0: %s", strerror(errno));
+		report("error %s: %s", path, strerror(errno));
 	close(fd);
 }
 
@@ -400,6 +402,7 @@ static void run(void)
 	unsigned int alone = parameter("load.alone", 4);
 	uint64_t touches = 0, corrupt = 0, worst = 0;
 	double before, after, among;
+	char tty[16];
 	pid_t guest[8];
 
 	if (tasks > MAX_TASKS)
@@ -439,8 +442,8 @@ static void run(void)
 	shared->phase = WALK;
 	sleep(2);
 	among = measure(secs);
-	if (parameter("load.told", 0))
-		await_line();
+	if (parameter_text("load.told", tty, sizeof(tty)))
+		await_line(tty);
 	while (shared->busy)
 		usleep(50000);
 	report_interrupts();
