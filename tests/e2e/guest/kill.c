@@ -274,11 +274,13 @@ static void act_exec(void)
 {
 	unsigned int good = 0;
 
+	suspend_lock(LOCK_EX);
 	for (int i = 0; i < 3; i++) {
 		int status = end_one("exec", 0, EXEC);
 
 		good += status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 42;
 	}
+	suspend_lock(LOCK_UN);
 	report("exec_good %d", good);
 }
 
@@ -299,6 +301,7 @@ static void act_dump(void)
 	unsigned int good = 0;
 
 	write_file("/proc/sys/kernel/core_pattern", "/tmp/core");
+	suspend_lock(LOCK_EX);
 	for (int i = 0; i < 3; i++) {
 		struct stat st = { .st_size = 0 };
 		int status = end_one("dump", 0, ABORT);
@@ -308,6 +311,7 @@ static void act_dump(void)
 			st.st_size >= DUMPED * WORDS * 8;
 		unlink("/tmp/core");
 	}
+	suspend_lock(LOCK_UN);
 	report("dump_good %d", good);
 }
 

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -163,6 +164,21 @@ static void hotplugger(void)
 	report("cpu_switches %u", n);
 }
 
+/*
+ * What waits for a thread of its own process to be gone (exec, a core dump) and the
+ * freezer are kept apart: a thread that is frozen can't be killed, so the freezer gives
+ * up after 20 s, in a stock kernel, too (de_thread()).
+ */
+void suspend_lock(int how)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/tmp/suspend", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (flock(fd, how))
+		report("error /tmp/suspend: %s", strerror(errno));
+}
+
 /* As deep as it goes without something that wakes the machine up. */
 static void suspender(void)
 {
@@ -180,10 +196,12 @@ static void suspender(void)
 		}
 		asleep += read_number(PVFAULT_DIR "/outstanding");
 		last = read_number(PVFAULT_DIR "/counters/sleep");
+		suspend_lock(LOCK_EX);
 		if (write_file("/sys/power/state", "freeze"))
 			n++;
 		else
 			report("error suspend to %s: %s", depth[n % 3], strerror(errno));
+		suspend_lock(LOCK_UN);
 	}
 	report("suspends %u", n);
 	report("sleep_at_last_suspend %ld", last);

@@ -18,6 +18,9 @@ void start_awaited(void (*fn)(void));
 void await_walk(void);
 bool walking(void);
 
+/* LOCK_EX: nobody suspends the machine until LOCK_UN. */
+void suspend_lock(int how);
+
 /* It is not the CPU that this task is to wait for; 0 is the caller. */
 void hurry(pid_t pid);
 
