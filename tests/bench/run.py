@@ -15,6 +15,7 @@ import rig  # noqa: E402
 import steps  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
+import latency  # noqa: E402
 import overlap  # noqa: E402
 import ready  # noqa: E402
 import report  # noqa: E402
@@ -30,6 +31,7 @@ SUITE = {
 MORE = {
     "overlap-user-60": (overlap.user_60, 9),
     "overlap-user-400": (overlap.user_400, 9),
+    "latency": (latency.latency, 15),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),
 }

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""latency: how long redis-server takes to answer while neighbours in the same guest
+walk memory that the host swaps. Debian's redis, both ends in the guest, 1 vCPU."""
+
+import pathlib
+import shutil
+
+import overlap
+import report
+import rig
+from kvm import run_guests
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+ROUNDS = 3
+READS = 100
+# Of 4 clients at once, for 15 seconds or so.
+REQUESTS = {"off": 5000, "stock": 40000, "pvfault": 40000}
+# name, unit, less is better, target
+FIGURES = (("rps", "a second", False, "stock's"), ("p50", "ms", True, "stock's"),
+           ("p99", "ms", True, "better than stock"), ("p99.9", "ms", True, "stock's"))
+
+
+def guest_initrd():
+    """redis-server is the program that Debian's redis-tools calls redis-check-rdb,
+    under another name; the package of that name would start it on this machine."""
+    files = {"proc": None, "sys": None, "dev": None, "tmp": None,
+             "init": rig.guest_program("latency", HERE / "guest/latency.c")}
+    for inside, program in (("bin/redis-server", "redis-check-rdb"),
+                            ("bin/redis-benchmark", "redis-benchmark"),
+                            ("bin/sh", "busybox")):
+        path = shutil.which(program)
+        if not path:
+            raise rig.Failure(f"{program} is missing: run 'make setup' first.")
+        files[inside] = pathlib.Path(path).resolve()
+        if program != "busybox":
+            files.update(rig.libraries(path))
+    return rig.archive("latency-l2", files)
+
+
+def met(name, ours, stock):
+    if name == "p99":
+        return ours < stock
+    return ours >= stock if name == "rps" else ours <= stock
+
+
+def latency():
+    rig.say(f"latency: a boot of the host with {3 * ROUNDS} guests, 15 minutes, "
+            "and 7 more, cold, for building the kernels")
+    overlap.build()
+    v = rig.Verdict("latency")
+    guests = {kind: [overlap.guest(kind, i, f"bench.requests={REQUESTS[kind]}", limit=600)
+                     for i in range(ROUNDS)] for kind in report.KINDS}
+    turns = [guests[kind][i] for i in range(ROUNDS) for kind in report.KINDS]
+    run_guests("latency", turns, memory="150M", reads=READS, initrd=guest_initrd())
+    for g in turns:
+        v.check(f"{g.name}: ended, redis answered all", g.done and g.get("benchmark") == 0,
+                g.get("touches"))
+        v.metrics[g.name] = {k: g.get(k) for k in ("rps", "p50", "p99", "p99.9", "max",
+                                                   "touches")}
+    for name, unit, less, target in FIGURES:
+        rows = {kind: [g.get(name) for g in guests[kind] if g.get(name) is not None]
+                for kind in guests}
+        if rows["stock"] and rows["pvfault"]:
+            report.note(v, f"redis, {name}", unit, less, target,
+                        met(name, *(report.median(rows[k]) for k in ("pvfault", "stock"))),
+                        **rows)
+    return v
