@@ -19,6 +19,7 @@ import latency  # noqa: E402
 import overlap  # noqa: E402
 import ready  # noqa: E402
 import report  # noqa: E402
+import restore  # noqa: E402
 import table  # noqa: E402
 
 # What it runs, and the minutes it takes once the kernels are built.
@@ -32,6 +33,7 @@ MORE = {
     "overlap-user-60": (overlap.user_60, 9),
     "overlap-user-400": (overlap.user_400, 9),
     "latency": (latency.latency, 15),
+    "restore": (restore.restore, 15),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),
 }

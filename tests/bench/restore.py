@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+"""restore: a guest moved by post-copy over a slow channel. How long until the task that
+needs none of the missing memory has done what it does in some seconds alone, and the
+longest that any of the others waited for a page."""
+
+import overlap
+import report
+import rig
+from kvm import run_guests
+
+ROUNDS = 2
+KBYTES = 2048           # a second, of the channel
+ALONE = 5               # seconds' worth of computing
+LOAD = "load.mb=64 load.secs=45 load.tick=1"
+
+
+def until_done(guest):
+    """Seconds from the last tick before the move to the one with ALONE seconds' worth
+    more done; None if that was never reached. A tick may itself wait for a page."""
+    work = ALONE * guest.get("compute_alone", 0)
+    last = began = None
+    for key, value in guest.heard:
+        if key == "postcopy_begin":
+            began = last
+        if key == "tick":
+            last = tuple(map(int, value.split()))
+            if began and last[1] >= began[1] + work:
+                return (last[0] - began[0]) / 1000
+    return None
+
+
+def restore():
+    rig.say(f"restore: a boot of the host with {3 * ROUNDS} guests, 15 minutes, "
+            "and 7 more, cold, for building the kernels")
+    overlap.build()
+    v = rig.Verdict("restore")
+    guests = {kind: [overlap.guest(kind, i, LOAD, mib=160) for i in range(ROUNDS)]
+              for kind in report.KINDS}
+    turns = [guests[kind][i] for i in range(ROUNDS) for kind in report.KINDS]
+    for g in turns:
+        g.steps = f"postcopy {KBYTES}"
+    run_guests("restore", turns, memory="max", reads=0)
+    for g in turns:
+        seconds = g.get("postcopy_end", 0) - g.get("postcopy_begin", 0)
+        v.check(f"{g.name}: moved, memory verified",
+                g.done and g.get("corrupt") == 0 and seconds > 5, f"{seconds:.1f} s")
+        v.metrics[g.name] = {"postcopy_s": round(seconds, 1), "until_done_s": until_done(g),
+                             "worst_touch_ms": g.get("worst_touch_ms")}
+    for what, unit, key in ((f"{ALONE} s of work done after", "s", "until_done_s"),
+                            ("worst touch", "ms", "worst_touch_ms")):
+        rows = {kind: [v.metrics[g.name][key] for g in guests[kind]
+                       if v.metrics[g.name][key] is not None] for kind in guests}
+        if rows["stock"] and rows["pvfault"]:
+            report.note(v, what, unit, True, "better than stock",
+                        report.median(rows["pvfault"]) < report.median(rows["stock"]), **rows)
+    return v
