@@ -17,6 +17,7 @@ import hotpath  # noqa: E402
 import kernbench  # noqa: E402
 import latency  # noqa: E402
 import overlap  # noqa: E402
+import paged  # noqa: E402
 import ready  # noqa: E402
 import report  # noqa: E402
 import restore  # noqa: E402
@@ -32,6 +33,7 @@ SUITE = {
 MORE = {
     "overlap-user-60": (overlap.user_60, 9),
     "overlap-user-400": (overlap.user_400, 9),
+    "xen": (paged.xen, 20),
     "latency": (latency.latency, 15),
     "restore": (restore.restore, 15),
     "kernbench": (kernbench.kernbench, 12),
