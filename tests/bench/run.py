@@ -34,7 +34,7 @@ MORE = {
     "overlap-user-60": (overlap.user_60, 9),
     "overlap-user-400": (overlap.user_400, 9),
     "xen": (paged.xen, 20),
-    "latency": (latency.latency, 15),
+    "latency": (latency.latency, 5),
     "restore": (restore.restore, 15),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),
