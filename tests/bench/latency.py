@@ -3,11 +3,11 @@
 walk memory that the host swaps. Debian's redis, both ends in the guest, 1 vCPU."""
 
 import pathlib
-import shutil
 
 import overlap
 import report
 import rig
+from guests import redis, redis_server
 from kvm import run_guests
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -21,20 +21,10 @@ FIGURES = (("rps", "a second", False, "stock's"), ("p50", "ms", True, "stock's")
 
 
 def guest_initrd():
-    """redis-server is the program that Debian's redis-tools calls redis-check-rdb,
-    under another name; the package of that name would start it on this machine."""
-    files = {"proc": None, "sys": None, "dev": None, "tmp": None,
-             "init": rig.guest_program("latency", HERE / "guest/latency.c")}
-    for inside, program in (("bin/redis-server", "redis-check-rdb"),
-                            ("bin/redis-benchmark", "redis-benchmark"),
-                            ("bin/sh", "busybox")):
-        path = shutil.which(program)
-        if not path:
-            raise rig.Failure(f"{program} is missing: run 'make setup' first.")
-        files[inside] = pathlib.Path(path).resolve()
-        if program != "busybox":
-            files.update(rig.libraries(path))
-    return rig.archive("latency-l2", files)
+    return rig.archive("latency-l2", {
+        **rig.busybox(), **redis_server(), **redis("bin/redis-benchmark", "redis-benchmark"),
+        "proc": None, "sys": None, "dev": None, "tmp": None,
+        "init": rig.guest_program("latency", HERE / "guest/latency.c")})
 
 
 def met(name, ours, stock):

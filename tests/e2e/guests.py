@@ -10,13 +10,18 @@ import rig
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+def redis(inside, program):
+    """One of Debian's redis-tools and its libraries. It has the server as
+    redis-check-rdb, which is the same program by another name; the package of that name
+    would start it on this machine."""
+    path = shutil.which(program)
+    if not path:
+        raise rig.Failure(f"{program} is missing: run 'make setup' first.")
+    return {inside: pathlib.Path(path).resolve(), **rig.libraries(path)}
+
+
 def redis_server():
-    """Debian's redis-tools have the server as redis-check-rdb, which is the same program
-    by another name; the package of that name would start it on this machine."""
-    program = shutil.which("redis-check-rdb")
-    if not program:
-        raise rig.Failure("redis-check-rdb is missing: run 'make setup' first.")
-    return {"bin/redis-server": pathlib.Path(program).resolve(), **rig.libraries(program)}
+    return redis("bin/redis-server", "redis-check-rdb")
 
 
 def guest_initrd(libs=False, **more):
