@@ -104,19 +104,24 @@ def guest_counts(v, guests):
 
 
 def kvm_counts(v):
-    """A KVM guest whose host lies, swaps, suspends it, takes its vCPU away; it has a
-    guest of its own. Another one is told to do without."""
+    """A KVM guest whose host lies, swaps, suspends it, takes its vCPU away; one with
+    guests of its own, to which it doesn't lie (see proof.rst); one that is told to do
+    without."""
     kernel = rig.kernel("gcov")
-    all_ = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=1 load.secs=20 "
-                  "load.alone=1 load.mb=128 load.tasks=4 load.guest=1 load.hotplug=1 "
-                  "load.suspend=1 load.oldest=1", vcpus=2, limit=300, kernel=kernel)
-    all_.before = f"cpu=$cpu,migratable=off; lie_not={entry_text(kernel)}; lie_error_code=0"
-    all_.steps = f"lie {RATE // 2} 1"
+    lied = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=1 load.secs=20 "
+                  "load.alone=1 load.mb=128 load.tasks=4 load.hotplug=1 load.suspend=1 "
+                  "load.oldest=1", vcpus=2, limit=300, kernel=kernel)
+    lied.before = f"lie_not={entry_text(kernel)}; lie_error_code=0"
+    lied.steps = f"lie {RATE // 2} 1"
+    nested = kvm.L2("nested", "pvfault=on load.gcov=1 load.secs=10 load.alone=1 "
+                    "load.mb=128 load.tasks=2 load.guest=2", limit=200, kernel=kernel)
+    nested.before = "cpu=$cpu,migratable=off"
     without = kvm.L2("no-kvmapf", "no-kvmapf load.gcov=1 load.secs=1 load.alone=1 "
                      "load.mb=8 load.tasks=1", limit=120, kernel=kernel)
-    kvm.run_guests("coverage-kvm", [all_, without], memory="130M", reads=400,
+    guests = [lied, without, nested]        # the last one's CPU stays
+    kvm.run_guests("coverage-kvm", guests, memory="130M", reads=400,
                    l1_kernel=rig.kernel("hostile"))
-    return guest_counts(v, [all_, without])
+    return guest_counts(v, guests)
 
 
 def xen_counts(v):

@@ -21,6 +21,7 @@
 
 #define COUNTS	"/sys/kernel/debug/gcov"
 #define ONCE	256
+#define REST_US	5000	/* a console is slower than a kernel log, which forgets */
 
 static int report_counts(const char *path, const struct stat *st, int type,
 			 struct FTW *where)
@@ -42,6 +43,7 @@ static int report_counts(const char *path, const struct stat *st, int type,
 		for (ssize_t i = 0; i < n; i++)
 			sprintf(hex + 2 * i, "%02x", bytes[i]);
 		report("bytes x%s", hex);	/* no number */
+		usleep(REST_US);
 	}
 	close(fd);
 	return 0;

@@ -124,7 +124,8 @@ static void walker(unsigned int id, unsigned long pages)
 		walk.first = w->touches % 64 * 8;
 		way->step(&walk, page);
 		t = now_ns() - t;
-		if (t > w->worst_ns)
+		/* The clock of a restored guest may go back. */
+		if ((int64_t)t > (int64_t)w->worst_ns)
 			w->worst_ns = t;
 		if (++w->touches % 16 == 0 && rest)
 			usleep(rest * 1000);
