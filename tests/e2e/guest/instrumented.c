@@ -21,7 +21,7 @@
 
 #define COUNTS	"/sys/kernel/debug/gcov"
 #define ONCE	256
-#define REST_US	5000	/* a console is slower than a kernel log, which forgets */
+#define REST_US	30000	/* a console is slower than a kernel log, which forgets */
 
 static int report_counts(const char *path, const struct stat *st, int type,
 			 struct FTW *where)
