@@ -73,7 +73,7 @@ def check_restored(v, guest):
 def snapshot_guest(sabotage, rounds):
     """Sabotage "once": nothing more than that."""
     guest = L2("snapshot", f"{without(sabotage, 'once')} load.tasks=48 load.mb=56 "
-               f"load.rest=20 load.secs={rounds * 8} load.alone=1 load.sample=1",
+               f"load.rest=20 load.secs={rounds * 12} load.alone=1 load.sample=1",
                mib=128, limit=240 + 30 * rounds)
     guest.memory = "56M"
     snapshot(guest, rounds, 12)
