@@ -7,7 +7,7 @@ import pathlib
 import overlap
 import report
 import rig
-from guests import redis, redis_server
+from guests import redis_server
 from kvm import run_guests
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -22,7 +22,8 @@ FIGURES = (("rps", "a second", False, "stock's"), ("p50", "ms", True, "stock's")
 
 def guest_initrd():
     return rig.archive("latency-l2", {
-        **rig.busybox(), **redis_server(), **redis("bin/redis-benchmark", "redis-benchmark"),
+        **rig.busybox(), **redis_server(),
+        **rig.with_libraries("redis-benchmark", "bin/redis-benchmark"),
         "proc": None, "sys": None, "dev": None, "tmp": None,
         "init": rig.guest_program("latency", HERE / "guest/latency.c")})
 

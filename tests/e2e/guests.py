@@ -2,7 +2,6 @@
 """Guests that tell what they see, whatever hypervisor runs them."""
 
 import pathlib
-import shutil
 import time
 
 import rig
@@ -10,18 +9,10 @@ import rig
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def redis(inside, program):
-    """One of Debian's redis-tools and its libraries. It has the server as
-    redis-check-rdb, which is the same program by another name; the package of that name
-    would start it on this machine."""
-    path = shutil.which(program)
-    if not path:
-        raise rig.Failure(f"{program} is missing: run 'make setup' first.")
-    return {inside: pathlib.Path(path).resolve(), **rig.libraries(path)}
-
-
 def redis_server():
-    return redis("bin/redis-server", "redis-check-rdb")
+    """Debian's redis-tools have the server as redis-check-rdb, which is the same program
+    by another name; the package of that name would start it on this machine."""
+    return rig.with_libraries("redis-check-rdb", "bin/redis-server")
 
 
 def guest_initrd(libs=False, **more):

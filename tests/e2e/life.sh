@@ -3,7 +3,8 @@
 #
 # Each QEMU has a TAG, "a" or "b", and its monitor on a pipe. What a guest says
 # passes through this shell, a line at a time, so that it mixes with what the
-# shell says; load.told=ttyS1 waits for a line in the other direction. The harness defines vm(), which runs QEMU in place of its shell.
+# shell says; load.told=ttyS1 waits for a line in the other direction. The harness
+# defines vm(), which runs QEMU in place of its shell.
 
 # vm_start TAG [QEMU OPTION...]: in the background; sets vm_pid.
 vm_start() {
@@ -56,7 +57,7 @@ look() {
 	sleep 2
 	echo "=== $name is silent"
 	tail -n 60 /tmp/a.mon
-	for task in /proc/$vm_pid/task/* /proc/[0-9]*/task/*; do
+	for task in /proc/[0-9]*/task/*; do
 		echo "$task $(cat $task/comm) $(cat $task/wchan)"
 		case $(cat $task/comm) in qemu*|CPU*) cat $task/stack ;; esac
 	done 2>/dev/null

@@ -5,6 +5,7 @@ import re
 
 import kvm
 import rig
+import scenarios_life
 import xen
 from guests import guest_initrd
 from scenarios import KCSAN, READS, check_guest, judge_sabotages, known_sabotage, scenario
@@ -69,16 +70,14 @@ def check_l2(v, guest):
     check_kernel(v, guest)
 
 
-def run_kvm(name, guests, **more):
-    return kvm.run_guests(name, guests, **{"reads": 2 * READS,
-                                           "initrd": guest_initrd(libs=True), **more})
+def usual(**more):
+    """How these guests are run."""
+    return {"reads": 2 * READS, "initrd": guest_initrd(libs=True), **more}
 
 
 def alone(name, guest, check=check_l2, **more):
-    """GUEST in a boot of its own, judged by CHECK."""
-    v = rig.Verdict(name)
-    v.check("the host's console is clean", not run_kvm(name, [guest], **more))
-    check(v, guest)
+    """As scenarios_life.alone(), with what this guest did in kernel mode."""
+    v = scenarios_life.alone(name, guest, check, **usual(**more))
     report_kernel(v, guest)
     return v
 
@@ -156,7 +155,7 @@ def kernel_sabotage(sabotage):
     """The checks of kvm-kernel can fail: sabotage them one by one, in one boot."""
     guests = [kvm.L2(what, f"{mode(what)} {LOAD} load.secs=4 load.alone=1")
               for what in TURNS_RED]
-    run_kvm("kernel-sabotage", guests)
+    kvm.run_guests("kernel-sabotage", guests, **usual())
     return judge_sabotages(rig.Verdict("kernel-sabotage"), guests, check_l2, TURNS_RED)
 
 
@@ -164,8 +163,7 @@ def xen_alone(name, guest, check, **more):
     """The same under Xen."""
     v = rig.Verdict(name)
     v.check("the consoles of Xen and dom0 are clean",
-            not xen.run_guests(name, [guest], reads=2 * READS,
-                               initrd=guest_initrd(libs=True), **more))
+            not xen.run_guests(name, [guest], **usual(**more)))
     check_paged(v, guest)
     check(v, guest)
     report_kernel(v, guest)

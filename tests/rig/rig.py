@@ -132,12 +132,13 @@ def libraries(path):
     return {p.lstrip("/"): pathlib.Path(p).resolve() for p in libs}
 
 
-def with_libraries(program):
-    """A program of this machine and the shared libraries it needs."""
+def with_libraries(program, inside=None):
+    """A program of this machine, maybe by another name, and the shared libraries it
+    needs."""
     path = shutil.which(program)
     if not path:
         raise Failure(f"{program} is missing: run 'make setup' first.")
-    return {path.lstrip("/"): pathlib.Path(path).resolve(), **libraries(path)}
+    return {inside or path.lstrip("/"): pathlib.Path(path).resolve(), **libraries(path)}
 
 
 def busybox():
