@@ -123,11 +123,8 @@ static __always_inline void kvm_apf_learn_vcpu_id(u32 id)
  * it: see kvm_apf_ask_kernel(). What was shown first stays, so that a single wrong
  * token doesn't make strangers of all others.
  */
-static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_code,
-				      unsigned long address, pvfault_token_t *token)
+static noinstr bool kvm_apf_is_token(struct pt_regs *regs, unsigned long address)
 {
-	if (likely(error_code) || address > U32_MAX)
-		return false;
 	if (!__this_cpu_read(kvm_apf_enabled))
 		return false;
 
@@ -145,8 +142,16 @@ static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_
 	}
 
 	kvm_apf_take_flags();
-	*token = address;
 	return true;
+}
+
+static noinstr struct pvfault_notice kvm_apf_recognise(struct pt_regs *regs,
+						       unsigned long error_code,
+						       unsigned long address)
+{
+	if (likely(error_code) || address > U32_MAX)
+		return (struct pvfault_notice) { };
+	return (struct pvfault_notice) { kvm_apf_is_token(regs, address), address };
 }
 
 /*

@@ -9,18 +9,18 @@
 struct pt_regs;
 
 #ifdef CONFIG_PVFAULT
+#include <linux/compiler.h>
 #include <linux/jump_label.h>
+#include <linux/pvfault.h>
+#include <linux/static_call.h>
 
 DECLARE_STATIC_KEY_FALSE(pvfault_enabled);
 
-/* By value: who takes the address of @state has it on the stack, and cleared. */
-struct pvfault_entry {
-	irqentry_state_t state;
-	bool genuine;
-};
+struct pvfault_notice pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
+					     unsigned long address);
+DECLARE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
 
-struct pvfault_entry __pvfault_enter(struct pt_regs *regs, unsigned long error_code,
-				     unsigned long address);
+void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token);
 #endif
 
 /**
@@ -30,9 +30,9 @@ struct pvfault_entry __pvfault_enter(struct pt_regs *regs, unsigned long error_c
  * @address: CR2
  * @state: for irqentry_exit(), set if this returns true
  *
- * One patched no-op beside irqentry_enter() while no backend is registered.
- * Both are one so that this is true: where the two ways meet, no register holds
- * anything that the way without a backend would have to load again.
+ * One patched no-op beside irqentry_enter() while no backend is registered, and
+ * one call with two branches while one is. The recogniser is reached by a static
+ * call, for a call through an ops pointer can't be shown to stay in noinstr text.
  *
  * Context: #PF entry, before irqentry_enter(), interrupts off.
  * Return: true if the fault is genuine; false if it was a host's notification
@@ -43,10 +43,21 @@ static __always_inline bool pvfault_enter(struct pt_regs *regs, unsigned long er
 {
 #ifdef CONFIG_PVFAULT
 	if (static_branch_unlikely(&pvfault_enabled)) {
-		struct pvfault_entry entry = __pvfault_enter(regs, error_code, address);
+		struct pvfault_notice notice =
+			static_call(pvfault_recognise)(regs, error_code, address);
 
-		*state = entry.state;
-		return entry.genuine;
+		if (unlikely(notice.not_present)) {
+			__pvfault_not_present(regs, notice.token);
+			return false;
+		}
+		/*
+		 * An end of its own: if the two ways met before this call, the way
+		 * without a backend, too, would have to load what the recogniser
+		 * may have clobbered.
+		 */
+		OPTIMIZER_HIDE_VAR(regs);
+		*state = irqentry_enter(regs);
+		return true;
 	}
 #endif
 	*state = irqentry_enter(regs);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the page-fault hook to the table: recognise, then sleep or refuse. Where
- * a task may sleep is decided in where.c.
+ * From the page-fault hook to the table: sleep or refuse. Where a task may sleep
+ * is decided in where.c.
  *
- * The recogniser runs before irqentry_enter(): if it says no, the fault goes
- * on as if it had never been looked at. It is reached by a static call, for a
- * call through an ops pointer can't be shown to stay in noinstr text.
+ * The recogniser, which the hook in asm/pvfault.h calls, runs before
+ * irqentry_enter(): if it says no, the fault goes on as if it had never been
+ * looked at.
  */
 
 #include <linux/entry-common.h>
@@ -22,10 +22,11 @@
 
 DEFINE_STATIC_KEY_FALSE(pvfault_enabled);
 
-noinstr bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
-				    unsigned long address, pvfault_token_t *token)
+noinstr struct pvfault_notice pvfault_recognise_none(struct pt_regs *regs,
+						     unsigned long error_code,
+						     unsigned long address)
 {
-	return false;
+	return (struct pvfault_notice) { };
 }
 
 DEFINE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
@@ -59,25 +60,24 @@ static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32
 		pvfault_note(sleep_kernel, token);
 }
 
-noinstr struct pvfault_entry __pvfault_enter(struct pt_regs *regs, unsigned long error_code,
-					     unsigned long address)
+/**
+ * __pvfault_not_present() - the whole #PF of a NOT_PRESENT, entry and exit included
+ * @regs: of the interrupted context
+ * @token: of the missing page
+ *
+ * Context: #PF entry, before irqentry_enter(), interrupts off.
+ */
+noinstr void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token)
 {
-	struct pvfault_entry entry;
-	pvfault_token_t token;
-	/* First, so that READY for all is missed by nobody who has been told. */
+	/* Before interrupts are on: no READY for all since it was told is missed. */
 	u32 generation = pvfault_generation();
-
-	entry.genuine = !static_call(pvfault_recognise)(regs, error_code, address, &token);
-	entry.state = irqentry_enter(regs);
-	if (likely(entry.genuine))
-		return entry;
+	irqentry_state_t state = irqentry_enter(regs);
 
 	instrumentation_begin();
 	pvfault_not_present(regs, token, generation);
 	instrumentation_end();
 
-	irqentry_exit(regs, entry.state);
-	return entry;
+	irqentry_exit(regs, state);
 }
 
 /**

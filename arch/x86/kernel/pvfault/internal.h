@@ -6,7 +6,6 @@
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
 #include <linux/pvfault.h>
-#include <linux/static_call_types.h>
 #include <linux/types.h>
 
 struct pt_regs;
@@ -115,11 +114,6 @@ extern enum pvfault_mode pvfault_mode;
 const char *pvfault_backend_name(void);
 const char *pvfault_mode_name(void);
 void pvfault_backend_repair(void);
-
-/* entry.c: the recogniser that the hook calls. */
-bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
-			    unsigned long address, pvfault_token_t *token);
-DECLARE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
 
 /* stats.c */
 unsigned long pvfault_count(enum pvfault_event event);

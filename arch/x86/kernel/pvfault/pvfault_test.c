@@ -37,14 +37,13 @@ struct pvt pvt = { .next_token = 0x7e57000000000000 };
 
 struct pvt_host pvt_host;
 
-noinstr bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
-			   unsigned long address, pvfault_token_t *token)
+noinstr struct pvfault_notice pvt_recognise(struct pt_regs *regs, unsigned long error_code,
+					    unsigned long address)
 {
 	if (!READ_ONCE(pvt_host.faults) || address != pvt_host.address)
-		return false;
+		return (struct pvfault_notice) { };
 	WRITE_ONCE(pvt_host.faults, pvt_host.faults - 1);
-	*token = pvt_host.fault_token;
-	return true;
+	return (struct pvfault_notice) { true, pvt_host.fault_token };
 }
 
 static void fake_check_context(unsigned int cpu)
