@@ -513,19 +513,14 @@ inline pvfault_sleep(i, t)
 {
 	do
 	::
+		if
+		:: n_state[i] != SLEEPING -> break
+		:: else
+		fi;
 #ifdef MUT_STATE_LATE
-		if
-		:: n_state[i] != SLEEPING -> break
-		:: else
-		fi;
 		running[i] = 0;
-#else
-		running[i] = 0;
-		if
-		:: n_state[i] != SLEEPING -> break
-		:: else
-		fi;
 #endif
+		/* pvfault_gives_up() */
 		if
 		:: fatal[i] ->
 			pvfault_leave(i, t);
@@ -552,6 +547,9 @@ inline pvfault_sleep(i, t)
 #endif
 		/* io_schedule() */
 		atomic { running[i] || fatal[i] -> running[i] = 1 }
+#ifndef MUT_STATE_LATE
+		; running[i] = 0
+#endif
 	od;
 	atomic { running[i] = 1; fatal[i] = 0; left = 0 }
 }
@@ -633,11 +631,15 @@ proctype task(byte i)
 				n_state[i] = LEFT;
 				pvfault_table_forget(i, t);
 				irq_on(i)
-			:: pvfault_queue(i, t);
+			:: true ->
+#ifndef MUT_STATE_LATE
+				running[i] = 0;
+#endif
+				pvfault_queue(i, t);
 				irq_on(i);
 				if
 				:: !early -> pvfault_sleep(i, t)
-				:: else
+				:: else -> running[i] = 1
 				fi
 			fi;
 			d_step {

@@ -98,21 +98,22 @@ mutant ready-inside-lock	"$ready { /raw_spin_unlock\(/d }"
 # READY for all
 mutant all-not-counted		"$(in_ pvfault_ready_all) { /atomic_inc/d }"
 mutant all-no-kick		"$(in_ pvfault_ready_all) { /pvfault_watch_kick/d }"
-mutant queue-any-generation	"$(in_ pvfault_queue) s/s->generation != pvfault_generation\(\)/false/"
-mutant scan-any-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation\(\)/false/"
-mutant scan-every-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation\(\)/true/"
+mutant queue-any-generation	"$(in_ pvfault_queue) s/s->generation != pvfault_generation_read\(\)/false/"
+mutant scan-any-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation_read\(\)/false/"
+mutant scan-every-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation_read\(\)/true/"
 
 # NOT_PRESENT
-queue=$(in_ pvfault_queue) sleep=$(in_ pvfault_sleep)
+queue=$(in_ pvfault_queue) sleep=$(in_ pvfault_sleep) gives_up=$(in_ pvfault_gives_up)
 mutant queue-ignores-early	"$queue s/early \|= node->state.*/;/"
 mutant queue-abandoned-is-early	"$queue s/early \|= node->state.*/early = true;/"
 mutant queue-keeps-mark		"$queue s/pvfault_mark_erase.*/;/"
 mutant queue-erases-sleeper	"$queue s/node->state == PVFAULT_SLEEPING/false/"
 mutant queue-takes-newer	"$queue s/pvfault_newer\(.*\)\)$/false)/"
-mutant state-set-late		"$sleep { /[^_]set_current_state/d
+mutant state-set-late		"$(in_ pvfault_table_sleep) { /[^_]set_current_state/d }
+	$sleep { /[^_]set_current_state/d
 	s/io_schedule/set_current_state(state); &/ }"
-mutant sleep-not-killable	"$sleep s/fatal_signal_pending\(current\)/false/"
-mutant sleep-no-deadline	"$sleep s/pvfault_watch_expired\(s->since\)/false/"
+mutant sleep-not-killable	"$gives_up s/fatal_signal_pending\(current\)/false/"
+mutant sleep-no-deadline	"$gives_up s/pvfault_watch_expired\(s->since\)/false/"
 mutant sleep-unwatched		"$sleep { /pvfault_watch_arm/d }"
 mutant sleep-returns-irqs-on	"$(in_ pvfault_table_sleep) { /local_irq_disable/d }"
 

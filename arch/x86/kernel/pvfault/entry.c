@@ -49,12 +49,12 @@ static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
 static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32 generation)
 {
 	pvfault_note(not_present, token);
-	if (!pvfault_may_sleep(regs, token))
-		pvfault_refuse(regs, token, generation);
-	else if (user_mode(regs))
-		/* A user-mode wait holds nothing, so it may also be frozen. */
+	if (likely(user_mode(regs)))
+		/* It holds nothing, so it may also be frozen. */
 		pvfault_table_sleep(token, generation, smp_processor_id(),
 				    TASK_KILLABLE | TASK_FREEZABLE);
+	else if (!pvfault_may_sleep(regs, token))
+		pvfault_refuse(regs, token, generation);
 	else if (pvfault_table_sleep(token, generation, smp_processor_id(),
 				     TASK_KILLABLE))
 		pvfault_note(sleep_kernel, token);
@@ -70,7 +70,7 @@ static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32
 noinstr void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token)
 {
 	/* Before interrupts are on: no READY for all since it was told is missed. */
-	u32 generation = pvfault_generation();
+	u32 generation = pvfault_generation_read();
 	irqentry_state_t state = irqentry_enter(regs);
 
 	instrumentation_begin();

@@ -3,6 +3,7 @@
 #ifndef PVFAULT_INTERNAL_H
 #define PVFAULT_INTERNAL_H
 
+#include <linux/atomic.h>
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
 #include <linux/pvfault.h>
@@ -80,6 +81,14 @@ struct pvfault_scan {
 	bool repair_any;		/* told by an unknown CPU */
 	struct cpumask *repair;		/* CPUs that may have lost a READY */
 };
+
+extern atomic_t pvfault_generation_count;
+
+/* pvfault_generation() without a call. */
+static __always_inline u32 pvfault_generation_read(void)
+{
+	return arch_atomic_read(&pvfault_generation_count);
+}
 
 int pvfault_table_init(void);
 bool pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,

@@ -21,7 +21,7 @@ static void pvfault_scan_one(struct pvfault_scan *scan, struct pvfault_node *nod
 	unsigned long age = jiffies - s->since;
 
 	scan->sleepers++;
-	if (s->generation != pvfault_generation()) {
+	if (s->generation != pvfault_generation_read()) {
 		pvfault_wake(node);
 	} else if (age >= scan->deadline) {
 		/* It finds out by itself and leaves. */

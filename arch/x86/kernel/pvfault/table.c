@@ -43,9 +43,11 @@
  * node was on the list, and interrupts are off, which holds back the RCU
  * grace period that freeing a task takes.
  *
- * No wake is lost: the sleeper queues, sets its task state (a full barrier)
- * and then looks at its node; the waker stores WOKEN and then wakes, and
- * try_to_wake_up() begins with a full barrier before it looks at the state.
+ * No wake is lost: the sleeper sets its task state before it queues, so that
+ * whoever finds it, waker or scan, finds it about to sleep. When it sleeps once
+ * more it sets its state (a full barrier) and then looks at its node; the waker
+ * stores WOKEN and then wakes, and try_to_wake_up() begins with a full barrier
+ * before it looks at the state.
  *
  * READY for all is a number. It is read when a task is told, before it queues,
  * and looked at again when it has queued; READY for all increments it and then
@@ -72,7 +74,7 @@ struct pvfault_bucket *pvfault_buckets __read_mostly;
 unsigned int pvfault_bits __read_mostly;
 
 /* Counts READY for all. Written rarely, by READY for all alone. */
-static atomic_t pvfault_generation_count = ATOMIC_INIT(0);
+atomic_t pvfault_generation_count = ATOMIC_INIT(0);
 
 /*
  * "Somebody waits for the host here": lets lockdep see what is held when a
@@ -118,7 +120,7 @@ static bool pvfault_newer(const struct pvfault_mark *mark, u32 generation)
 static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
 {
 	bool woken = false, known = false;
-	u32 now = pvfault_generation();
+	u32 now = pvfault_generation_read();
 	struct pvfault_node *node;
 	struct hlist_node *next;
 
@@ -174,7 +176,8 @@ void pvfault_ready(pvfault_token_t token)
 
 	raw_spin_lock(&b->lock);
 	if (likely(!pvfault_settle(b, token))) {
-		pvfault_mark_add(b, mark, PVFAULT_EARLY, pvfault_generation());
+		pvfault_mark_add(b, mark, PVFAULT_EARLY,
+				 pvfault_generation_read());
 		mark = NULL;
 	}
 	raw_spin_unlock(&b->lock);
@@ -198,7 +201,7 @@ EXPORT_SYMBOL_GPL(pvfault_ready);
  */
 noinstr u32 pvfault_generation(void)
 {
-	return arch_atomic_read(&pvfault_generation_count);
+	return pvfault_generation_read();
 }
 EXPORT_SYMBOL_GPL(pvfault_generation);
 
@@ -247,7 +250,7 @@ static bool pvfault_queue(struct pvfault_sleeper *s)
 		 * over a bucket that looks empty without taking its lock.
 		 */
 		smp_mb();
-		if (s->generation != pvfault_generation()) {
+		if (s->generation != pvfault_generation_read()) {
 			hlist_del_init(&s->node.link);
 			early = true;
 		}
@@ -338,39 +341,46 @@ void pvfault_table_forget(pvfault_token_t token, u32 generation)
 	local_irq_restore(flags);
 }
 
-/* Sleep until READY, a fatal signal or the deadline. Context: may sleep. */
+/*
+ * Leave because of a fatal signal or the deadline? Context: about to sleep, in a
+ * task state for that, so that the scan's wake is not lost; if it leaves, no more.
+ */
+static bool pvfault_gives_up(struct pvfault_sleeper *s)
+{
+	if (fatal_signal_pending(current) && pvfault_leave(s)) {
+		__set_current_state(TASK_RUNNING);
+		pvfault_note(abandoned, s->node.token);
+		return true;
+	}
+	if (pvfault_watch_expired(s->since) && pvfault_leave(s)) {
+		__set_current_state(TASK_RUNNING);
+		pvfault_note(retry, s->node.token);
+		pvfault_watch_report(s->node.token, s->since);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Sleep until READY, a fatal signal or the deadline. Context: may sleep, in task
+ * state @state already.
+ */
 static void pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
 {
-	bool retry = false;
-
-	might_sleep();
 	lock_map_acquire(&pvfault_wait_map);
 	lock_map_release(&pvfault_wait_map);
 
-	for (;;) {
-		set_current_state(state);
-		/* Pairs with the last touch in pvfault_wake(). */
-		if (smp_load_acquire(&s->node.state) != PVFAULT_SLEEPING) {
-			pvfault_note(wake, s->node.token);
-			break;
-		}
-		if (fatal_signal_pending(current) && pvfault_leave(s)) {
-			pvfault_note(abandoned, s->node.token);
-			break;
-		}
-		if (pvfault_watch_expired(s->since) && pvfault_leave(s)) {
-			pvfault_note(retry, s->node.token);
-			retry = true;
-			break;
-		}
+	/* Pairs with the last touch in pvfault_wake(). */
+	while (smp_load_acquire(&s->node.state) == PVFAULT_SLEEPING) {
+		if (pvfault_gives_up(s))
+			return;
 		pvfault_watch_arm();
 		/* Shows as I/O wait, also in PSI io and delay accounting. */
 		io_schedule();
+		set_current_state(state);
 	}
 	__set_current_state(TASK_RUNNING);
-
-	if (retry)
-		pvfault_watch_report(s->node.token, s->since);
+	pvfault_note(wake, s->node.token);
 }
 
 /**
@@ -401,7 +411,9 @@ bool pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
 
 	lockdep_assert_irqs_disabled();
 
+	set_current_state(state);
 	if (!pvfault_queue(&s)) {
+		__set_current_state(TASK_RUNNING);
 		pvfault_note(early_hit, token);
 		return false;
 	}

@@ -2,7 +2,7 @@
 /*
  * Where may the task sleep that a host has told of a missing page?
  *
- * In user mode everywhere: it holds nothing. In kernel mode exactly where a
+ * In user mode everywhere: it holds nothing (entry.c). In kernel mode exactly where a
  * genuine page fault of its own may put it to sleep, and nowhere else:
  *
  *	insn	the instruction accesses user memory: it has an entry for that
@@ -114,14 +114,14 @@ static bool pvfault_accesses_user(const struct pt_regs *regs)
 }
 
 /**
- * pvfault_may_sleep() - may the interrupted task be put to sleep?
- * @regs: of the #PF that turned out to be a NOT_PRESENT
+ * pvfault_may_sleep() - may a task be put to sleep in kernel mode?
+ * @regs: of the #PF that turned out to be a NOT_PRESENT there
  * @token: for the traces
  *
  * Counts and traces the first reason against it.
  *
  * Context: after irqentry_enter(), interrupts off.
- * Return: true if so.
+ * Return: true if it may.
  */
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
 {
@@ -129,8 +129,6 @@ bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
 
 	if (!(regs->flags & X86_EFLAGS_IF))
 		pvfault_note(rejected_irqs, token);
-	else if (user_mode(regs))
-		may = true;
 	else if (!pvfault_kernel_mode())
 		pvfault_note(rejected_mode, token);
 	else if (!current->mm)	/* the idle task, with which RCU doesn't watch, too */
