@@ -88,13 +88,21 @@ def seed_of_today():
 
 @scenario("kvm-hostile")
 def kvm_hostile(sabotage):
-    """1 and 2 vCPUs; LIE_SEED."""
+    """1 and 2 vCPUs, and guests in a guest; LIE_SEED."""
     known_sabotage("kvm-hostile", sabotage, usual=TURNS_RED)
     v, seed = rig.Verdict("kvm-hostile"), seed_of_today()
     guests = [lied_to(f"hostile{n}", n, seed, sabotage) for n in (1, 2)]
+    nested = lied_to("nested", 1, seed, sabotage)
+    nested.line += " load.mb=128 load.tasks=2 load.guest=2"
+    nested.before += "; cpu=$cpu,migratable=off"
+    nested.memory = "130M"
+    guests.append(nested)
     v.check("the host's console is clean", not lie_to("kvm-hostile", guests))
     for guest in guests:
         check_lied_to(v, guest)
+    v.check("nested: its guests ran, their memory verified",
+            nested.get("nested_walks", 0) > 0 and nested.get("nested_wrong") == 0,
+            [nested.get(k) for k in ("nested_walks", "nested_wrong")])
     v.metrics["seed"] = seed
     return v
 
