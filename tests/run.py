@@ -92,6 +92,7 @@ MORE = [
     ("xen-kexec", e2e("xen-kexec")),
     ("xen-kdump", e2e("xen-kdump")),
     ("xen-lifecycle", e2e("xen-lifecycle")),
+    ("xen-withdraw", e2e("xen-withdraw")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pager-crash", e2e("xen-pager-crash")),
     ("xen-pager-term", e2e("xen-pager-term")),

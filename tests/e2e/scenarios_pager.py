@@ -149,6 +149,12 @@ def restored(name, sabotage, walk="load.secs=60"):
     return guest
 
 
+def restored_late(name, sabotage):
+    guest = restored(name, sabotage)
+    guest.at_walk = "sleep 8; restore /tmp/save 5"
+    return guest
+
+
 def check_restored(v, guest):
     name = guest.name
     check_paged(v, guest)
@@ -171,13 +177,16 @@ def check_lives(v, guest):
 @scenario("xen-save-restore")
 def xen_save_restore(sabotage):
     """xl save and xl restore with pages out: the guest's suspend waits for them, and
-    it goes on as another domain with another pager."""
+    it goes on as another domain with another pager, which is there before it, or comes
+    when the guest's bus has given up the device."""
     v = rig.Verdict("xen-save-restore")
-    guest = restored("restore", sabotage)
+    guests = [restored("restore", sabotage), restored_late("late", sabotage)]
     v.check("the consoles of Xen and dom0 are clean",
-            not run_guests("xen-save-restore", [guest], reads=10 * READS))
-    check_restored(v, guest)
-    v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
+            not run_guests("xen-save-restore", guests, reads=10 * READS))
+    for guest in guests:
+        check_restored(v, guest)
+    v.metrics.update(async_faults={g.name: g.counter("sleep") for g in guests},
+                     corrupt=sum(g.get("corrupt", -1) for g in guests))
     return v
 
 

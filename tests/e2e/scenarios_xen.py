@@ -5,6 +5,7 @@ import rig
 from guests import guest_initrd
 from scenarios import (READS, SABOTAGES, check_guest, judge_sabotages,
                        known_sabotage, scenario, side_by_side)
+from scenarios_life import one_of
 from xen import HVM, DomU, run_guests
 
 # 90 MiB of ZONE_MOVABLE, most of it for the load of 72. The guest keeps 190 MiB of
@@ -12,6 +13,8 @@ from xen import HVM, DomU, run_guests
 MIB = 224
 LINE = "kernelcore=128M load.mb=72 load.settle=60"
 PAGER = "--target 190"
+# Of memory, in pages.
+BLOCK = (128 << 20) // 4096
 # This kernel has none of the frontends for which Linux takes PV devices in an HVM guest.
 UNPLUG = "xen_emul_unplug=unnecessary"
 
@@ -186,6 +189,57 @@ def xen_lifecycle(sabotage):
         active = guest.console.count("backend xen active")
         v.check(f"{guest.name}: the guest connected {times} times", active == times, active)
     v.metrics.update(cpu_switches=hotplug.get("cpu_switches"),
+                     corrupt=sum(g.get("corrupt", -1) for g in guests))
+    return v
+
+
+def withdrawing(sabotage):
+    """Guests whose driver lets go of the device, whose memory goes offline, and one that
+    never had anything to give."""
+    does = int(not one_of("xen-withdraw", sabotage, "kept"))
+    rebind = domu("rebind", f"load.secs=25 load.alone=1 load.rebind={does}", vcpus=2)
+    # Of three blocks of movable memory the load takes one, so that another can go.
+    offline = domu("offline", "load.secs=25 load.alone=1 load.mb=150 "
+                   f"load.offline={3 * does}", mib=512, pager="--target 250", vcpus=2)
+    nothing = DomU("nothing", "load.mb=72 load.secs=3 load.alone=1", mib=MIB)
+    nothing.pager = PAGER
+    return rebind, offline, nothing
+
+
+@scenario("xen-withdraw")
+def xen_withdraw(sabotage):
+    """Under load a guest takes back what it has given the pager. Sabotage "kept": it
+    doesn't."""
+    v = rig.Verdict("xen-withdraw")
+    guests = rebind, offline, nothing = withdrawing(sabotage)
+    v.check("the consoles of Xen and dom0 are clean", not run_guests(
+        "xen-withdraw", guests, reads=10 * READS))
+    for guest in (rebind, offline):
+        check_paged(v, guest)
+        v.check(f"{guest.name}: nothing was refused it",
+                not guest.all("error"), guest.all("error")[:3])
+    rebinds = rebind.get("rebinds", 0)
+    v.check("rebind: the driver let go and took it again", rebinds >= 2, rebinds)
+    v.check("rebind: nobody slept, nothing was shared between",
+            set(rebind.all("outstanding_unbound")) == {0} and
+            set(rebind.all("attributes_unbound")) == {0} and
+            min(rebind.all("attributes") or [0]) > 5,
+            [rebind.all(k) for k in ("outstanding_unbound", "attributes")])
+    # Of the last time the walk may not have seen the end.
+    active = rebind.console.count("backend xen active")
+    v.check("rebind: it connected each time", rebinds <= active <= rebinds + 1, active)
+    v.check("offline: a block went and came", offline.get("offlines", 0) >= 1,
+            [offline.get(k) for k in ("offlines", "offlines_refused")])
+    v.check("offline: it was taken out of the offer meanwhile",
+            offline.get("offered_less") == BLOCK,
+            [offline.get(k) for k in ("offered", "offered_less")])
+    check_guest(v, nothing, asynchronous=False)
+    v.check("nothing: says so, and the pager waits for better",
+            "no ZONE_MOVABLE to offer" in nothing.console and
+            nothing.get("pager.told") == nothing.get("pager.pager_exit") == 0,
+            [nothing.get(f"pager.{k}") for k in ("told", "pager_exit")])
+    v.metrics.update(rebinds=rebinds, offlines=offline.get("offlines"),
+                     refused=offline.get("offlines_refused"),
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
     return v
 

@@ -2,9 +2,9 @@
 /*
  * What an instrumented kernel has counted, as results.
  *
- * How often each line was run, with load.gcov=1 (configs/gcov.config): a file is
- * "gcda PATH", then "bytes xHEX" again and again, for a result is a line and a record
- * of a kernel log is short.
+ * How often each line was run, with load.gcov=TTY (configs/gcov.config): a file is
+ * "gcda PATH", then "bytes xHEX" again and again. By a terminal, for that makes us
+ * wait where a kernel log forgets what its console is too slow for.
  *
  * How many accesses were watched for races (configs/kcsan.config).
  */
@@ -21,7 +21,6 @@
 
 #define COUNTS	"/sys/kernel/debug/gcov"
 #define ONCE	256
-#define REST_US	30000	/* a console is slower than a kernel log, which forgets */
 
 static int report_counts(const char *path, const struct stat *st, int type,
 			 struct FTW *where)
@@ -43,7 +42,6 @@ static int report_counts(const char *path, const struct stat *st, int type,
 		for (ssize_t i = 0; i < n; i++)
 			sprintf(hex + 2 * i, "%02x", bytes[i]);
 		report("bytes x%s", hex);	/* no number */
-		usleep(REST_US);
 	}
 	close(fd);
 	return 0;
@@ -64,7 +62,11 @@ static void report_watched(void)
 
 void instrumented_report(void)
 {
+	char tty[32];
+
 	report_watched();
-	if (parameter("load.gcov", 0))
-		nftw(COUNTS, report_counts, 8, FTW_PHYS);
+	if (!parameter_text("load.gcov", tty, sizeof(tty)))
+		return;
+	report_to(tty);
+	nftw(COUNTS, report_counts, 8, FTW_PHYS);
 }

@@ -28,8 +28,8 @@
  *   load.places=1   report where in the kernel tasks could not sleep (0)
  *   load.locks=1    report how often tasks were seen asleep with a lock (0)
  *   load.hole=1     touch memory that the host has cut off, see hole.c (0)
- *   load.gcov=1     report how often the kernel's lines were run (0)
- *   load.*          what else befalls it, see life.c and kill.c
+ *   load.gcov=TTY   report how often the kernel's lines were run, to /dev/TTY
+ *   load.*          what else befalls it, see life.c, kill.c, withdraw.c
  *   load.sabotage=X break something, to see it found: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
@@ -433,6 +433,7 @@ static void run(void)
 	life_start();
 	locks_start();
 	hole_start();
+	withdraw_start();
 	wait_walkers(tasks, POPULATE);
 
 	report("phase settle");

@@ -37,6 +37,9 @@ void kill_start(void);
 /* The sampler of locks.c, if it is wanted. */
 void locks_start(void);
 
+/* See withdraw.c. */
+void withdraw_start(void);
+
 /* See hole.c. */
 void hole_start(void);
 

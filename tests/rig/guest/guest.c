@@ -39,6 +39,21 @@ void guest_start(void)
 		results = stdout;
 }
 
+void report_to(const char *tty)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/dev/%s", tty);
+	f = fopen(path, "w");
+	if (!f) {
+		report("error %s", path);
+		return;
+	}
+	fclose(results);
+	results = f;
+}
+
 void guest_end(void)
 {
 	report("done 1");

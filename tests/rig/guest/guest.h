@@ -20,6 +20,9 @@ void guest_start(void);
 /* Say that it came to its end, and end. */
 void guest_end(void) __attribute__((noreturn));
 
+/* Results go to /dev/TTY from here on, in lines as before. */
+void report_to(const char *tty);
+
 /* Write one line of results, "key value". */
 void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
