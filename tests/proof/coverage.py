@@ -24,7 +24,8 @@ import rig  # noqa: E402
 import kvm  # noqa: E402
 import xen  # noqa: E402
 from scenarios_hostile import RATE, entry_text  # noqa: E402
-from scenarios_xen import domu  # noqa: E402
+from scenarios_pager import restored_late  # noqa: E402
+from scenarios_xen import domu, withdrawing  # noqa: E402
 
 FOLDERS = ("arch/x86/kernel/pvfault", "drivers/pvfault")
 # What is judged, and the files that are it.
@@ -107,37 +108,45 @@ def guest_counts(v, guests):
 
 
 def kvm_counts(v):
-    """A KVM guest whose host lies, swaps, suspends it, takes its vCPU away; one with
-    guests of its own, to which it doesn't lie (see proof.rst); one that is told to do
-    without."""
+    """A KVM guest whose host lies, loses interrupts, swaps, suspends it, takes its vCPU
+    away; one with guests of its own, to which it doesn't lie (see proof.rst); one that is
+    told to do without, and one whose host has nothing to offer."""
     kernel = rig.kernel("gcov")
-    lied = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=1 load.secs=20 "
+    lied = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=ttyS1 load.secs=20 "
                   "load.alone=1 load.mb=128 load.tasks=4 load.hotplug=1 load.suspend=1 "
                   "load.oldest=1", vcpus=2, limit=300, kernel=kernel)
-    lied.before = f"lie_not={entry_text(kernel)}; lie_error_code=0"
+    lied.before = f"lie_not={entry_text(kernel)}; lie_error_code=0; lose_interrupt 100"
     lied.steps = f"lie {RATE // 2} 1"
-    nested = kvm.L2("nested", "pvfault=on load.gcov=1 load.secs=10 load.alone=1 "
+    nested = kvm.L2("nested", "pvfault=on load.gcov=ttyS1 load.secs=10 load.alone=1 "
                     "load.mb=128 load.tasks=2 load.guest=2", limit=200, kernel=kernel)
-    nested.before = "cpu=$cpu,migratable=off"
-    without = kvm.L2("no-kvmapf", "no-kvmapf load.gcov=1 load.secs=1 load.alone=1 "
+    nested.before = "cpu=$was,migratable=off"
+    without = kvm.L2("no-kvmapf", "no-kvmapf load.gcov=ttyS1 load.secs=1 load.alone=1 "
                      "load.mb=8 load.tasks=1", limit=120, kernel=kernel)
-    guests = [lied, without, nested]        # the last one's CPU stays
+    none = kvm.L2("none", "load.gcov=ttyS1 load.secs=1 load.alone=1 load.mb=8 load.tasks=1",
+                  limit=120, kernel=kernel)
+    none.before = "was=$cpu; cpu=$cpu,kvm-asyncpf-int=off; lose_interrupt 0"
+    guests = [lied, without, none, nested]
+    for guest in guests:
+        guest.strict = False
     kvm.run_guests("coverage-kvm", guests, memory="130M", reads=400,
                    l1_kernel=rig.kernel("hostile"))
     return guest_counts(v, guests)
 
 
 def xen_counts(v):
-    """A Xen guest whose pagers and vCPU come and go, and one that is saved."""
-    line = "load.gcov=1 load.alone=1 load.secs="
+    """Xen guests: whose pagers and vCPU come and go, that take back what they have given,
+    that is saved and restored."""
+    line = "load.alone=1 load.secs="
     comes = domu("xen", f"{line}40 load.hotplug=1", vcpus=2, limit=400)
     comes.lives = 2
-    saved = domu("xen-saved", f"{line}20", vcpus=2)
+    saved = domu("saved", f"{line}20", vcpus=2)
     saved.early = True
     saved.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
-    xen.run_guests("coverage-xen", [comes, saved], reads=1000,
-                   domu_kernel=rig.kernel("gcov"))
-    return guest_counts(v, [comes, saved])
+    guests = [comes, *withdrawing(""), saved, restored_late("late", "")]
+    for guest in guests:
+        guest.line += " load.gcov=hvc0"
+    xen.run_guests("coverage-xen", guests, reads=1000, domu_kernel=rig.kernel("gcov"))
+    return guest_counts(v, guests)
 
 
 def kernel_counts(v):
