@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """restore: a guest moved by post-copy over a slow channel. How long until the task that
 needs none of the missing memory has done what it does in some seconds alone, and the
-longest that any of the others waited for a page."""
+longest that any of the others waited for a page. Half of these touch their memory, half
+let pread() do it."""
 
 import overlap
 import report
@@ -11,7 +12,7 @@ from kvm import run_guests
 ROUNDS = 2
 KBYTES = 2048           # a second, of the channel
 ALONE = 5               # seconds' worth of computing
-LOAD = "load.mb=64 load.secs=45 load.tick=1"
+LOAD = "load.way=touch,pread load.mb=64 load.secs=45 load.tick=1"
 
 
 def until_done(guest):

@@ -21,11 +21,13 @@ import paged  # noqa: E402
 import ready  # noqa: E402
 import report  # noqa: E402
 import restore  # noqa: E402
+import roundtrip  # noqa: E402
 import table  # noqa: E402
 
 # What it runs, and the minutes it takes once the kernels are built.
 SUITE = {
     "hotpath": (hotpath.hotpath, 2),
+    "roundtrip": (roundtrip.roundtrip, 4),
     "table": (table.table, 2),
     "overlap-user": (overlap.user, 9),
     "overlap-kernel": (overlap.kernel, 9),
@@ -34,7 +36,7 @@ MORE = {
     "overlap-user-60": (overlap.user_60, 9),
     "overlap-user-400": (overlap.user_400, 9),
     "xen": (paged.xen, 20),
-    "latency": (latency.latency, 5),
+    "latency": (latency.latency, 10),
     "restore": (restore.restore, 15),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),

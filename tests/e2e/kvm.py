@@ -44,9 +44,10 @@ def life_files():
 
 
 def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
-               l2_kernel=None, l1_line="", l1_setup="", initrd=None):
+               l2_kernel=None, l1_line="", l1_setup="", initrd=None, icount=False):
     """Boot L1, let it run GUESTS one after the other, collect what they say.
-    Its swap gives READS reads a second. Return what is wrong on its console."""
+    Its swap gives READS reads a second. With ICOUNT the TSC counts instructions, as
+    many a second. Return what is wrong on its console."""
     script = f"{l1_setup}\nswap_on\n" + "".join(g.script(memory) for g in guests)
     parts = [rig.l1_root(),
              rig.archive(f"{folder}-l2", {
@@ -58,10 +59,13 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
     swap.parent.mkdir(parents=True, exist_ok=True)
     with open(swap, "wb") as f:
         f.truncate(SWAP_MIB << 20)
+    khz = 1000000 if icount else rig.tsc_khz()
+    thread = "single" if icount else "multi"
+    counting = ("-icount", "shift=0,sleep=off") if icount else ()
     with rig.Boot(folder, l1_kernel or rig.kernel(), parts,
-                  append=f"tsc_early_khz={rig.tsc_khz()} tsc=reliable {l1_line}",
-                  guests=True,
-                  options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB),
+                  append=f"tsc_early_khz={khz} tsc=reliable {l1_line}",
+                  guests=True, accel=("-accel", f"tcg,thread={thread}", "-cpu", "max"),
+                  options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB), *counting,
                            "-drive", "if=none,id=swap,format=raw,file=swap,"
                            "cache=unsafe", "-device",
                            "virtio-blk-pci,drive=swap")) as boot:

@@ -3,7 +3,8 @@
  * latency: redis-server under redis-benchmark while neighbours in the same guest
  * walk memory that the host swaps. Run as /init.
  *
- * kernel command line: bench.mb=N, MiB of the neighbours (160), bench.requests=N (4000)
+ * kernel command line: bench.mb=N, MiB of the neighbours (160), bench.requests=N (4000),
+ * bench.readers=N of the eight neighbours that let pread() touch it (0)
  * Reports what redis-benchmark says: "rps N", and in milliseconds "p50 N", "p99 N",
  * "p99.9 N", "max N".
  */
@@ -28,6 +29,7 @@
 static struct {
 	_Atomic unsigned long touches;
 } *shared;
+static int file;	/* the neighbours' memory */
 
 /*
  * All of them walk the same memory, at random: of one's own the host would keep what is
@@ -35,9 +37,11 @@ static struct {
  */
 static volatile char *memory(unsigned long pages)
 {
-	volatile char *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile char *mem;
 
+	file = memfd_create("neighbours", 0);
+	mem = file < 0 || ftruncate(file, pages * PAGE) ? MAP_FAILED :
+	      mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	if (mem == MAP_FAILED) {
 		report("error mmap");
 		guest_end();
@@ -47,10 +51,16 @@ static volatile char *memory(unsigned long pages)
 	return mem;
 }
 
-static void neighbour(volatile char *mem, unsigned long pages)
+static void neighbour(volatile char *mem, unsigned long pages, bool reads)
 {
 	for (uint64_t x = getpid(); ; x = x * 6364136223846793005ULL + 1442695040888963407ULL) {
-		(void)mem[(x >> 32) % pages * PAGE];
+		off_t at = (x >> 32) % pages * PAGE;
+		char c;
+
+		if (!reads)
+			(void)mem[at];
+		else if (pread(file, &c, 1, at) != 1)
+			report("error pread");
 		shared->touches++;
 	}
 }
@@ -102,6 +112,7 @@ static void benchmark(long requests, bool tell)
 
 int main(void)
 {
+	long readers = parameter("bench.readers", 0);
 	volatile char *mem;
 	unsigned long pages;
 	struct stat unused;
@@ -122,7 +133,7 @@ int main(void)
 	benchmark(1000, false);
 	for (unsigned int i = 0; i < NEIGHBOURS; i++)
 		if (!fork())
-			neighbour(mem, pages);
+			neighbour(mem, pages, i < readers);
 	report("phase walk");
 	sleep(2);
 	shared->touches = 0;
