@@ -109,8 +109,8 @@ def guest_counts(v, guests):
 
 def kvm_counts(v):
     """A KVM guest whose host lies, loses interrupts, swaps, suspends it, takes its vCPU
-    away; one with guests of its own, to which it doesn't lie (see proof.rst); one that is
-    told to do without, and one whose host has nothing to offer."""
+    away; one with guests of its own, to which it doesn't lie (kvm-hostile has that); one
+    that is told to do without, and one whose host has nothing to offer."""
     kernel = rig.kernel("gcov")
     lied = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=ttyS1 load.secs=20 "
                   "load.alone=1 load.mb=128 load.tasks=4 load.hotplug=1 load.suspend=1 "

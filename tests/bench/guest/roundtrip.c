@@ -8,7 +8,6 @@
  * own trace events give the moments, in TSC ticks: "asleep TICKS", "runnable TICKS".
  */
 #include <cpuid.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,12 +25,8 @@
 
 static void set(const char *path, const char *value)
 {
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+	if (!write_file(path, value))
 		report("error %s", path);
-	if (fd >= 0)
-		close(fd);
 }
 
 static void trace(pid_t pid)

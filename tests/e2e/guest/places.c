@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Where in the kernel tasks were told of a missing page and could not sleep. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +18,8 @@ static struct place {
 
 static void set(const char *path, const char *value)
 {
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+	if (!write_file(path, value))
 		report("error %s", path);
-	if (fd >= 0)
-		close(fd);
 }
 
 void places_start(void)

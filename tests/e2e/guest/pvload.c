@@ -154,16 +154,6 @@ static void computer(void)
 	exit(0);
 }
 
-bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
 long read_number(const char *path)
 {
 	char text[32] = "";

@@ -24,8 +24,6 @@ void suspend_lock(int how);
 /* It is not the CPU that this task is to wait for; 0 is the caller. */
 void hurry(pid_t pid);
 
-bool write_file(const char *path, const char *text);
-
 /* What a file holds, as a number; -1 if it can't be read. */
 long read_number(const char *path);
 

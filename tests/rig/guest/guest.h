@@ -29,6 +29,9 @@ void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t now_ns(void);
 
+/* Write TEXT to a file that exists; false if that doesn't work, see errno. */
+bool write_file(const char *path, const char *text);
+
 /* What is given as NAME=value on the kernel command line; false if nothing. */
 bool parameter_text(const char *name, char *value, size_t size);
 long parameter(const char *name, long fallback);
