@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """kernbench as the 2010 mail ran it, with and without the hook: a real C
-project compiled at half, optimal and maximal load, no hypervisor, no paging.
+project compiled at half, optimal and maximal load, no hypervisor, no paging;
+and kernbench-swap: the same project compiled in a guest that its host swaps.
 
 Its seconds are instructions, 10^9 a second (-icount), and it has one CPU, so that
 all of them are its own: two emulated CPUs take up to a third more or less for the
@@ -13,8 +14,10 @@ import shutil
 import statistics
 import subprocess
 
+import overlap
 import report
 import rig
+from kvm import L2, run_guests
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -144,4 +147,35 @@ def kernbench():
         report.note(v, f"-j {load}, nobody pages", "10^9 instr.", True,
                     "=n's, within 0.5 %", 0.995 < ratio < 1.005, off=without, pvfault=with_)
     v.metrics["rows"] = {f"{c} -j{load}": r for (c, load), r in rows.items()}
+    return v
+
+
+SWAP_LOADS = ("2", "8")
+SWAP_ROUNDS = 2
+SWAP_MIB = 384          # the guest's; its files, unpacked, take 90
+SWAP_LIMIT = "170M"     # what its host lets it have, QEMU's own included
+SWAP_READS = 100
+
+
+def kernbench_swap():
+    rig.say(f"kernbench-swap: a boot of the host with {3 * SWAP_ROUNDS} guests, 40 minutes, "
+            "and 7 more, cold, for building the kernels")
+    overlap.build()
+    v = rig.Verdict("kernbench-swap")
+    initrd = guest()
+    guests = {kind: [overlap.guest(kind, i, f"bench.jobs={','.join(SWAP_LOADS)}",
+                                   mib=SWAP_MIB, limit=1200) for i in range(SWAP_ROUNDS)]
+              for kind in report.KINDS}
+    turns = [guests[kind][i] for i in range(SWAP_ROUNDS) for kind in report.KINDS]
+    run_guests("kernbench-swap", turns, memory=SWAP_LIMIT, reads=SWAP_READS, initrd=initrd)
+    for g in turns:
+        v.check(f"{g.name}: compiled at all loads", g.done and
+                len(g.all("took")) == len(SWAP_LOADS) and not g.all("error"), g.all("took"))
+    for load in SWAP_LOADS:
+        rows = {kind: [float(line.split()[1]) for g in guests[kind]
+                       for line in g.all("took") if line.split()[0] == load]
+                for kind in guests}
+        if all(rows.values()):
+            report.note(v, f"-j {load}, {SWAP_READS} reads/s", "s", True, "less than stock",
+                        report.median(rows["pvfault"]) < report.median(rows["stock"]), **rows)
     return v

@@ -23,6 +23,7 @@ import report  # noqa: E402
 import restore  # noqa: E402
 import roundtrip  # noqa: E402
 import table  # noqa: E402
+import work  # noqa: E402
 
 # What it runs, and the minutes it takes once the kernels are built.
 SUITE = {
@@ -35,6 +36,8 @@ SUITE = {
 MORE = {
     "overlap-user-60": (overlap.user_60, 9),
     "overlap-user-400": (overlap.user_400, 9),
+    "total-work": (work.total_work, 25),
+    "kernbench-swap": (kernbench.kernbench_swap, 40),
     "xen": (paged.xen, 20),
     "latency": (latency.latency, 10),
     "restore": (restore.restore, 15),

@@ -2,13 +2,14 @@
 /*
  * pvload: the workload of an end-to-end guest, run as its /init.
  *
- * A few tasks walk memory that the host has to swap, one task computes.
+ * A few tasks walk memory that the host has to swap, one task computes, or some.
  * The speed of the computing task while the others wait for pages, as a
  * part of its speed alone, is the overlap: 1.0 when waiting for the host
  * costs the computing task nothing.
  *
  * Parameters come from the kernel command line:
  *   load.tasks=N    walking tasks (8)
+ *   load.computers=N computing tasks (1)
  *   load.mb=N       MiB walked by all of them together (160)
  *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, pwrite,
  *                   pipe, socket, futex, uring, sqlite, redis, and of locks.c
@@ -390,6 +391,7 @@ static void run(void)
 	unsigned int mb = parameter("load.mb", 160);
 	unsigned int secs = parameter("load.secs", 20);
 	unsigned int guests = parameter("load.guest", 0);
+	unsigned int computers = parameter("load.computers", 1);
 	unsigned int alone = parameter("load.alone", 4);
 	uint64_t touches = 0, corrupt = 0, worst = 0;
 	double before, after, among;
@@ -401,7 +403,8 @@ static void run(void)
 	for (unsigned int i = 0; i < tasks; i++)
 		shared->walker[i].phase = -1;
 
-	start(computer);
+	for (unsigned int i = 0; i < computers; i++)
+		start(computer);
 	sleep(1);
 	before = measure(alone);
 	report_movable();
