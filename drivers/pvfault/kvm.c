@@ -145,13 +145,13 @@ static noinstr bool kvm_apf_is_token(struct pt_regs *regs, unsigned long address
 	return true;
 }
 
-static noinstr struct pvfault_notice kvm_apf_recognise(struct pt_regs *regs,
-						       unsigned long error_code,
-						       unsigned long address)
+static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_code,
+				      unsigned long address, pvfault_token_t *token)
 {
 	if (likely(error_code) || address > U32_MAX)
-		return (struct pvfault_notice) { };
-	return (struct pvfault_notice) { kvm_apf_is_token(regs, address), address };
+		return false;
+	*token = address;
+	return kvm_apf_is_token(regs, address);
 }
 
 /*

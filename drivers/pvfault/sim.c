@@ -36,16 +36,16 @@ static unsigned long sim_pages;
 /* Pages of the window that had their READY: genuine faults from now on. */
 static DECLARE_BITMAP(sim_present, SIM_PAGES);
 
-static noinstr struct pvfault_notice sim_recognise(struct pt_regs *regs,
-						   unsigned long error_code,
-						   unsigned long address)
+static noinstr bool sim_recognise(struct pt_regs *regs, unsigned long error_code,
+				  unsigned long address, pvfault_token_t *token)
 {
 	unsigned long page = (address - READ_ONCE(sim_start)) >> PAGE_SHIFT;
 
 	if (!user_mode(regs) || page >= READ_ONCE(sim_pages) ||
 	    arch_test_bit(page, sim_present))
-		return (struct pvfault_notice) { };
-	return (struct pvfault_notice) { true, page };
+		return false;
+	*token = page;
+	return true;
 }
 
 static const struct pvfault_backend sim_backend = {

@@ -33,22 +33,10 @@ struct pt_regs;
 typedef u64 pvfault_token_t;
 
 /**
- * struct pvfault_notice - what a #PF says
- * @not_present: it is a NOT_PRESENT, and no fault of the interrupted context
- * @token: of the missing page; only if @not_present
- *
- * Returned by value, which is in registers: it is asked for at every fault.
- */
-struct pvfault_notice {
-	bool not_present;
-	pvfault_token_t token;
-};
-
-/**
  * struct pvfault_backend - how one hypervisor announces missing pages
  * @name: for the boot line, statistics and messages
- * @recognise: Is this #PF a NOT_PRESENT? If so it is not handled as a genuine
- *	fault. Claims only what a genuine fault can't look like, and leaves alone
+ * @recognise: Is this #PF a NOT_PRESENT? If so, sets the token, and it is not
+ *	handled as a genuine fault. Claims only what a genuine fault can't look like, and leaves alone
  *	what isn't its own.
  *	Context: #PF entry, before irqentry_enter(): interrupts off, RCU maybe
  *	not watching, any context that can fault, NMI included. Must be
@@ -68,8 +56,8 @@ struct pvfault_notice {
  */
 struct pvfault_backend {
 	const char *name;
-	struct pvfault_notice (*recognise)(struct pt_regs *regs, unsigned long error_code,
-					   unsigned long address);
+	bool (*recognise)(struct pt_regs *regs, unsigned long error_code,
+			  unsigned long address, pvfault_token_t *token);
 	int (*cpu_online)(unsigned int cpu);
 	void (*cpu_offline)(unsigned int cpu);
 	void (*repair)(void);

@@ -29,11 +29,11 @@ static struct xen_pvfault_front *tell_front;
 static bool tell_armed;
 
 /* No genuine fault has such an address, so neither mode nor flags matter. */
-static noinstr struct pvfault_notice tell_recognise(struct pt_regs *regs,
-						    unsigned long error_code,
-						    unsigned long address)
+static noinstr bool tell_recognise(struct pt_regs *regs, unsigned long error_code,
+				   unsigned long address, pvfault_token_t *token)
 {
-	return (struct pvfault_notice) { xen_pvfault_is_token(address), address };
+	*token = address;
+	return xen_pvfault_is_token(address);
 }
 
 /* In which modes the core lets a task sleep; it refuses whatever else is told. */

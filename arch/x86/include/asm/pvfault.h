@@ -16,8 +16,8 @@ struct pt_regs;
 
 DECLARE_STATIC_KEY_FALSE(pvfault_enabled);
 
-struct pvfault_notice pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
-					     unsigned long address);
+bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
+			    unsigned long address, pvfault_token_t *token);
 DECLARE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
 
 void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token);
@@ -33,6 +33,8 @@ void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token);
  * One patched no-op beside irqentry_enter() while no backend is registered, and
  * one call with two branches while one is. The recogniser is reached by a static
  * call, for a call through an ops pointer can't be shown to stay in noinstr text.
+ * It doesn't return the token beside its answer: a value of 16 octets aligns the
+ * stack, for which gcc takes a register away from everybody who faults.
  *
  * Context: #PF entry, before irqentry_enter(), interrupts off.
  * Return: true if the fault is genuine; false if it was a host's notification
@@ -43,11 +45,11 @@ static __always_inline bool pvfault_enter(struct pt_regs *regs, unsigned long er
 {
 #ifdef CONFIG_PVFAULT
 	if (static_branch_unlikely(&pvfault_enabled)) {
-		struct pvfault_notice notice =
-			static_call(pvfault_recognise)(regs, error_code, address);
+		pvfault_token_t token;
 
-		if (unlikely(notice.not_present)) {
-			__pvfault_not_present(regs, notice.token);
+		if (unlikely(static_call(pvfault_recognise)(regs, error_code, address,
+							    &token))) {
+			__pvfault_not_present(regs, token);
 			return false;
 		}
 		/*

@@ -22,11 +22,10 @@
 
 DEFINE_STATIC_KEY_FALSE(pvfault_enabled);
 
-noinstr struct pvfault_notice pvfault_recognise_none(struct pt_regs *regs,
-						     unsigned long error_code,
-						     unsigned long address)
+noinstr bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
+				    unsigned long address, pvfault_token_t *token)
 {
-	return (struct pvfault_notice) { };
+	return false;
 }
 
 DEFINE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);

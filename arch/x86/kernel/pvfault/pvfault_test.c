@@ -37,13 +37,14 @@ struct pvt pvt = { .next_token = 0x7e57000000000000 };
 
 struct pvt_host pvt_host;
 
-noinstr struct pvfault_notice pvt_recognise(struct pt_regs *regs, unsigned long error_code,
-					    unsigned long address)
+noinstr bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
+			   unsigned long address, pvfault_token_t *token)
 {
 	if (!READ_ONCE(pvt_host.faults) || address != pvt_host.address)
-		return (struct pvfault_notice) { };
+		return false;
 	WRITE_ONCE(pvt_host.faults, pvt_host.faults - 1);
-	return (struct pvfault_notice) { true, pvt_host.fault_token };
+	*token = pvt_host.fault_token;
+	return true;
 }
 
 static void fake_check_context(unsigned int cpu)

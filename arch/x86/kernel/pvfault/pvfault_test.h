@@ -84,8 +84,8 @@ extern const struct pvfault_backend pvt_backend;
 
 int pvt_init(struct kunit *test);
 void pvt_exit(struct kunit *test);
-struct pvfault_notice pvt_recognise(struct pt_regs *regs, unsigned long error_code,
-				    unsigned long address);
+bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
+		   unsigned long address, pvfault_token_t *token);
 
 unsigned long pvt_since(enum pvfault_event event);
 void pvt_expect_marks(struct kunit *test, unsigned int more);
