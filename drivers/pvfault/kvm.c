@@ -9,8 +9,9 @@
  *	MSR_KVM_ASYNC_PF_ACK	"the token slot is empty again"
  *
  * What stays in arch/x86/kernel/kvm.c, and why: the IDT entry, because the IDT
- * is sealed long before initcalls run; and the decryption of the area, because
- * it has to be done before the first secondary CPU copies its mapping.
+ * is sealed long before initcalls run; the decryption of the area, because it has
+ * to be done before the first secondary CPU copies its mapping; and the calls of
+ * kvm_apf_suspend() and kvm_apf_resume(), which belong among those of its own.
  */
 
 #define pr_fmt(fmt) "pvfault: kvm: " fmt
@@ -26,6 +27,7 @@
 #include <linux/smp.h>
 
 #include <asm/apic.h>
+#include <asm/cpufeature.h>
 #include <asm/hypervisor.h>
 #include <asm/idtentry.h>
 #include <asm/irq_regs.h>
@@ -72,7 +74,7 @@ early_param("no-kvmapf", kvm_apf_no_param);
  *
  * For arch/x86/kernel/kvm.c to decrypt in a confidential guest.
  *
- * Context: any.
+ * Context: boot; this is gone afterwards.
  */
 struct kvm_vcpu_pv_apf_data * __init kvm_apf_area_of(int cpu)
 {
@@ -176,7 +178,8 @@ static void kvm_apf_take_token(void)
  * Let the host announce missing pages in kernel mode, too, as long as this vCPU's id is
  * known. The host says READY for all to each write of EN, nothing is lost by it.
  *
- * Never with encrypted state: the host then can't read the mode nor write CR2.
+ * Never with encrypted state, SEV's or TDX's: the host then can't read the mode nor
+ * write CR2.
  */
 static void kvm_apf_ask_kernel(void)
 {
@@ -184,7 +187,8 @@ static void kvm_apf_ask_kernel(void)
 
 	if (__this_cpu_read(kvm_apf_vcpu_id_shown) &&
 	    !__this_cpu_read(kvm_apf_vcpu_id_doubtful) &&
-	    pvfault_kernel_mode() && !cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT))
+	    pvfault_kernel_mode() && !cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) &&
+	    !cpu_feature_enabled(X86_FEATURE_TDX_GUEST))
 		en |= KVM_ASYNC_PF_SEND_ALWAYS;
 	if (en == was)
 		return;
@@ -257,6 +261,37 @@ static const struct pvfault_backend kvm_apf_backend = {
 	.cpu_offline	= kvm_apf_cpu_offline,
 	.repair		= kvm_apf_repair,
 };
+
+/**
+ * kvm_apf_suspend() - this CPU is about to run nothing, or another kernel
+ *
+ * Before a suspend the core has let the host tell nobody anyway. It doesn't know of a
+ * kexec that comes back, for which nobody is notified.
+ *
+ * Context: on the last CPU, interrupts off.
+ */
+void kvm_apf_suspend(void)
+{
+	if (__this_cpu_read(kvm_apf_enabled))
+		wrmsrl(MSR_KVM_ASYNC_PF_EN, 0);
+}
+
+/**
+ * kvm_apf_resume() - undo of kvm_apf_suspend()
+ *
+ * The host then says READY for all.
+ *
+ * Context: on the only CPU, interrupts off.
+ */
+void kvm_apf_resume(void)
+{
+	if (!__this_cpu_read(kvm_apf_enabled))
+		return;
+	__this_cpu_write(kvm_apf_area.flags, 0);
+	__this_cpu_write(kvm_apf_area.token, 0);
+	wrmsrl(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR);
+	wrmsrl(MSR_KVM_ASYNC_PF_EN, __this_cpu_read(kvm_apf_en));
+}
 
 /**
  * kvm_read_and_reset_apf_flags() - was the vmexit just taken a NOT_PRESENT?

@@ -45,13 +45,14 @@ typedef u64 pvfault_token_t;
  *	Context: on @cpu, interrupts off. Return: 0, or a negative error, which
  *	is reported and leaves this CPU without announcements, nothing worse.
  * @cpu_offline: Undo of @cpu_online: when it returns, the host tells this CPU
- *	nothing more and writes to none of its memory. The core then wakes all
- *	sleepers. Also called for suspend, reboot, kexec and, on the crashing
- *	CPU alone, for a crash. Optional.
+ *	nothing more and writes to none of what is this CPU's alone. The core then
+ *	wakes all sleepers. Also called for suspend, reboot, kexec and, on the
+ *	crashing CPU alone and with nobody woken, for a crash. Optional.
  *	Context: on @cpu, interrupts off.
  * @repair: Look for a READY whose interrupt was lost, deliver it with
  *	pvfault_ready(), acknowledge it to the host. Called on a CPU that was
- *	told NOT_PRESENT more than a second ago. Optional.
+ *	told NOT_PRESENT more than a second ago, or on each one if it isn't
+ *	known which (pvfault_wait()). Optional.
  *	Context: on that CPU, interrupts off.
  */
 struct pvfault_backend {

@@ -301,8 +301,12 @@ static int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unus
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
 		WRITE_ONCE(pvfault_quiet, false);
-		if (pvfault_backend)
-			on_each_cpu(pvfault_tell_cpu, NULL, true);
+		if (!pvfault_backend)
+			break;
+		/* A CPU on its way out has been hushed, but is still online. */
+		cpus_read_lock();
+		on_each_cpu(pvfault_tell_cpu, NULL, true);
+		cpus_read_unlock();
 		break;
 	}
 	mutex_unlock(&pvfault_mutex);
