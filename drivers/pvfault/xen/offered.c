@@ -149,7 +149,7 @@ void xen_pvfault_offered_agreed(u32 serial)
  * xen_pvfault_offered_pages() - how many pages the backend may take away
  *
  * Context: may sleep.
- * Return: 0 if there is no backend.
+ * Return: 0 if there is no backend, and none was lost with pages.
  */
 u64 xen_pvfault_offered_pages(void)
 {

@@ -52,6 +52,7 @@ static struct {
 	bool held;			/* don't connect: suspending, leaving */
 	bool left;			/* we left, so it is us who come back */
 	bool served;			/* was Connected since it was IDLE */
+	bool away;			/* pages may be, and nobody says Closed */
 	u32 serial;			/* of the offer in XenStore */
 	struct xen_pvfault_share share;
 } state = {
@@ -74,7 +75,9 @@ static void state_refuse(struct xenbus_device *dev, int err, const char *why)
 
 static void state_close_share(void)
 {
-	xen_pvfault_offered_close();
+	/* What may be away must not go offline and become kernel memory. */
+	if (!state.away)
+		xen_pvfault_offered_close();
 	/* First, for READY goes nowhere without a backend. Disarming wakes all. */
 	xen_pvfault_reader_close(&xen_pvfault_reader);
 	xen_pvfault_disarm();
@@ -138,9 +141,15 @@ static void state_begin_close(struct xenbus_device *dev)
 	xenbus_switch_state(dev, XenbusStateClosing);
 }
 
-/* Any phase to IDLE: nobody uses what was shared, and no page is missing. */
-static void state_end(struct xenbus_device *dev)
+/*
+ * Any phase to IDLE: nobody uses what was shared, and no page is missing, unless the
+ * backend was @lost before it could say so.
+ */
+static void state_end(struct xenbus_device *dev, bool lost)
 {
+	/* Who has never served took nothing, and brought nothing back. */
+	if (state.served)
+		state.away = lost;
 	xen_pvfault_hush(state.share.front);
 	state_close_share();
 	state.phase = IDLE;
@@ -175,10 +184,11 @@ static void state_backend_init_wait(struct xenbus_device *dev)
 {
 	/*
 	 * A backend that waits for us to begin serves nobody, so this is as
-	 * good as Closed, which we have missed.
+	 * good as Closed, which we have missed, or which nobody was there to say
+	 * when we left.
 	 */
-	if (state.served)
-		state_end(dev);
+	if (state.served || (state.phase == CLOSING && dev->state == XenbusStateClosed))
+		state_end(dev, false);
 	/* Not from Closing, where an error has put us: Closed comes first. */
 	if (state.phase == IDLE && !state.held && dev->state != XenbusStateClosing)
 		state_connect(dev);
@@ -190,6 +200,7 @@ static void state_backend_connected(struct xenbus_device *dev)
 	case IDLE:
 		/* Connected to the kernel before this one. */
 		state.left = true;
+		state.away = true;
 		xenbus_switch_state(dev, XenbusStateClosing);
 		break;
 	case OFFERED:
@@ -210,10 +221,12 @@ static void state_backend_connected(struct xenbus_device *dev)
 
 static void state_backend_closed(struct xenbus_device *dev)
 {
-	if (state.phase != IDLE)
-		state_end(dev);
-	else if (dev->state == XenbusStateClosing)
+	if (state.phase != IDLE) {
+		state_end(dev, false);
+	} else if (dev->state == XenbusStateClosing) {
+		state.away = false;
 		xenbus_frontend_closed(dev);
+	}
 	if (state.left && !state.held) {
 		state.left = false;
 		xenbus_switch_state(dev, XenbusStateInitialising);
@@ -246,7 +259,7 @@ static void state_step(void)
 	case XenbusStateUnknown:
 		if (state.phase != IDLE &&
 		    (state_no_node(dev->otherend) || state_no_node(dev->nodename)))
-			state_end(dev);
+			state_end(dev, true);
 		break;
 	case XenbusStateInitWait:
 		state_backend_init_wait(dev);
@@ -301,6 +314,15 @@ void xen_pvfault_kick(void)
 	schedule_work(&state_kick_work);
 }
 
+/* Is there anything to wait for when leaving? */
+static bool state_is_leaving(void)
+{
+	struct xenbus_device *dev = state.dev;
+
+	return dev && (state.phase != IDLE ||
+		       (state.away && dev->state == XenbusStateClosing));
+}
+
 /**
  * xen_pvfault_state_leave() - leave, until all memory is here
  * @seconds: how long to wait for that
@@ -309,12 +331,12 @@ void xen_pvfault_kick(void)
  * xen_pvfault_state_return() or xen_pvfault_state_unbind().
  *
  * Context: may sleep.
- * Return: false if the backend needs more time, or is gone for good.
+ * Return: false if pages may be out: the backend needs more time, or is gone.
  */
 bool xen_pvfault_state_leave(unsigned int seconds)
 {
 	unsigned long deadline = jiffies + seconds * HZ;
-	bool idle;
+	bool leaving, here;
 
 	mutex_lock(&state.lock);
 	state.held = true;
@@ -323,10 +345,11 @@ bool xen_pvfault_state_leave(unsigned int seconds)
 		state_begin_close(state.dev);
 	for (;;) {
 		state_step();
-		idle = state.phase == IDLE;
+		leaving = state_is_leaving();
+		here = state.phase == IDLE && !state.away;
 		mutex_unlock(&state.lock);
-		if (idle || time_after(jiffies, deadline))
-			return idle;
+		if (!leaving || time_after(jiffies, deadline))
+			return here;
 		msleep(20);
 		mutex_lock(&state.lock);
 	}
@@ -339,7 +362,15 @@ bool xen_pvfault_state_leave(unsigned int seconds)
  */
 void xen_pvfault_state_return(void)
 {
+	enum xenbus_state ours;
+
 	mutex_lock(&state.lock);
+	/* To resume, the bus takes it for Initialising, whatever XenStore says. */
+	if (state.dev && state.dev->otherend) {
+		ours = xenbus_read_driver_state(state.dev->nodename);
+		if (ours != XenbusStateUnknown)
+			state.dev->state = ours;
+	}
 	state.held = false;
 	mutex_unlock(&state.lock);
 	xen_pvfault_kick();

@@ -13,10 +13,12 @@
 #include <linux/completion.h>
 #include <linux/crash_dump.h>
 #include <linux/device.h>
+#include <linux/err.h>
 #include <linux/init.h>
 #include <linux/kexec.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
+#include <linux/platform_device.h>
 #include <linux/pm.h>
 #include <linux/reboot.h>
 #include <linux/string.h>
@@ -54,7 +56,7 @@ static void front_remove(struct xenbus_device *dev)
 	 * all stays as it is, for the next time this device is bound.
 	 */
 	if (!xen_pvfault_state_leave(UNBIND_S))
-		dev_warn(&dev->dev, "the pager still holds pages, the rings stay shared\n");
+		dev_warn(&dev->dev, "the pager may still hold pages\n");
 	xen_pvfault_state_unbind();
 }
 
@@ -62,15 +64,18 @@ static void front_remove(struct xenbus_device *dev)
  * Suspend
  * -------
  * A domain that is saved while pages are out loses them. xenbus_driver.suspend
- * can only delay that, what it returns is ignored. This comes before any device
+ * can only delay that, what it returns is ignored. prepare comes before any device
  * is suspended, and its error ends the attempt: the domain lives on, and xl
  * reports that it didn't suspend.
+ *
+ * It is that of a device of its own, for the one on Xen's bus may have no driver
+ * while pages are still out: unbound, or XenStore has forgotten it.
  */
 static int front_prepare(struct device *dev)
 {
 	if (xen_pvfault_state_leave(SUSPEND_S))
 		return 0;
-	dev_warn(dev, "the pager hasn't brought all pages back: not suspended\n");
+	pr_warn("the pager hasn't brought all pages back: not suspended\n");
 	xen_pvfault_state_return();
 	return -EBUSY;
 }
@@ -115,17 +120,28 @@ static void front_lost(struct work_struct *work)
 
 static DECLARE_WORK(front_lost_work, front_lost);
 
-static void front_complete(struct device *dev)
+static void front_complete(struct device *unused)
 {
-	if (to_xenbus_device(dev)->otherend)
-		xen_pvfault_state_return();
-	else
+	struct xenbus_device *dev = xen_pvfault_state_device();
+
+	if (dev && !dev->otherend)
 		schedule_work(&front_lost_work);
+	else
+		xen_pvfault_state_return();
+	if (dev)
+		put_device(&dev->dev);
 }
 
 static const struct dev_pm_ops front_pm_ops = {
 	.prepare	= front_prepare,
 	.complete	= front_complete,
+};
+
+static struct platform_driver front_pm_driver = {
+	.driver = {
+		.name	= "xen-pvfault",
+		.pm	= pm_sleep_ptr(&front_pm_ops),
+	},
 };
 
 /*
@@ -220,12 +236,13 @@ static struct xenbus_driver front_driver = {
 	.otherend_changed	= front_changed,
 	.driver = {
 		.dev_groups	= front_groups,
-		.pm		= pm_sleep_ptr(&front_pm_ops),
 	},
 };
 
 static int __init front_init(void)
 {
+	struct platform_device *pm;
+
 	if (!xen_domain())
 		return 0;
 	if (xen_pv_domain()) {
@@ -241,6 +258,9 @@ static int __init front_init(void)
 		pvfault_unavailable("xen: waiting for a pager");
 	else
 		pvfault_unavailable("xen: no ZONE_MOVABLE to offer, see kernelcore=");
+	pm = platform_create_bundle(&front_pm_driver, NULL, NULL, 0, NULL, 0);
+	if (IS_ERR(pm))
+		return PTR_ERR(pm);
 	front_attrs_init();
 	xen_pvfault_offered_init();
 	register_reboot_notifier(&front_reboot_nb);
