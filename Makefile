@@ -24,7 +24,7 @@ help:
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
 	@echo '  make proof             the protocol'\''s model, its mutants, a fuzzer: one table (8 minutes)'
-	@echo '  make coverage          lines of the core and its backends that tests run (20 minutes)'
+	@echo '  make coverage          lines of the core and its backends that tests run (25 minutes)'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
 	@echo "                         ($$(python3 tests/e2e/run.py --list))"

@@ -93,6 +93,7 @@ MORE = [
     ("xen-kdump", e2e("xen-kdump")),
     ("xen-lifecycle", e2e("xen-lifecycle")),
     ("xen-withdraw", e2e("xen-withdraw")),
+    ("xen-forgotten", e2e("xen-forgotten")),
     ("xen-sabotage", e2e("xen-sabotage")),
     ("xen-pager-crash", e2e("xen-pager-crash")),
     ("xen-pager-term", e2e("xen-pager-term")),

@@ -155,6 +155,25 @@ def restored_late(name, sabotage):
     return guest
 
 
+def save_refused(name, sabotage):
+    """Its pager's disk is so slow that the guest gives up waiting and refuses."""
+    guest = domu(name, "load.secs=90 load.alone=1", vcpus=2, limit=500)
+    guest.early = True
+    slow = "" if sabotage == "quick" else 'tell "phase starve"; sleep 3;'
+    guest.at_walk = f'sleep 5; {slow} save /tmp/save; tell "phase walk"'
+    return guest
+
+
+def check_refused(v, guest):
+    name = guest.name
+    check_paged(v, guest)
+    v.check(f"{name}: it was not saved, and said why", guest.get("saved") not in (0, None) and
+            "hasn't brought all pages back: not suspended" in guest.console,
+            guest.get("saved"))
+    active = guest.console.count("backend xen active")
+    v.check(f"{name}: it connected again and went on", active == 2, active)
+
+
 def check_restored(v, guest):
     name = guest.name
     check_paged(v, guest)
@@ -178,13 +197,17 @@ def check_lives(v, guest):
 def xen_save_restore(sabotage):
     """xl save and xl restore with pages out: the guest's suspend waits for them, and
     it goes on as another domain with another pager, which is there before it, or comes
-    when the guest's bus has given up the device."""
+    when the guest's bus has given up the device. One whose pages don't come back in
+    time is not saved."""
     v = rig.Verdict("xen-save-restore")
-    guests = [restored("restore", sabotage), restored_late("late", sabotage)]
+    saved = [restored("restore", sabotage), restored_late("late", sabotage)]
+    refused = save_refused("refused", sabotage)
+    guests = [*saved, refused]
     v.check("the consoles of Xen and dom0 are clean",
             not run_guests("xen-save-restore", guests, reads=10 * READS))
-    for guest in guests:
+    for guest in saved:
         check_restored(v, guest)
+    check_refused(v, refused)
     v.metrics.update(async_faults={g.name: g.counter("sleep") for g in guests},
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
     return v
@@ -239,6 +262,7 @@ SABOTAGED = {
     "term": (term, "kill", check_term, "--drain waited for the pager's end"),
     "detach": (detach, "kill", check_detach, "no page is left out or nominated"),
     "restore": (restored, "flip", check_restored, "memory verified"),
+    "refused": (save_refused, "quick", check_refused, "it was not saved, and said why"),
     # The last one: its preloading stays.
     "unmarked": (migrated, "unmarked", check_migrated, "memory verified"),
 }

@@ -244,6 +244,51 @@ def xen_withdraw(sabotage):
     return v
 
 
+# What XenStore forgets of the device of a guest, and how often the guest connects then.
+FORGOTTEN = {
+    # The pager's nodes: it can't be found any more. Another one makes them again.
+    "backend": ("/local/domain/0/backend/pvfault/$id", 1),
+    # The guest's, as if it were unplugged: the pager plugs it in again.
+    "device": ("/local/domain/$id/device/pvfault", 2),
+}
+
+
+def forgotten(name, sabotage=""):
+    guest = domu(name, f"load.secs={90 if name == 'backend' else 25} load.alone=1", vcpus=2)
+    forget = "true" if sabotage else "xenstore-rm"
+    guest.at_walk = (f'sleep 8; id=$(xl domid $name); {forget} {FORGOTTEN[name][0]}; '
+                     'tell "removed $?"')
+    if name == "backend":
+        guest.at_walk += "; sleep 2; save /tmp/save; rm /tmp/save"
+    return guest
+
+
+@scenario("xen-forgotten")
+def xen_forgotten(sabotage):
+    """Under load the nodes of one end of the device vanish from XenStore. Of the pager
+    the guest can't learn then that all pages are back, so it must not be saved. Sabotage
+    "kept": they don't."""
+    one_of("xen-forgotten", sabotage, "kept")
+    v = rig.Verdict("xen-forgotten")
+    guests = [forgotten(name, sabotage) for name in FORGOTTEN]
+    v.check("the consoles of Xen and dom0 are clean", not run_guests(
+        "xen-forgotten", guests, reads=10 * READS))
+    for guest in guests:
+        name, times = guest.name, FORGOTTEN[guest.name][1]
+        check_paged(v, guest)
+        seen = [guest.console.count(f"backend xen {what}")
+                for what in ("active", "unregistered")]
+        v.check(f"{name}: the guest let go of what it shared, and connected {times} times",
+                guest.get("removed") == 0 and seen == [times, 1], seen)
+    backend = guests[0]
+    v.check("backend: it refused to be saved", backend.get("saved") not in (0, None) and
+            "hasn't brought all pages back: not suspended" in backend.console,
+            backend.get("saved"))
+    v.metrics.update(async_faults={g.name: g.counter("sleep") for g in guests},
+                     corrupt=sum(g.get("corrupt", -1) for g in guests))
+    return v
+
+
 def sabotaged(what):
     if what == "off":
         return domu(what, pager=f"{PAGER} --hold")

@@ -24,8 +24,8 @@ import rig  # noqa: E402
 import kvm  # noqa: E402
 import xen  # noqa: E402
 from scenarios_hostile import RATE, entry_text  # noqa: E402
-from scenarios_pager import restored_late  # noqa: E402
-from scenarios_xen import domu, withdrawing  # noqa: E402
+from scenarios_pager import restored_late, save_refused  # noqa: E402
+from scenarios_xen import FORGOTTEN, domu, forgotten, withdrawing  # noqa: E402
 
 FOLDERS = ("arch/x86/kernel/pvfault", "drivers/pvfault")
 # What is judged, and the files that are it.
@@ -135,14 +135,15 @@ def kvm_counts(v):
 
 def xen_counts(v):
     """Xen guests: whose pagers and vCPU come and go, that take back what they have given,
-    that is saved and restored."""
+    that is saved and restored, or refuses to be, whose device XenStore forgets."""
     line = "load.alone=1 load.secs="
     comes = domu("xen", f"{line}40 load.hotplug=1", vcpus=2, limit=400)
     comes.lives = 2
     saved = domu("saved", f"{line}20", vcpus=2)
     saved.early = True
     saved.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
-    guests = [comes, *withdrawing(""), saved, restored_late("late", "")]
+    guests = [comes, *withdrawing(""), saved, restored_late("late", ""),
+              save_refused("refused", ""), *map(forgotten, FORGOTTEN)]
     for guest in guests:
         guest.line += " load.gcov=hvc0"
     xen.run_guests("coverage-xen", guests, reads=1000, domu_kernel=rig.kernel("gcov"))

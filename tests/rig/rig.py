@@ -31,7 +31,7 @@ APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
 DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
                    ("xl", "libxl-save-helper", "xenstored", "xenconsoled",
                     "xen-init-dom0")) + tuple(
-                       f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls"))
+                       f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls", "rm"))
 # What an HVM guest has beside: its firmware, and QEMU for its devices.
 HVM_LOADER = "usr/lib/xen-4.17/boot/hvmloader"
 HVM_QEMU = "/usr/libexec/xen-qemu-system-i386"
