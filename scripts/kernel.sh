@@ -121,7 +121,18 @@ build() {
 	say "built $out/arch/x86/boot/bzImage in $(($(date +%s) - start)) s"
 }
 
+# One at a time, for all builds of a tree share its source.
+alone() {
+	mkdir -p "$dir"
+	exec 9>"$dir/.building"
+	flock -n 9 || {
+		say "waiting for another build in $dir"
+		flock 9
+	}
+}
+
 main() {
+	alone
 	unpack
 	[ "$config" = unpack ] && exit 0
 	patch_tree
