@@ -188,7 +188,7 @@ static void scan(void)
 	static struct cpumask repair;
 	struct pvfault_scan scan = {
 		.repair_age = 1000,
-		.deadline = sim_deadline,
+		.deadline = pvfault_deadline,
 		.budget = 1 + next() % TASKS,
 		.repair = &repair,
 	};
@@ -322,7 +322,7 @@ static void set_up(void)
 	unsigned int i;
 
 	sim_nr_cpus = CPUS;
-	sim_deadline = 10000;
+	pvfault_deadline = 10000;
 	sim_hook = interrupt;
 	for (i = 0; i < TASKS; i++) {
 		fibers[i].stack = malloc(STACK);

@@ -118,7 +118,7 @@ void oracle_run(unsigned int task, unsigned int cpu, bool fatal)
 	}
 	if (fatal)
 		expect(abandoned);
-	else if (jiffies - sleepers[task].since >= sim_deadline)
+	else if (jiffies - sleepers[task].since >= pvfault_deadline)
 		expect(retry);
 	else
 		return;

@@ -11,7 +11,7 @@
 
 #include "internal.h"
 
-unsigned long sim_deadline = 10000;
+unsigned long pvfault_deadline = 10000;
 unsigned long sim_repair_age = 1000;
 unsigned long sim_period = 1000;
 unsigned int sim_budget = 4096;
@@ -45,11 +45,6 @@ void pvfault_watch_kick(void)
 {
 	__atomic_fetch_add(&sim_kicked, 1, SIM_RELAXED);
 	sim_timer_reduce(jiffies);
-}
-
-bool pvfault_watch_expired(unsigned long since)
-{
-	return time_after_eq(jiffies, since + READ_ONCE(sim_deadline));
 }
 
 void pvfault_watch_report(pvfault_token_t token, unsigned long since)
@@ -86,7 +81,7 @@ void sim_watch_tick(void)
 
 	if (!scan.bucket)
 		found = false;
-	scan.deadline = READ_ONCE(sim_deadline);
+	scan.deadline = READ_ONCE(pvfault_deadline);
 	scan.repair_age = sim_repair_age;
 	scan.budget = sim_budget;
 	scan.repair_any = false;

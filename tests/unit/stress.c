@@ -413,7 +413,7 @@ static void run(bool is_exact, unsigned int ms)
 	sim_period = 5;
 	sim_budget = 2;
 	sim_repair = exact ? NULL : repair;
-	sim_deadline = exact ? ~0UL >> 2 : 40;
+	pvfault_deadline = exact ? ~0UL >> 2 : 40;
 	count_from_here();
 
 	begin(&others[0], imp, 0);

@@ -98,7 +98,7 @@ static void scan_repairs_nobody_past_deadline(void **state)
 {
 	struct sleeper *s = put_to_sleep(42, 1);
 
-	sim_advance(sim_deadline);
+	sim_advance(pvfault_deadline);
 	scan_all();
 	assert_int_equal(cpumask_weight(&repair), 0);
 	assert_returned(s);

@@ -260,7 +260,7 @@ static void deadline_then_ready(void **state)
 {
 	struct sleeper *s = put_to_sleep(42, 1);
 
-	sim_advance(sim_deadline - 1);
+	sim_advance(pvfault_deadline - 1);
 	scan_all();
 	sim_wake(s->task);
 	assert_true(wait_for(READ_ONCE(sim_armed) == 2 && asleep(s)));

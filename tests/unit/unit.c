@@ -170,7 +170,7 @@ struct pvfault_scan new_scan(void)
 	cpumask_clear(&repair);
 	return (struct pvfault_scan) {
 		.repair_age = sim_repair_age,
-		.deadline = sim_deadline,
+		.deadline = pvfault_deadline,
 		.budget = 4096,
 		.repair = &repair,
 	};

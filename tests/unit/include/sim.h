@@ -99,7 +99,7 @@ enum sim_hash {
 extern enum sim_hash sim_hash;
 
 /* The watch, see sim_watch.c */
-extern unsigned long sim_deadline, sim_repair_age, sim_period;
+extern unsigned long pvfault_deadline, sim_repair_age, sim_period;
 extern unsigned int sim_budget, sim_armed, sim_kicked;
 extern void (*sim_repair)(int cpu);
 void sim_watch_tick(void);

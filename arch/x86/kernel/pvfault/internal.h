@@ -4,7 +4,9 @@
 #define PVFAULT_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/cpumask.h>
+#include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/pvfault.h>
 #include <linux/types.h>
@@ -103,10 +105,17 @@ unsigned int pvfault_table_marks(unsigned int cpu);
 void pvfault_watch_arm(void);
 void pvfault_watch_kick(void);
 void pvfault_watch_sync(int cpu);
-bool pvfault_watch_expired(unsigned long since);
 void pvfault_watch_report(pvfault_token_t token, unsigned long since);
 unsigned long pvfault_deadline_ms(void);
 int pvfault_set_deadline_ms(unsigned long ms);
+
+extern unsigned long pvfault_deadline;	/* jiffies */
+
+/* Has a wait that began at @since, in jiffies, passed its deadline? */
+static inline bool pvfault_watch_expired(unsigned long since)
+{
+	return time_after_eq(jiffies, since + READ_ONCE(pvfault_deadline));
+}
 
 /* where.c: where a task may sleep. */
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token);

@@ -43,8 +43,7 @@
 #define PVFAULT_DEADLINE_MIN	1000
 #define PVFAULT_DEADLINE_MAX	3600000
 
-static unsigned long pvfault_deadline __read_mostly =
-	PVFAULT_DEADLINE_MS / 1000 * HZ;
+unsigned long pvfault_deadline __read_mostly = PVFAULT_DEADLINE_MS / 1000 * HZ;
 
 static bool pvfault_watch_kicked;
 static bool pvfault_watch_found;	/* in this pass; timer only */
@@ -133,18 +132,6 @@ void pvfault_watch_kick(void)
 void pvfault_watch_sync(int cpu)
 {
 	irq_work_sync(&per_cpu(pvfault_repair_work, cpu));
-}
-
-/**
- * pvfault_watch_expired() - has a wait passed its deadline?
- * @since: jiffies when it began
- *
- * Context: any.
- * Return: true if the task is to retry.
- */
-bool pvfault_watch_expired(unsigned long since)
-{
-	return time_after_eq(jiffies, since + READ_ONCE(pvfault_deadline));
 }
 
 /**
