@@ -5,9 +5,10 @@ import pathlib
 import re
 import time
 
+import counted
 import report
 import rig
-from kvm import L2, run_guests
+from kvm import L2
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -68,11 +69,15 @@ def archive():
 
 
 def as_kvm_guests(v):
-    """The same in guests of one KVM host, which may announce missing pages to them."""
-    guests = [L2(f"{kind}{i}", "bench.look=0", mib=192, limit=60,
-                 kernel=rig.kernel("main", kind))
-              for i in range(2) for kind in ("stock", "pvfault")]
-    run_guests("hotpath-kvm", guests, memory="max", initrd=archive(), icount=True)
+    """The same in guests of a KVM host, which may announce missing pages to them."""
+    initrd = archive()
+
+    def guest(kind, number):
+        return counted.run(v, lambda: L2(f"{kind}{number}", "bench.look=0", mib=192, limit=60,
+                                         kernel=rig.kernel("main", kind)),
+                           memory="max", initrd=initrd)[0]
+
+    guests = [guest(kind, i) for i in range(2) for kind in ("stock", "pvfault")]
     for g in guests:
         v.check(f"{g.name}: ended", g.done)
     return {kind: [g.get("minor_fault", 0) for g in guests if g.name.startswith(kind)]

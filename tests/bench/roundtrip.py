@@ -3,7 +3,7 @@
 the task is asleep, and from the interrupt of READY until it is runnable.
 
 Nothing stands in for anything: a KVM host swaps a guest with a stock kernel, and in
-another boot one with pvfault, under -icount, where the TSC counts instructions. The host
+other boots one with pvfault, under -icount, where the TSC counts instructions. The host
 traces where it injects, and each entry and exit of the guest, the guest its scheduler.
 Only what the guest runs is counted, not the host in between. Both figures hold the
 same few hundred of KVM's own between its trace event and VMRUN.
@@ -13,19 +13,20 @@ there is one guest of each kernel without PSI, too.
 """
 
 import bisect
+import itertools
 import pathlib
 import re
 
+import counted
 import overlap
 import report
 import rig
-from kvm import L2, run_guests
+from kvm import L2
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 KERNELS = ("stock", "pvfault")
 READS = 1000        # a second of the clock that counts instructions, which is a slow one
-TRIES = 3
 LEAST = 100         # samples, of each guest
 AFTER = 12          # lines of the host's trace that are looked at
 
@@ -38,10 +39,8 @@ echo 0 >$T/tracing_on
 echo 16384 >$T/buffer_size_kb
 echo x86-tsc >$T/trace_clock
 echo 'vector == 0xf3' >$T/events/kvm/kvm_inj_virq/filter
-if ! grep -q 4fff0001 $T/events/kvm/kvm_cpuid/trigger; then
-	echo 'traceon if function == 0x4fff0001' >>$T/events/kvm/kvm_cpuid/trigger
-	echo 'traceoff if function == 0x4fff0002' >>$T/events/kvm/kvm_cpuid/trigger
-fi
+echo 'traceon if function == 0x4fff0001' >>$T/events/kvm/kvm_cpuid/trigger
+echo 'traceoff if function == 0x4fff0002' >>$T/events/kvm/kvm_cpuid/trigger
 for e in kvm_entry kvm_exit kvm_inj_exception kvm_inj_virq; do
 	echo 1 >$T/events/kvm/$e/enable
 done
@@ -53,7 +52,7 @@ poll=$!
 """
 AFTERWARDS = f"""\
 kill $poll
-echo "=== trace of NAME"
+echo "=== trace"
 echo "O $(cat /tmp/offset)"
 sed -n -e 's/.* \\([0-9]*\\): kvm_entry:.*/E \\1/p' -e 's/.* \\([0-9]*\\): kvm_exit:.*/X \\1/p' \\
 	-e 's/.*: kvm_inj_exception: #PF (0x0).*/P 0/p' \\
@@ -71,22 +70,16 @@ class Traced(L2):
         self.before = BEFORE
 
     def script(self, memory):
-        return super().script(memory) + AFTERWARDS.replace("NAME", self.name)
+        return super().script(memory) + AFTERWARDS
 
 
-def folder(kind):
-    return f"roundtrip-{kind}"
-
-
-def traces(kind):
-    """What L1 traced: {guest: (offset of its TSC, [(what, ticks)])}."""
-    text = (rig.BUILD / "run" / folder(kind) / "console").read_text(errors="replace")
-    found = {}
-    for name, body in re.findall(r"=== trace of (\w+)\r?\n(.*?)=== end of trace", text, re.S):
-        lines = re.findall(r"^([OEXPV]) (-?\d+)\r?$", body, re.M)
-        if lines and lines[0][0] == "O":
-            found[name] = int(lines[0][1]), [(k, int(t)) for k, t in lines[1:]]
-    return found
+def traced(console):
+    """What L1 traced: (offset of its TSC, [(what, ticks)])."""
+    body = re.search(r"=== trace\r?\n(.*?)=== end of trace", console, re.S)
+    lines = re.findall(r"^([OEXPV]) (-?\d+)\r?$", body[1], re.M) if body else ()
+    if not lines or lines[0][0] != "O":
+        return 0, []
+    return int(lines[0][1]), [(k, int(t)) for k, t in lines[1:]]
 
 
 def samples(trace, what, ends):
@@ -110,46 +103,29 @@ def samples(trace, what, ends):
     return found
 
 
-def measure(v, kind, initrd):
-    """Guests that came to their end: not each one does, see testing.rst."""
-    for left in reversed(range(TRIES)):
-        guests = {psi: Traced(kind, psi) for psi in (1, 0)}
-        try:
-            trouble = run_guests(folder(kind), list(guests.values()), memory="110M",
-                                 reads=READS, initrd=initrd, icount=True)
-        except rig.Failure as hung:
-            if not left:
-                raise
-            rig.say(f"{kind}: hung, as guests of guests do under -icount; again ({hung})")
-            continue
-        v.check(f"{kind}: the host's console is clean", not trouble, trouble[:3])
-        return guests
-
-
 # What the host traced, what the guest, and what is counted from one to the other.
 FIGURES = (("P", "asleep", "#PF to asleep"), ("V", "runnable", "READY to runnable"))
 PSI = {1: "", 0: ", psi=0"}
 
 
 def roundtrip():
-    rig.say("roundtrip: two boots of the host under -icount with two guests each, "
-            "4 minutes, and 7 more, cold, for building the kernels")
+    rig.say("roundtrip: four boots of the host under -icount with a guest each, "
+            "6 minutes, and 7 more, cold, for building the kernels")
     overlap.build()
     initrd = rig.archive("roundtrip-l2", {
         "proc": None, "sys": None, "dev": None, "tmp": None,
         "init": rig.guest_program("roundtrip", HERE / "guest/roundtrip.c")})
     v = rig.Verdict("roundtrip")
     rows = {}
-    for kind in KERNELS:
-        guests, seen = measure(v, kind, initrd), traces(kind)
-        for psi, g in guests.items():
-            v.check(f"{g.name}: ended, its memory as it was",
-                    g.done and g.get("walked") == 0)
-            for what, key, title in FIGURES:
-                found = samples(seen.get(g.name, (0, [])), what, sorted(map(int, g.all(key))))
-                v.check(f"{g.name}: {title}: seen {LEAST} times", len(found) >= LEAST,
-                        len(found))
-                rows[title + PSI[psi], kind] = sorted(found)
+    for kind, psi in itertools.product(KERNELS, PSI):
+        g, console = counted.run(v, lambda: Traced(kind, psi), memory="110M", reads=READS,
+                                 initrd=initrd)
+        v.check(f"{g.name}: ended, its memory as it was", g.done and g.get("walked") == 0)
+        trace = traced(console)
+        for what, key, title in FIGURES:
+            found = samples(trace, what, sorted(map(int, g.all(key))))
+            v.check(f"{g.name}: {title}: seen {LEAST} times", len(found) >= LEAST, len(found))
+            rows[title + PSI[psi], kind] = sorted(found)
     for title in (title + psi for psi in PSI.values() for _, _, title in FIGURES):
         stock, ours = rows[title, "stock"], rows[title, "pvfault"]
         if stock and ours:

@@ -27,8 +27,8 @@ import work  # noqa: E402
 
 # What it runs, and the minutes it takes once the kernels are built.
 SUITE = {
-    "hotpath": (hotpath.hotpath, 2),
-    "roundtrip": (roundtrip.roundtrip, 4),
+    "hotpath": (hotpath.hotpath, 3),
+    "roundtrip": (roundtrip.roundtrip, 6),
     "table": (table.table, 2),
     "overlap-user": (overlap.user, 9),
     "overlap-kernel": (overlap.kernel, 9),

@@ -5,8 +5,9 @@
  *
  * kernel command line: bench.runs=N and the loads as bench.jobs=A,B,C
  * Reports "took LOAD ELAPSED USER SYSTEM CSW SLEEPS" on the second serial port:
- * seconds, and involuntary and voluntary context switches. "phase walk" tells a
- * host that swaps us when it begins.
+ * seconds, and involuntary and voluntary context switches; "sleeps N" how often
+ * pvfault has let a task sleep. "phase walk" tells a
+ * host that swaps us when it begins, "phase over" when it ends.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -38,6 +39,17 @@ static int make(const char *what, const char *jobs, struct rusage *usage)
 	}
 	wait4(pid, &status, 0, usage);
 	return status;
+}
+
+static void report_sleeps(void)
+{
+	FILE *f = fopen("/sys/kernel/pvfault/counters/sleep", "r");
+	long sleeps;
+
+	if (f && fscanf(f, "%ld", &sleeps) == 1)
+		report("sleeps %ld", sleeps);
+	if (f)
+		fclose(f);
 }
 
 static void one_run(const char *load)
@@ -81,5 +93,7 @@ int main(void)
 		for (load = strtok_r(each, ",", &next); load; load = strtok_r(NULL, ",", &next))
 			one_run(load);
 	}
+	report("phase over");
+	report_sleeps();
 	guest_end();
 }
