@@ -285,12 +285,8 @@ void kvm_apf_suspend(void)
  */
 void kvm_apf_resume(void)
 {
-	if (!__this_cpu_read(kvm_apf_enabled))
-		return;
-	__this_cpu_write(kvm_apf_area.flags, 0);
-	__this_cpu_write(kvm_apf_area.token, 0);
-	wrmsrl(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR);
-	wrmsrl(MSR_KVM_ASYNC_PF_EN, __this_cpu_read(kvm_apf_en));
+	if (__this_cpu_read(kvm_apf_enabled))
+		kvm_apf_cpu_online(smp_processor_id());
 }
 
 /**
