@@ -197,9 +197,10 @@ def withdrawing(sabotage):
     """Guests whose driver lets go of the device, whose memory goes offline, and one that
     never had anything to give."""
     does = int(not one_of("xen-withdraw", sabotage, "kept"))
-    rebind = domu("rebind", f"load.secs=25 load.alone=1 load.rebind={does}", vcpus=2)
+    rebind = domu("rebind", f"load.secs=40 load.alone=1 load.rebind={does}", vcpus=2)
     # Of three blocks of movable memory the load takes one, so that another can go.
-    offline = domu("offline", "load.secs=25 load.alone=1 load.mb=150 "
+    # The guest gives up after 30 seconds, and tries again.
+    offline = domu("offline", "load.secs=60 load.alone=1 load.mb=150 "
                    f"load.offline={3 * does}", mib=512, pager="--target 250", vcpus=2)
     nothing = DomU("nothing", "load.mb=72 load.secs=3 load.alone=1", mib=MIB)
     nothing.pager = PAGER

@@ -39,12 +39,28 @@ static unsigned int attributes(void)
 	return n;
 }
 
+static bool connected(void)
+{
+	FILE *f = fopen(PVFAULT_DIR "/backend", "r");
+	char name[16] = "";
+
+	if (!f)
+		return false;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	fclose(f);
+	return !strcmp(name, "xen\n");
+}
+
+/* When the pager has had 3 seconds to take something, however late it connected. */
 static void rebind(void)
 {
 	unsigned int n = 0;
 
 	await_walk();
 	for (sleep(3); walking(); sleep(3)) {
+		if (!connected())
+			continue;
 		report("attributes %u", attributes());
 		if (!write_file(DRIVER "/unbind", DEVICE))
 			report("error unbind: %s", strerror(errno));
