@@ -17,6 +17,7 @@
 #define pr_fmt(fmt) "pvfault: kvm: " fmt
 
 #include <linux/cc_platform.h>
+#include <linux/cpufeature.h>
 #include <linux/hardirq.h>
 #include <linux/init.h>
 #include <linux/kvm_para.h>
@@ -27,7 +28,6 @@
 #include <linux/smp.h>
 
 #include <asm/apic.h>
-#include <asm/cpufeature.h>
 #include <asm/hypervisor.h>
 #include <asm/idtentry.h>
 #include <asm/irq_regs.h>

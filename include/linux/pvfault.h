@@ -36,8 +36,8 @@ typedef u64 pvfault_token_t;
  * struct pvfault_backend - how one hypervisor announces missing pages
  * @name: for the boot line, statistics and messages
  * @recognise: Is this #PF a NOT_PRESENT? If so, sets the token, and it is not
- *	handled as a genuine fault. Claims only what a genuine fault can't look like, and leaves alone
- *	what isn't its own.
+ *	handled as a genuine fault. Claims only what a genuine fault can't look
+ *	like, and leaves alone what isn't its own.
  *	Context: #PF entry, before irqentry_enter(): interrupts off, RCU maybe
  *	not watching, any context that can fault, NMI included. Must be
  *	noinstr.
