@@ -2,14 +2,16 @@
 /*
  * What of the offer the backend knows, and memory hotplug.
  *
- * Each offer has a serial number. The state machine in xenbus.c writes the
+ * Each offer has a serial number. The state machine in state.c writes the
  * newest one into XenStore and reports when the backend has agreed to it. A
  * page that has left the offer may still be missing until then.
  *
  *	going offline	offered no more, and agreed: then it may go. Whatever
  *			it becomes later, memory or kernel memory, is not the
  *			backend's any more. If the backend doesn't agree in
- *			time, the memory stays where it is, and on offer
+ *			time, the memory stays where it is, and on offer.
+ *			If the backend was lost, nobody knows what is missing, and
+ *			no memory may go
  *	online		offered, if it is in ZONE_MOVABLE
  *
  * So nothing is ever on offer that isn't online and movable. Should it be, for
@@ -39,6 +41,7 @@ static struct {
 	 */
 	struct mutex lock;
 	bool open;			/* the backend knows, or is about to */
+	bool away;			/* not open, and pages may be missing */
 	u32 serial;			/* of the offer */
 	u32 agreed;			/* the last one the backend agreed to */
 	struct xen_pvfault_offer offer;
@@ -84,18 +87,21 @@ void xen_pvfault_offered_open(unsigned int max_ranges)
 	xen_pvfault_offer_init(&offered.offer, max_ranges);
 	offered_scan(&nothing);
 	offered.open = true;
+	WRITE_ONCE(offered.away, false);
 	mutex_unlock(&offered.lock);
 	put_online_mems();
 }
 
 /**
- * xen_pvfault_offered_close() - every page is there and none will go
+ * xen_pvfault_offered_close() - no page will go any more
+ * @away: pages may be missing, for ever if need be; else every one is there
  *
  * Context: may sleep.
  */
-void xen_pvfault_offered_close(void)
+void xen_pvfault_offered_close(bool away)
 {
 	mutex_lock(&offered.lock);
+	WRITE_ONCE(offered.away, away);
 	WRITE_ONCE(offered.open, false);
 	mutex_unlock(&offered.lock);
 	wake_up_all(&offered_wait);
@@ -149,7 +155,7 @@ void xen_pvfault_offered_agreed(u32 serial)
  * xen_pvfault_offered_pages() - how many pages the backend may take away
  *
  * Context: may sleep.
- * Return: 0 if there is no backend, and none was lost with pages.
+ * Return: 0 if there is no backend.
  */
 u64 xen_pvfault_offered_pages(void)
 {
@@ -187,15 +193,15 @@ static bool offered_withdrawn(u32 serial)
  */
 static int offered_withdraw(const struct xen_pvfault_range *range)
 {
+	long left = 1;
 	u32 serial;
-	long left;
 
-	if (!offered_change(range, &serial))
-		return 0;
-	left = wait_event_killable_timeout(offered_wait, offered_withdrawn(serial),
-					   msecs_to_jiffies(XEN_PVFAULT_WITHDRAW_MS));
+	if (offered_change(range, &serial))
+		left = wait_event_killable_timeout(offered_wait, offered_withdrawn(serial),
+						   msecs_to_jiffies(XEN_PVFAULT_WITHDRAW_MS));
+	/* Nobody knows which pages: none may go. */
 	if (left > 0)
-		return 0;
+		return READ_ONCE(offered.away) ? -EBUSY : 0;
 	pr_warn_ratelimited("memory stays online, the pager hasn't brought it back\n");
 	return left ? -EINTR : -EBUSY;
 }

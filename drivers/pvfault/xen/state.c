@@ -76,8 +76,7 @@ static void state_refuse(struct xenbus_device *dev, int err, const char *why)
 static void state_close_share(void)
 {
 	/* What may be away must not go offline and become kernel memory. */
-	if (!state.away)
-		xen_pvfault_offered_close();
+	xen_pvfault_offered_close(state.away);
 	/* First, for READY goes nowhere without a backend. Disarming wakes all. */
 	xen_pvfault_reader_close(&xen_pvfault_reader);
 	xen_pvfault_disarm();

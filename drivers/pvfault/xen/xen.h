@@ -125,7 +125,7 @@ bool xen_pvfault_can_offer(void);
 
 /* offered.c */
 void xen_pvfault_offered_open(unsigned int max_ranges);
-void xen_pvfault_offered_close(void);
+void xen_pvfault_offered_close(bool away);
 char *xen_pvfault_offered_text(u32 *serial);
 bool xen_pvfault_offered_changed(u32 serial);
 void xen_pvfault_offered_agreed(u32 serial);
