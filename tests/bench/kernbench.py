@@ -17,7 +17,6 @@ import subprocess
 import overlap
 import report
 import rig
-from kvm import L2, run_guests
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -153,21 +152,19 @@ def kernbench():
 SWAP_LOADS = ("2", "8")
 SWAP_ROUNDS = 2
 SWAP_MIB = 384          # the guest's; its files, unpacked, take 90
-SWAP_LIMIT = "62M"     # what its host lets it have, QEMU's own included
+SWAP_LIMIT = "62M"      # what its host lets it have, QEMU's own included
 SWAP_READS = 100
 
 
 def kernbench_swap():
-    rig.say(f"kernbench-swap: a boot of the host with {3 * SWAP_ROUNDS} guests, 40 minutes, "
+    rig.say(f"kernbench-swap: a boot of the host with {3 * SWAP_ROUNDS} guests, 25 minutes, "
             "and 7 more, cold, for building the kernels")
     overlap.build()
     v = rig.Verdict("kernbench-swap")
-    initrd = guest()
-    guests = {kind: [overlap.guest(kind, i, f"bench.jobs={','.join(SWAP_LOADS)}",
-                                   mib=SWAP_MIB, limit=1200) for i in range(SWAP_ROUNDS)]
-              for kind in report.KINDS}
-    turns = [guests[kind][i] for i in range(SWAP_ROUNDS) for kind in report.KINDS]
-    run_guests("kernbench-swap", turns, memory=SWAP_LIMIT, reads=SWAP_READS, initrd=initrd)
+    guests, turns = overlap.run_in_turns(v.name, f"bench.jobs={','.join(SWAP_LOADS)}",
+                                         SWAP_ROUNDS, memory=SWAP_LIMIT, reads=SWAP_READS,
+                                         initrd=guest(), guest_options={
+                                             "mib": SWAP_MIB, "limit": 1200})
     for g in turns:
         v.check(f"{g.name}: compiled at all loads", g.done and
                 len(g.all("took")) == len(SWAP_LOADS) and not g.all("error"), g.all("took"))

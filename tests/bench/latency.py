@@ -9,7 +9,6 @@ import overlap
 import report
 import rig
 from guests import redis_server
-from kvm import run_guests
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -40,11 +39,11 @@ def met(name, ours, stock):
 
 def beside(v, readers, initrd):
     """Redis beside so many neighbours that read, and the others."""
-    guests = {kind: [overlap.guest(kind, i, f"bench.requests={REQUESTS[kind]} "
-                                   f"bench.readers={readers}", limit=600)
-                     for i in range(ROUNDS)] for kind in report.KINDS}
-    turns = [guests[kind][i] for i in range(ROUNDS) for kind in report.KINDS]
-    run_guests(f"latency{readers}", turns, memory="150M", reads=READS, initrd=initrd)
+    load = {kind: f"bench.requests={n} bench.readers={readers}"
+            for kind, n in REQUESTS.items()}
+    guests, turns = overlap.run_in_turns(f"latency{readers}", load, ROUNDS, memory="150M",
+                                         reads=READS, initrd=initrd,
+                                         guest_options={"limit": 600})
     for g in turns:
         v.check(f"{g.name}, {READERS[readers]}: ended, redis answered all",
                 g.done and g.get("benchmark") == 0, g.get("touches"))

@@ -24,12 +24,23 @@ def guest(kind, number, load, **more):
     return L2(f"{kind}{number}", f"{mode} {load}", **more)
 
 
-def in_turns(v, load, rounds, reads, memory="150M", **more):
-    """Run guests of all KINDS in turns in one boot; return a list of them for each."""
-    guests = {kind: [guest(kind, i, load, **more) for i in range(rounds)]
-              for kind in report.KINDS}
+def run_in_turns(folder, load, rounds, *, steps="", guest_options=None, **boot):
+    """Run guests of all KINDS in turns in one boot of the host. LOAD may be one for each
+    kind. Return a list of them for each kind, and all of them in their order."""
+    loads = load if isinstance(load, dict) else dict.fromkeys(report.KINDS, load)
+    guests = {kind: [guest(kind, i, loads[kind], **(guest_options or {}))
+                     for i in range(rounds)] for kind in report.KINDS}
     turns = [guests[kind][i] for i in range(rounds) for kind in report.KINDS]
-    run_guests(v.name, turns, reads=reads, memory=memory)
+    for g in turns:
+        g.steps = steps
+    run_guests(folder, turns, **boot)
+    return guests, turns
+
+
+def in_turns(v, load, rounds, reads, memory="150M", **guest_options):
+    """The same with a load that verifies its memory; say what came out."""
+    guests, turns = run_in_turns(v.name, load, rounds, guest_options=guest_options,
+                                 reads=reads, memory=memory)
     for g in turns:
         v.check(f"{g.name}: ended, memory verified", g.done and g.get("corrupt") == 0,
                 g.get("overlap"))

@@ -7,7 +7,6 @@ let pread() do it."""
 import overlap
 import report
 import rig
-from kvm import run_guests
 
 ROUNDS = 2
 KBYTES = 2048           # a second, of the channel
@@ -35,12 +34,9 @@ def restore():
             "and 7 more, cold, for building the kernels")
     overlap.build()
     v = rig.Verdict("restore")
-    guests = {kind: [overlap.guest(kind, i, LOAD, mib=160) for i in range(ROUNDS)]
-              for kind in report.KINDS}
-    turns = [guests[kind][i] for i in range(ROUNDS) for kind in report.KINDS]
-    for g in turns:
-        g.steps = f"postcopy {KBYTES}"
-    run_guests("restore", turns, memory="max", reads=0)
+    guests, turns = overlap.run_in_turns("restore", LOAD, ROUNDS, memory="max", reads=0,
+                                         steps=f"postcopy {KBYTES}",
+                                         guest_options={"mib": 160})
     for g in turns:
         seconds = g.get("postcopy_end", 0) - g.get("postcopy_begin", 0)
         v.check(f"{g.name}: moved, memory verified",

@@ -36,8 +36,8 @@ SUITE = {
 MORE = {
     "overlap-user-60": (overlap.user_60, 9),
     "overlap-user-400": (overlap.user_400, 9),
-    "total-work": (work.total_work, 25),
-    "kernbench-swap": (kernbench.kernbench_swap, 40),
+    "total-work": (work.total_work, 20),
+    "kernbench-swap": (kernbench.kernbench_swap, 25),
     "xen": (paged.xen, 20),
     "latency": (latency.latency, 10),
     "restore": (restore.restore, 15),

@@ -12,7 +12,7 @@ LOAD = "load.tasks=4 load.computers=4 load.mb=384 load.secs=60"
 
 
 def total_work():
-    rig.say(f"total-work: a boot of the host with {3 * ROUNDS} guests, 25 minutes, "
+    rig.say(f"total-work: a boot of the host with {3 * ROUNDS} guests, 20 minutes, "
             "and 7 more, cold, for building the kernels")
     overlap.build()
     v = rig.Verdict("total-work")

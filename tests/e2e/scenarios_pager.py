@@ -5,7 +5,7 @@ import pathlib
 
 import rig
 from scenarios import READS, judge_sabotages, scenario
-from scenarios_xen import check_paged, domu, held
+from scenarios_xen import check_not_saved, check_paged, domu, held
 from xen import run_guests
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -167,9 +167,7 @@ def save_refused(name, sabotage):
 def check_refused(v, guest):
     name = guest.name
     check_paged(v, guest)
-    v.check(f"{name}: it was not saved, and said why", guest.get("saved") not in (0, None) and
-            "hasn't brought all pages back: not suspended" in guest.console,
-            guest.get("saved"))
+    check_not_saved(v, guest)
     active = guest.console.count("backend xen active")
     v.check(f"{name}: it connected again and went on", active == 2, active)
 

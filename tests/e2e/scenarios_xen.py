@@ -245,6 +245,13 @@ def xen_withdraw(sabotage):
     return v
 
 
+def check_not_saved(v, guest):
+    v.check(f"{guest.name}: it was not saved, and said why",
+            guest.get("saved") not in (0, None) and
+            "hasn't brought all pages back: not suspended" in guest.console,
+            guest.get("saved"))
+
+
 # What XenStore forgets of the device of a guest, and how often the guest connects then.
 FORGOTTEN = {
     # The pager's nodes: it can't be found any more. Another one makes them again.
@@ -281,10 +288,7 @@ def xen_forgotten(sabotage):
                 for what in ("active", "unregistered")]
         v.check(f"{name}: the guest let go of what it shared, and connected {times} times",
                 guest.get("removed") == 0 and seen == [times, 1], seen)
-    backend = guests[0]
-    v.check("backend: it refused to be saved", backend.get("saved") not in (0, None) and
-            "hasn't brought all pages back: not suspended" in backend.console,
-            backend.get("saved"))
+    check_not_saved(v, guests[0])
     v.metrics.update(async_faults={g.name: g.counter("sleep") for g in guests},
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
     return v

@@ -155,17 +155,6 @@ static void computer(void)
 	exit(0);
 }
 
-long read_number(const char *path)
-{
-	char text[32] = "";
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (fd >= 0)
-		close(fd);
-	return n > 0 ? strtol(text, NULL, 10) : -1;
-}
-
 bool walking(void)
 {
 	return shared->phase == WALK;

@@ -24,9 +24,6 @@ void suspend_lock(int how);
 /* It is not the CPU that this task is to wait for; 0 is the caller. */
 void hurry(pid_t pid);
 
-/* What a file holds, as a number; -1 if it can't be read. */
-long read_number(const char *path);
-
 /* Everything that load.* asks for. */
 void life_start(void);
 void life_second(void);

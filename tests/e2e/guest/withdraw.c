@@ -39,17 +39,18 @@ static unsigned int attributes(void)
 	return n;
 }
 
-static bool connected(void)
+/* Does the file begin with TEXT? */
+static bool begins(const char *path, const char *text)
 {
-	FILE *f = fopen(PVFAULT_DIR "/backend", "r");
-	char name[16] = "";
+	FILE *f = fopen(path, "r");
+	char line[64] = "";
 
 	if (!f)
 		return false;
-	if (!fgets(name, sizeof(name), f))
-		name[0] = '\0';
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
 	fclose(f);
-	return !strcmp(name, "xen\n");
+	return !strncmp(line, text, strlen(text));
 }
 
 /* When the pager has had 3 seconds to take something, however late it connected. */
@@ -59,7 +60,7 @@ static void rebind(void)
 
 	await_walk();
 	for (sleep(3); walking(); sleep(3)) {
-		if (!connected())
+		if (!begins(PVFAULT_DIR "/backend", "xen"))
 			continue;
 		report("attributes %u", attributes());
 		if (!write_file(DRIVER "/unbind", DEVICE))
@@ -76,17 +77,10 @@ static void rebind(void)
 /* Is block @nr for movable pages alone? */
 static bool movable(int nr)
 {
-	char path[128], zones[64] = "";
-	FILE *f;
+	char path[128];
 
 	snprintf(path, sizeof(path), MEMORY "/memory%d/valid_zones", nr);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	if (!fgets(zones, sizeof(zones), f))
-		zones[0] = '\0';
-	fclose(f);
-	return !strncmp(zones, "Movable", strlen("Movable"));
+	return begins(path, "Movable");
 }
 
 /* Takes one offline: the last has what the kernel has put there while booting. */

@@ -93,6 +93,17 @@ bool write_file(const char *path, const char *text)
 	return good;
 }
 
+long read_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? strtol(text, NULL, 10) : -1;
+}
+
 bool parameter_text(const char *name, char *value, size_t size)
 {
 	static char line[4096];

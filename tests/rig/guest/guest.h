@@ -32,6 +32,9 @@ uint64_t now_ns(void);
 /* Write TEXT to a file that exists; false if that doesn't work, see errno. */
 bool write_file(const char *path, const char *text);
 
+/* The number at the beginning of a file; -1 if it can't be read. */
+long read_number(const char *path);
+
 /* What is given as NAME=value on the kernel command line; false if nothing. */
 bool parameter_text(const char *name, char *value, size_t size);
 long parameter(const char *name, long fallback);
