@@ -2,27 +2,21 @@
 """A kernel ends under load, another one begins in its memory: the host must not write
 into it for the first one."""
 
-import itertools
-
 import rig
 from guests import guest_initrd
 from kvm import L2
 from scenarios import scenario
-from scenarios_life import alone, least, one_of
+from scenarios_life import alone, least, one_of, told_turns
 
 
 def check_told(v, guest, whole, again=False):
     """In each vCPU's writes of MSR_KVM_ASYNC_PF_EN, as its host saw them, off
     comes after on, which may be said again to ask for more. WHOLE: on every vCPU,
     else on one. AGAIN: and then on, by the second kernel."""
-    vcpus = {}
-    for written in guest.all("en_written"):
-        thread, value = written.split()
-        vcpus.setdefault(thread, []).append(int(value, 16) != 0)
-    turns = [[on for on, _ in itertools.groupby(said)] for said in vcpus.values()]
+    turns = told_turns(guest)
     good = [on[0] and len(on) >= 2 + again for on in turns]
     v.check(f"{guest.name}: a vCPU that was told said 'no more' before its kernel's end",
-            good and (all(good) if whole else any(good)), vcpus)
+            good and (all(good) if whole else any(good)), turns)
 
 
 def ending(how, vcpus=2, mib=256, memory="100M", line=""):

@@ -143,7 +143,7 @@ def kvm_stock_hang(sabotage):
 SABOTAGED = [
     (snapshot_guest, "once", check_snapshot, "restored 3 times"),
     (kill_guest, "harmless", check_kill, "sigkill of a sleeper"),
-    (suspend_guest, "awake", check_suspend, "suspended at each depth"),
+    (suspend_guest, "awake", check_suspend, "suspended at each depth, and once more"),
     (reboot_guest, "sysrq", check_reboot, "a vCPU that was told said"),
     (kexec_guest, "told", check_kexec, "the second kernel found MSR_KVM_ASYNC_PF_EN off"),
     (kdump_guest, "told", check_kdump, "the second kernel found MSR_KVM_ASYNC_PF_EN off"),

@@ -6,7 +6,8 @@
  *			there was READY for all
  *   load.oldest=1	say how long a task has slept at most, of those seen
  *   load.hotplug=1	take the last CPU offline and online again all the while
- *   load.suspend=1	suspend all the while, by way of /sys/power/pm_test
+ *   load.suspend=1	suspend all the while, by way of /sys/power/pm_test, or jump
+ *			to a kernel that jumps back
  *   load.end=WHAT	end this kernel after load.end_after=N seconds (8):
  *			reboot, sysrq (reboot without telling anybody), kexec,
  *			crash (kdump); see ender()
@@ -179,10 +180,33 @@ void suspend_lock(int how)
 		report("error /tmp/suspend: %s", strerror(errno));
 }
 
+/*
+ * A kexec to a "kernel" that is one RET: back at once, with all but the boot CPU taken
+ * down on the way, and no notice to those who are told of a suspend.
+ */
+static bool kexec_jump(void)
+{
+	static const unsigned char ret = 0xc3;
+	const unsigned long where = 0x100000;
+	const struct kexec_segment kernel = {
+		.buf = &ret, .bufsz = sizeof(ret), .mem = (void *)where, .memsz = 4096,
+	};
+
+	return !syscall(SYS_kexec_load, where, 1UL, &kernel, KEXEC_PRESERVE_CONTEXT) &&
+	       !reboot(RB_KEXEC);
+}
+
 /* As deep as it goes without something that wakes the machine up. */
+static bool suspend_to(const char *depth)
+{
+	if (!strcmp(depth, "jump"))
+		return kexec_jump();
+	return write_file("/sys/power/pm_test", depth) && write_file("/sys/power/state", "freeze");
+}
+
 static void suspender(void)
 {
-	static const char * const depth[] = { "freezer", "devices", "platform" };
+	static const char * const depths[] = { "freezer", "devices", "platform", "jump" };
 	unsigned int n = 0;
 	long asleep = 0, last = 0;
 
@@ -190,17 +214,13 @@ static void suspender(void)
 	await_walk();
 	while (walking()) {
 		sleep(2);
-		if (!write_file("/sys/power/pm_test", depth[n % 3])) {
-			report("error pm_test: %s", strerror(errno));
-			return;
-		}
 		asleep += read_number(PVFAULT_DIR "/outstanding");
 		last = read_number(PVFAULT_DIR "/counters/sleep");
 		suspend_lock(LOCK_EX);
-		if (write_file("/sys/power/state", "freeze"))
+		if (suspend_to(depths[n % 4]))
 			n++;
 		else
-			report("error suspend to %s: %s", depth[n % 3], strerror(errno));
+			report("error suspend to %s: %s", depths[n % 4], strerror(errno));
 		suspend_lock(LOCK_UN);
 	}
 	report("suspends %u", n);
