@@ -39,7 +39,7 @@ struct seq_file;
 	X(rejected_mode)	/* in kernel mode, which is off */	\
 	X(rejected_no_mm)	/* in a task without user memory */	\
 	X(rejected_insn)	/* by no access to user memory */	\
-	X(rejected_atomic)	/* with page faults disabled */		\
+	X(rejected_atomic)	/* page faults disabled, or RCU */	\
 	X(rejected_state)	/* by a task about to sleep or stop */	\
 	X(ready)	/* the host announced one page */		\
 	X(early)	/* READY nobody waits for yet: remembered */	\

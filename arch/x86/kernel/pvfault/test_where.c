@@ -111,6 +111,19 @@ static void test_rcu_reader(struct kunit *test)
 	end_refused(test);
 }
 
+/* A reader that is wrong to access user memory, and right as long as that is there. */
+static void test_rcu_user(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RCU))
+		kunit_skip(test, "nobody counts");
+	user_page(test);
+	pvt_guard_page(test);
+	rcu_read_lock();
+	refused(test, touch_user, PVFAULT_NR_rejected_atomic);
+	rcu_read_unlock();
+	end_refused(test);
+}
+
 /* schedule() flushes the plug, which may be just being edited. */
 static void test_block_plug(struct kunit *test)
 {
@@ -398,6 +411,7 @@ static int pvt_where_init(struct kunit *test)
 static struct kunit_case pvfault_where_cases[] = {
 	KUNIT_CASE(test_no_entry),
 	KUNIT_CASE(test_rcu_reader),
+	KUNIT_CASE(test_rcu_user),
 	KUNIT_CASE(test_block_plug),
 	KUNIT_CASE(test_special_state),
 	KUNIT_CASE(test_state),

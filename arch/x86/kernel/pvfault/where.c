@@ -9,7 +9,9 @@
  *		in the exception table, and is allowed to (SMAP)
  *	no_mm	there is user memory
  *	atomic	page faults are not disabled, and nothing is known that forbids
- *		sleeping (faulthandler_disabled(), as the fault handler asks)
+ *		sleeping (faulthandler_disabled(), as the fault handler asks; and
+ *		rcu_preempt_depth(), which is also where PREEMPT_RT counts its
+ *		spinlocks and disabled softirqs)
  *	irqs	interrupts are on
  *	state	the task is TASK_RUNNING
  *
@@ -49,6 +51,7 @@
 #include <linux/extable.h>
 #include <linux/init.h>
 #include <linux/kallsyms.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
@@ -135,7 +138,7 @@ bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
 		pvfault_note(rejected_no_mm, token);
 	else if (!pvfault_accesses_user(regs))
 		pvfault_note(rejected_insn, token);
-	else if (faulthandler_disabled())
+	else if (faulthandler_disabled() || rcu_preempt_depth())
 		pvfault_note(rejected_atomic, token);
 	else if (!task_is_running(current))
 		pvfault_note(rejected_state, token);
