@@ -18,7 +18,7 @@ help:
 	@echo
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
-	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|kcsan|torture|hostile)'
+	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|kcsan|rt|torture|hostile)'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make unit              the token table in userspace, under sanitizers'
@@ -97,6 +97,7 @@ e2e: setup
 		*stock*|life-sabotage*) scripts/kernel.sh pvfault hostile; scripts/kernel.sh stock main ;; \
 		*debug*) scripts/kernel.sh pvfault debug ;; \
 		*kcsan*) scripts/kernel.sh pvfault kcsan ;; \
+		*-rt*) scripts/kernel.sh pvfault rt ;; \
 		*torture*) scripts/kernel.sh pvfault torture ;; esac
 	@case "$(SCENARIO)" in xen-*) scripts/xen.sh ;; esac
 	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"

@@ -10,6 +10,7 @@
 #           debug     lockdep, raw-lock nesting, KASAN
 #           gcov      counts how often each line of pvfault is run
 #           kcsan     finds data races in pvfault
+#           rt        PREEMPT_RT, with lockdep
 #           torture   rcutorture runs, from boot on
 #           hostile   the KVM host that loses READY, and lies, for tests only
 #           unpack    nothing: just the source

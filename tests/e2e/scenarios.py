@@ -287,6 +287,14 @@ def kunit_debug(sabotage):
     return kunit_suites("kunit-debug", "debug", limit=600)
 
 
+@scenario("kunit-rt")
+def kunit_rt(sabotage):
+    """The KUnit suites in a kernel with PREEMPT_RT."""
+    v = rig.Verdict("kunit-rt")
+    kunit_boot(v, "rt", "pvfault=on", 600)
+    return v
+
+
 @scenario("kvm-swap-debug")
 def kvm_swap_debug(sabotage):
     """kvm-swap with lockdep, raw-lock nesting, atomic-sleep checks and KASAN

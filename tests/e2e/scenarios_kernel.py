@@ -208,3 +208,12 @@ def kvm_kernel_debug(sabotage):
     guest = kvm.L2("debug", f"{mode('')} {LOAD} load.secs=60 load.alone=1 load.mb=128",
                    vcpus=2, mib=512, limit=500)
     return alone("kvm-kernel-debug", guest, memory="150M", l2_kernel=rig.kernel("debug"))
+
+
+@scenario("kvm-kernel-rt")
+def kvm_kernel_rt(sabotage):
+    """With PREEMPT_RT, lockdep and atomic-sleep checks in L2."""
+    known_sabotage("kvm-kernel-rt", sabotage, usual=TURNS_RED)
+    guest = kvm.L2("rt", f"{mode(sabotage)} {LOAD} load.secs=30 load.alone=1 load.mb=128",
+                   vcpus=2, limit=500)
+    return alone("kvm-kernel-rt", guest, memory="130M", l2_kernel=rig.kernel("rt"))
