@@ -11,6 +11,8 @@ DEFINE_PER_CPU(struct pvfault_counters, pvfault_counters);
 
 /* The watch: nothing is due, and READY for all is done at once. */
 
+unsigned long pvfault_deadline = ~0UL >> 2;
+
 void pvfault_watch_arm(void)
 {
 }
@@ -24,11 +26,6 @@ void pvfault_watch_kick(void)
 
 	while (!pvfault_table_scan(&scan))
 		;
-}
-
-bool pvfault_watch_expired(unsigned long since)
-{
-	return false;
 }
 
 void pvfault_watch_report(pvfault_token_t token, unsigned long since)
