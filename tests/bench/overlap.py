@@ -6,7 +6,7 @@ memory in user mode, or let the kernel do it with pread."""
 import report
 import rig
 from kvm import L2, run_guests
-from scenarios_kernel import places, rejections
+from scenarios_kernel import rejections
 
 ROUNDS = 2
 
@@ -20,8 +20,8 @@ def guest(kind, number, load, **more):
     """One of report.KINDS."""
     if kind == "stock":
         return L2(f"{kind}{number}", load, kernel=rig.kernel("main", "stock"), **more)
-    mode = "pvfault=off" if kind == "off" else "pvfault=kernel load.places=1"
-    return L2(f"{kind}{number}", f"{mode} {load}", **more)
+    mode = "off" if kind == "off" else "kernel"
+    return L2(f"{kind}{number}", f"pvfault={mode} {load}", **more)
 
 
 def run_in_turns(folder, load, rounds, *, steps="", guest_options=None, **boot):
@@ -51,7 +51,7 @@ def in_turns(v, load, rounds, reads, memory="150M", **guest_options):
     for g in guests["pvfault"]:
         v.metrics["guests"][g.name].update(
             sleeps=g.counter("sleep"), in_kernel=g.counter("sleep_kernel"),
-            rejections=rejections(g), rejected_at=places(g))
+            rejections=rejections(g))
     return guests
 
 
