@@ -4,7 +4,7 @@ and one that it tells; in user mode and in kernel mode (pread), in turns in one 
 
 import report
 import rig
-from scenarios_kernel import places, rejections
+from scenarios_kernel import rejections
 from scenarios_xen import PAGER, domu, held
 from xen import run_guests
 
@@ -14,7 +14,7 @@ WAYS = (("user", ""), ("kernel", "load.way=pread"))
 
 
 def xen():
-    rig.say(f"xen: a boot of Xen with {4 * ROUNDS} guests, 20 minutes, "
+    rig.say(f"xen: a boot of Xen with {4 * ROUNDS} guests, 12 minutes, "
             "and 5 more, cold, for building kernel and hypervisor")
     rig.run(rig.ROOT / "scripts/kernel.sh", "pvfault", "main")
     rig.run(rig.ROOT / "scripts/xen.sh")
@@ -30,7 +30,7 @@ def xen():
                 g.get("overlap"))
         v.metrics[g.name] = {"overlap": g.get("overlap"), "sleeps": g.counter("sleep"),
                              "page_ins": g.get("pager.page_ins"), "held": held(g),
-                             "rejections": rejections(g), "rejected_at": places(g)}
+                             "rejections": rejections(g)}
     for way, _ in WAYS:
         rows = {kind: [g.get("overlap", 0) for (w, k, _), g in guests.items()
                        if (w, k) == (way, kind)] for kind in ("off", "pvfault")}

@@ -183,6 +183,19 @@ press() {
 	done 2>/dev/null
 }
 
+# squeeze N: N times, whenever the guest asks for it, take all that can be taken, and
+# tell it to go on.
+squeeze() {
+	for _ in $(seq "$1"); do
+		await squeeze || return
+		rm /tmp/said.phase.squeeze
+		echo 1G >/cg/l2/memory.reclaim
+		tell "squeezed $(cat /cg/l2/memory.current) $(cat /cg/l2/memory.swap.current)"
+		tell "phase walk"
+		echo go >/tmp/said.in
+	done 2>/dev/null
+}
+
 # soak SEED SECONDS: one of these after the other, at random, for so long; then the
 # guest is told that it is enough.
 soak() {

@@ -3,11 +3,12 @@
  * kernbench: compile a small C project again and again and tell what each
  * compilation took. Run as /init.
  *
- * kernel command line: bench.runs=N and the loads as bench.jobs=A,B,C
+ * kernel command line: bench.runs=N and the loads as bench.jobs=A,B,C; bench.told=TTY:
+ * say "phase squeeze" before each, and begin when the host writes a line to /dev/TTY
  * Reports "took LOAD ELAPSED USER SYSTEM CSW SLEEPS" on the second serial port:
- * seconds, and involuntary and voluntary context switches; "sleeps N" how often
- * pvfault has let a task sleep, -1 without it. "phase walk" tells a host that swaps us
- * when it begins, "phase over" when it ends.
+ * seconds, and involuntary and voluntary context switches; "sleeps N", "in_kernel N",
+ * "rejected N" how often pvfault has let a task sleep, and of these in kernel mode, or
+ * hasn't, -1 without it. "phase over" tells the host that it is.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #include "guest.h"
+
+#define COUNTERS "/sys/kernel/pvfault/counters/"
 
 static double seconds(struct timeval t)
 {
@@ -44,7 +47,7 @@ static int make(const char *what, const char *jobs, struct rusage *usage)
 static void one_run(const char *load)
 {
 	struct rusage usage;
-	char jobs[16];
+	char jobs[16], tty[16];
 	uint64_t began;
 
 	snprintf(jobs, sizeof(jobs), "-j%s", load);
@@ -53,6 +56,10 @@ static void one_run(const char *load)
 		return;
 	}
 	sync();
+	if (parameter_text("bench.told", tty, sizeof(tty))) {
+		report("phase squeeze");
+		await_line(tty);
+	}
 	began = now_ns();
 	if (make("all", jobs, &usage)) {
 		report("error all");
@@ -74,7 +81,6 @@ int main(void)
 
 	/* Once for nothing, so that the first run meets the same caches. */
 	make("all", "-j2", &usage);
-	report("phase walk");
 	for (runs = parameter("bench.runs", 1); runs > 0; runs--) {
 		char each[sizeof(loads)];
 
@@ -83,6 +89,8 @@ int main(void)
 			one_run(load);
 	}
 	report("phase over");
-	report("sleeps %ld", read_number("/sys/kernel/pvfault/counters/sleep"));
+	report("sleeps %ld", read_number(COUNTERS "sleep"));
+	report("in_kernel %ld", read_number(COUNTERS "sleep_kernel"));
+	report("rejected %ld", read_number(COUNTERS "rejected"));
 	guest_end();
 }

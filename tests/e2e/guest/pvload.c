@@ -176,19 +176,6 @@ static void ticker(void)
 	}
 }
 
-/* Whoever has the other end of this terminal has seen enough. */
-static void await_line(const char *tty)
-{
-	char path[32], line[16];
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/%s", tty);
-	fd = open(path, O_RDONLY | O_NOCTTY);
-	if (fd < 0 || read(fd, line, sizeof(line)) <= 0)
-		report("error %s: %s", path, strerror(errno));
-	close(fd);
-}
-
 /* Units of computing a second, seen over @secs seconds. */
 static double measure(unsigned int secs)
 {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,6 +74,18 @@ void report(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', results);
 	fflush(results);
+}
+
+void await_line(const char *tty)
+{
+	char path[32], line[16];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/%s", tty);
+	fd = open(path, O_RDONLY | O_NOCTTY);
+	if (fd < 0 || read(fd, line, sizeof(line)) <= 0)
+		report("error %s: %s", path, strerror(errno));
+	close(fd);
 }
 
 uint64_t now_ns(void)

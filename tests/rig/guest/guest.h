@@ -26,6 +26,9 @@ void report_to(const char *tty);
 /* Write one line of results, "key value". */
 void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Wait for a line of the host's on /dev/TTY. */
+void await_line(const char *tty);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t now_ns(void);
 
