@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """kernbench as the 2010 mail ran it, with and without the hook: a real C
 project compiled at half, optimal and maximal load, no hypervisor, no paging;
-and kernbench-swap: the same project compiled in a guest that its host swaps.
+and kernbench-swap: the same project compiled in a guest that its host has swapped out
+before each run.
 
-Its seconds are instructions, 10^9 a second (-icount), and it has one CPU, so that
+kernbench's seconds are instructions, 10^9 a second (-icount), and it has one CPU, so that
 all of them are its own: two emulated CPUs take up to a third more or less for the
 same work from one boot to the next, by how the threads of QEMU meet.
 """
@@ -167,7 +168,13 @@ def kernbench_swap():
     for g in turns:
         v.check(f"{g.name}: compiled at all loads", g.done and
                 len(g.all("took")) == len(SWAP_LOADS) and not g.all("error"), g.all("took"))
-        v.metrics[g.name] = {"took": g.all("took"), "sleeps": g.get("sleeps")}
+        # In octets: what was left in memory, and what was in the host's swap.
+        squeezed = [tuple(map(int, said.split())) for said in g.all("squeezed")]
+        v.check(f"{g.name}: most of its memory was taken before each",
+                len(squeezed) == len(SWAP_LOADS) and all(out > 10 * left
+                                                         for left, out in squeezed), squeezed)
+        v.metrics[g.name] = {"took": g.all("took"), "squeezed": squeezed,
+                             **{k: g.get(k) for k in ("sleeps", "in_kernel", "rejected")}}
     for load in SWAP_LOADS:
         rows = {kind: [float(line.split()[1]) for g in guests[kind]
                        for line in g.all("took") if line.split()[0] == load]
