@@ -78,22 +78,26 @@ def hypervisor():
     return image
 
 
+def compiled(name, *args):
+    """Build it under a name of its own first: another process may be running it."""
+    out = BUILD / "bin" / name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new = out.with_name(f"{name}.{os.getpid()}")
+    run("gcc", "-O2", "-o", new, *args)
+    return new.replace(out)
+
+
 @functools.lru_cache(None)
 def tsc_khz():
-    tool = BUILD / "bin" / "tsckhz"
-    tool.parent.mkdir(parents=True, exist_ok=True)
-    run("gcc", "-O2", "-o", tool, HERE / "tsckhz.c")
+    tool = compiled("tsckhz", HERE / "tsckhz.c")
     return subprocess.check_output([tool], text=True).strip()
 
 
 def guest_program(name, *sources):
     """Build a static program that runs as a guest's /init."""
-    out = BUILD / "bin" / name
-    out.parent.mkdir(parents=True, exist_ok=True)
     common = HERE / "guest"
-    run("gcc", "-O2", "-Wall", "-static", "-s", "-I", common, "-o", out, *sources,
-        common / "guest.c")
-    return out
+    return compiled(name, "-Wall", "-static", "-s", "-I", common, *sources,
+                    common / "guest.c")
 
 
 def archive(name, files):
