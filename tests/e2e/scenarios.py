@@ -13,7 +13,7 @@ READS = 100
 
 # The KUnit suites in every kernel.
 SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
-          "pvfault_xen_ring", "pvfault_xen_offer")
+          "pvfault_alloc", "pvfault_xen_ring", "pvfault_xen_offer")
 
 # Preemption models that one kernel can be booted with.
 PREEMPTION = ("none", "voluntary", "full")

@@ -12,7 +12,8 @@ from scenarios import KCSAN, READS, check_guest, judge_sabotages, known_sabotage
 from scenarios_xen import check_paged, domu
 
 # So many tasks, each on a way of its own.
-WAYS = ("pread", "pwrite", "pipe", "socket", "futex", "uring", "sqlite", "redis", "touch")
+WAYS = ("pread", "pwrite", "pipe", "socket", "futex", "fresh", "uring", "sqlite", "redis",
+        "touch")
 LOAD = f"load.way={','.join(WAYS)} load.tasks={len(WAYS)} load.places=1"
 
 # Ways on what all tasks share, whose lock is held where they sleep; see locks.c.
@@ -116,6 +117,23 @@ def kvm_kernel_locks(sabotage):
                    "load.mb=240 load.locks=1 load.secs=20 load.alone=1", vcpus=2)
     return alone("kvm-kernel-locks", guest, check_locks, memory="110M", reads=4 * READS,
                  initrd=None)
+
+
+def check_alloc(v, guest):
+    check_guest(v, guest)
+    check_kernel(v, guest, ("fresh",))
+    slept, not_slept = guest.counter("sleep_kernel"), places(guest).get("clear_page_erms", 0)
+    v.check(f"{guest.name}: where new pages are cleared it hardly stood still",
+            not_slept * 20 < slept, f"{not_slept} times; slept {slept} times")
+
+
+@scenario("kvm-kernel-alloc")
+def kvm_kernel_alloc(sabotage):
+    """Tasks that allocate memory which the host took while it was free."""
+    known_sabotage("kvm-kernel-alloc", sabotage, usual=TURNS_RED)
+    guest = kvm.L2("alloc", f"{mode(sabotage)} load.way=fresh load.places=1 load.secs=15 "
+                   "load.alone=2")
+    return alone("kvm-kernel-alloc", guest, check_alloc, initrd=None)
 
 
 def check_tortured(v, guest):

@@ -12,8 +12,8 @@
  *   load.computers=N computing tasks (1)
  *   load.mb=N       MiB walked by all of them together (160)
  *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, pwrite,
- *                   pipe, socket, futex, uring, sqlite, redis, and of locks.c
- *                   lockfile, lockpipe, lockdir (touch)
+ *                   pipe, socket, futex, fresh, uring, sqlite, redis, and of
+ *                   locks.c lockfile, lockpipe, lockdir (touch)
  *   load.secs=N     seconds that are measured (20)
  *   load.told=TTY   walk on after that, until the host writes a line to /dev/TTY
  *   load.alone=N    seconds that the computing task is measured alone, before

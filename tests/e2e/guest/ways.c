@@ -217,6 +217,41 @@ static void futex_step(struct walk *walk, unsigned long page)
 	check_words(walk, (uint64_t *)word, page, walk->first, LOOK);
 }
 
+/*
+ * fresh: a page that is new, and so has been cleared; all are given back after a walk
+ * of all. What the host takes meanwhile is free.
+ */
+static void check_cleared(struct walk *walk, const uint64_t *p, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (p[i])
+			walk->w->corrupt++;
+}
+
+static void fresh_step(struct walk *walk, unsigned long page)
+{
+	uint64_t *p = walk->mem + page * PAGE_WORDS;
+
+	if (page == 0)
+		must(walk, !madvise(walk->mem, walk->pages * PAGE, MADV_DONTNEED), "madvise");
+	((volatile uint64_t *)p)[walk->first] = 0;
+	check_cleared(walk, p + walk->first, LOOK);
+	fill_page(walk, p, page);
+}
+
+/* Each page is as it was filled in this walk, or not there yet. */
+static void fresh_verify(struct walk *walk)
+{
+	for (unsigned long n = 0; n < walk->pages; n++) {
+		uint64_t *p = walk->mem + n * PAGE_WORDS;
+
+		if (p[1])
+			check_words(walk, p, n, 0, PAGE_WORDS);
+		else
+			check_cleared(walk, p, PAGE_WORDS);
+	}
+}
+
 static const struct way ways[] = {
 	{ "touch", touch_fill, touch_step, touch_verify, flip_area },
 	{ "pread", pread_fill, pread_step, pread_verify, flip_file },
@@ -224,6 +259,7 @@ static const struct way ways[] = {
 	{ "pipe", pipe_fill, ends_step, ends_verify, flip_area },
 	{ "socket", socket_fill, ends_step, ends_verify, flip_area },
 	{ "futex", touch_fill, futex_step, touch_verify, flip_area },
+	{ "fresh", touch_fill, fresh_step, fresh_verify, flip_area },
 };
 
 /* NULL where this program was built without. */

@@ -38,7 +38,7 @@ struct seq_file;
 	X(rejected_irqs)	/* because interrupts were off */	\
 	X(rejected_mode)	/* in kernel mode, which is off */	\
 	X(rejected_no_mm)	/* in a task without user memory */	\
-	X(rejected_insn)	/* by no access to user memory */	\
+	X(rejected_insn)	/* by no access that may sleep */	\
 	X(rejected_atomic)	/* page faults disabled, or RCU */	\
 	X(rejected_state)	/* by a task about to sleep or stop */	\
 	X(ready)	/* the host announced one page */		\
@@ -118,6 +118,7 @@ static inline bool pvfault_watch_expired(unsigned long since)
 }
 
 /* where.c: where a task may sleep. */
+void pvfault_touch(const void *page);
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token);
 bool pvfault_kernel_possible(void);
 

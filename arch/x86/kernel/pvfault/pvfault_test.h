@@ -105,6 +105,7 @@ int pvt_other_cpu(struct kunit *test);
 void pvt_flood(struct kunit *test, int cpu, pvfault_token_t token, unsigned int count);
 void pvt_guard_page(struct kunit *test);
 void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context where);
+void pvt_refused(struct kunit *test, void (*touch)(void), enum pvfault_event why);
 void pvt_kill_sleeper(struct kunit *test, struct pvt_sleeper *s);
 void pvt_register(struct kunit *test);
 pvfault_token_t pvt_fresh_tokens(unsigned int n);

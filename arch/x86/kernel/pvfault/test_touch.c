@@ -91,3 +91,18 @@ void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context wher
 	KUNIT_EXPECT_EQ(test, -EFAULT, smp_call_on_cpu(0, touch[where], NULL, false));
 	KUNIT_EXPECT_EQ(test, pvt_host.faults, 0);
 }
+
+/* NOT_PRESENT for @touch, where it is refused, in this task. */
+void pvt_refused(struct kunit *test, void (*touch)(void), enum pvfault_event why)
+{
+	unsigned long before = pvt_since(why);
+	unsigned long all = pvt_since(PVFAULT_NR_rejected);
+
+	pvt_host.fault_token = pvt_fresh_tokens(1);
+	WRITE_ONCE(pvt_host.faults, 1);
+	touch();
+	KUNIT_EXPECT_EQ(test, pvt_host.faults, 0);
+	KUNIT_EXPECT_EQ(test, pvt_since(why), before + 1);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_rejected), all + 1);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_sleep), 0);
+}

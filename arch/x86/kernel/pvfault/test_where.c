@@ -56,21 +56,6 @@ static void touch_csum(void)
 		atomic_inc(&pvt_host.wrong);
 }
 
-/* NOT_PRESENT for @touch, where it is refused, in this task. */
-static void refused(struct kunit *test, void (*touch)(void), enum pvfault_event why)
-{
-	unsigned long before = pvt_since(why);
-	unsigned long all = pvt_since(PVFAULT_NR_rejected);
-
-	pvt_host.fault_token = pvt_fresh_tokens(1);
-	WRITE_ONCE(pvt_host.faults, 1);
-	touch();
-	KUNIT_EXPECT_EQ(test, pvt_host.faults, 0);
-	KUNIT_EXPECT_EQ(test, pvt_since(why), before + 1);
-	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_rejected), all + 1);
-	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_sleep), 0);
-}
-
 /* One page of user memory, and with it an mm. */
 static unsigned long user_page(struct kunit *test)
 {
@@ -96,7 +81,7 @@ static void test_no_entry(struct kunit *test)
 {
 	user_page(test);
 	pvt_guard_page(test);
-	refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
+	pvt_refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
 	end_refused(test);
 }
 
@@ -106,7 +91,7 @@ static void test_rcu_reader(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	rcu_read_lock();
-	refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
+	pvt_refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
 	rcu_read_unlock();
 	end_refused(test);
 }
@@ -119,7 +104,7 @@ static void test_rcu_user(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	rcu_read_lock();
-	refused(test, touch_user, PVFAULT_NR_rejected_atomic);
+	pvt_refused(test, touch_user, PVFAULT_NR_rejected_atomic);
 	rcu_read_unlock();
 	end_refused(test);
 }
@@ -132,7 +117,7 @@ static void test_block_plug(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	blk_start_plug(&plug);
-	refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
+	pvt_refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
 	KUNIT_EXPECT_PTR_EQ(test, current->plug, &plug);
 	blk_finish_plug(&plug);
 	end_refused(test);
@@ -179,7 +164,7 @@ static void test_fpu(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	kernel_fpu_begin();
-	refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
+	pvt_refused(test, touch_zeropad, PVFAULT_NR_rejected_insn);
 	kernel_fpu_end();
 	end_refused(test);
 }
@@ -191,7 +176,7 @@ static void test_csum(struct kunit *test)
 		kunit_skip(test, "checksums have no exception table here");
 	user_page(test);
 	pvt_guard_page(test);
-	refused(test, touch_csum, PVFAULT_NR_rejected_insn);
+	pvt_refused(test, touch_csum, PVFAULT_NR_rejected_insn);
 	end_refused(test);
 }
 
@@ -200,7 +185,7 @@ static void test_pagefault_disabled(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	pagefault_disable();
-	refused(test, touch_user, PVFAULT_NR_rejected_atomic);
+	pvt_refused(test, touch_user, PVFAULT_NR_rejected_atomic);
 	pagefault_enable();
 	end_refused(test);
 }
@@ -210,7 +195,7 @@ static void test_softirq(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	local_bh_disable();
-	refused(test, touch_user, PVFAULT_NR_rejected_atomic);
+	pvt_refused(test, touch_user, PVFAULT_NR_rejected_atomic);
 	local_bh_enable();
 	end_refused(test);
 }
@@ -223,7 +208,7 @@ static void test_preempt_disabled(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	preempt_disable();
-	refused(test, touch_user, PVFAULT_NR_rejected_atomic);
+	pvt_refused(test, touch_user, PVFAULT_NR_rejected_atomic);
 	preempt_enable();
 	end_refused(test);
 }
@@ -233,7 +218,7 @@ static void test_irqs_off(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	local_irq_disable();
-	refused(test, touch_user, PVFAULT_NR_rejected_irqs);
+	pvt_refused(test, touch_user, PVFAULT_NR_rejected_irqs);
 	local_irq_enable();
 	/* Nothing is remembered of it, so its READY is. */
 	pvfault_ready(pvt_host.fault_token);
@@ -244,7 +229,7 @@ static void test_no_mm(struct kunit *test)
 {
 	KUNIT_ASSERT_NULL(test, current->mm);
 	pvt_guard_page(test);
-	refused(test, touch_user, PVFAULT_NR_rejected_no_mm);
+	pvt_refused(test, touch_user, PVFAULT_NR_rejected_no_mm);
 	end_refused(test);
 }
 
@@ -257,7 +242,7 @@ static void test_mode(struct kunit *test)
 	pvfault_mode = PVFAULT_MODE_USER;
 	KUNIT_EXPECT_FALSE(test, pvfault_kernel_mode());
 	KUNIT_EXPECT_STREQ(test, pvfault_mode_name(), "user");
-	refused(test, touch_user, PVFAULT_NR_rejected_mode);
+	pvt_refused(test, touch_user, PVFAULT_NR_rejected_mode);
 	pvfault_mode = mode;
 	end_refused(test);
 }

@@ -45,16 +45,27 @@
  * objtool sees to it that nothing else is called with AC set. Without SMAP only
  * EX_TYPE_UACCESS counts, that function is known by its address, and a processor with
  * IBT but without SMAP, which no vendor builds, doesn't sleep in kernel mode at all.
+ *
+ * One more instruction counts, with user memory or without: pvfault_touch(). It touches
+ * a page that has just been allocated and is about to be cleared, if the allocation may
+ * wait for memory to be reclaimed, that is for disks. Here the sentence is: whoever
+ * allocates like this has already provided for being put to sleep in the allocation,
+ * and might_alloc() holds him to it. clear_page() itself is no such place: it also runs
+ * for those who have said that they can't wait, and in alloc_pages_bulk() with a lock.
  */
 
 #include <linux/cpufeature.h>
 #include <linux/extable.h>
+#include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/kallsyms.h>
+#include <linux/mm.h>
+#include <linux/pvfault_alloc.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
+#include <asm/asm.h>
 #include <asm/checksum.h>
 #include <asm/extable.h>
 #include <asm/processor-flags.h>
@@ -116,6 +127,44 @@ static bool pvfault_accesses_user(const struct pt_regs *regs)
 	return type == EX_TYPE_UACCESS && !pvfault_in_csum(regs->ip);
 }
 
+/* The one instruction of pvfault_touch() that accesses memory. */
+extern const char pvfault_touch_insn[];
+
+/**
+ * pvfault_touch() - access a page where the task may sleep
+ * @page: in the kernel's memory; need not be mapped (debug_pagealloc=)
+ *
+ * Context: process context that may sleep; elsewhere a missing page isn't waited for.
+ */
+noinline __noclone void pvfault_touch(const void *page)
+{
+	/* Not written to: page_poison= looks at its contents later. */
+	asm volatile(".globl pvfault_touch_insn\n"
+		     "pvfault_touch_insn:\n\t"
+		     "cmpb $0, %0\n"
+		     "1:\n"
+		     _ASM_EXTABLE(pvfault_touch_insn, 1b)
+		     : : "m" (*(const char *)page) : "cc");
+}
+
+/* Is this pvfault_touch()? Context: as pvfault_may_sleep(). */
+static bool pvfault_touches(const struct pt_regs *regs)
+{
+	return regs->ip == (unsigned long)pvfault_touch_insn;
+}
+
+/* pvfault_page_in(), once there is a backend. */
+void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp)
+{
+	unsigned int i;
+
+	if (!gfpflags_allow_blocking(gfp) || !want_init_on_alloc(gfp))
+		return;
+	for (i = 0; i < 1U << order; i++)
+		if (!PageHighMem(page + i))
+			pvfault_touch(page_address(page + i));
+}
+
 /**
  * pvfault_may_sleep() - may a task be put to sleep in kernel mode?
  * @regs: of the #PF that turned out to be a NOT_PRESENT there
@@ -128,15 +177,15 @@ static bool pvfault_accesses_user(const struct pt_regs *regs)
  */
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
 {
-	bool may = false;
+	bool touches = pvfault_touches(regs), may = false;
 
 	if (!(regs->flags & X86_EFLAGS_IF))
 		pvfault_note(rejected_irqs, token);
 	else if (!pvfault_kernel_mode())
 		pvfault_note(rejected_mode, token);
-	else if (!current->mm)	/* the idle task, with which RCU doesn't watch, too */
+	else if (!current->mm && (!touches || is_idle_task(current)))
 		pvfault_note(rejected_no_mm, token);
-	else if (!pvfault_accesses_user(regs))
+	else if (!touches && !pvfault_accesses_user(regs))
 		pvfault_note(rejected_insn, token);
 	else if (faulthandler_disabled() || rcu_preempt_depth())
 		pvfault_note(rejected_atomic, token);

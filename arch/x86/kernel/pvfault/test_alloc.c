@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit: pages that were just allocated, and that the host has taken. The second of two
+ * is missing: it is unmapped, the backend claims the fault, the retry's is genuine, and
+ * pvfault_touch() passes over it.
+ */
+
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/iopoll.h>
+#include <linux/irqflags.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/pvfault_alloc.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/set_memory.h>
+
+#include <asm/tlbflush.h>
+
+#include "pvfault_test.h"
+
+#define ORDER	1
+
+static struct page *pages;	/* 2^ORDER, the last one is missing */
+
+static void map_last(void)
+{
+	struct page *last = pages + (1 << ORDER) - 1;
+
+	if (pvt_host.address)
+		set_direct_map_default_noflush(last);
+	pvt_host.address = 0;
+	__free_pages(pages, ORDER);
+	pages = NULL;
+}
+
+static void unmap_last(struct kunit *test)
+{
+	struct page *last;
+	unsigned long address;
+
+	pages = alloc_pages(GFP_KERNEL, ORDER);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	last = pages + (1 << ORDER) - 1;
+	address = (unsigned long)page_address(last);
+	if (set_direct_map_invalid_noflush(last)) {
+		map_last();
+		KUNIT_FAIL_AND_ABORT(test, "can't unmap a page");
+	}
+	flush_tlb_kernel_range(address, address + PAGE_SIZE);
+	pvt_host.fault_token = pvt_fresh_tokens(1);
+	pvt_host.address = address;
+	WRITE_ONCE(pvt_host.faults, 1);
+}
+
+/* Who allocates: a thread without user memory. */
+static struct {
+	struct mutex lock;		/* held meanwhile */
+	struct completion back;
+	bool wrong;
+} allocator;
+
+static int allocator_thread(void *unused)
+{
+	allow_signal(SIGKILL);
+	mutex_lock(&allocator.lock);
+	__pvfault_page_in(pages, ORDER, GFP_KERNEL | __GFP_ZERO);
+	allocator.wrong = irqs_disabled() || !task_is_running(current);
+	mutex_unlock(&allocator.lock);
+	flush_signals(current);
+	complete(&allocator.back);
+	return 0;
+}
+
+static struct task_struct *allocator_start(struct kunit *test)
+{
+	struct task_struct *task;
+	unsigned int state;
+
+	unmap_last(test);
+	mutex_init(&allocator.lock);
+	init_completion(&allocator.back);
+	task = kthread_create(allocator_thread, NULL, "pvfault_test/a");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	get_task_struct(task);
+	wake_up_process(task);
+
+	pvt_expect_asleep(test, 1);
+	KUNIT_EXPECT_EQ(test, 0,
+			read_poll_timeout(READ_ONCE, state,
+					  (state & TASK_KILLABLE) == TASK_KILLABLE,
+					  200, WAIT_MS * 1000, false, task->__state));
+	KUNIT_EXPECT_FALSE(test, state & TASK_FREEZABLE);
+	KUNIT_EXPECT_TRUE(test, mutex_is_locked(&allocator.lock));
+	return task;
+}
+
+static void allocator_end(struct kunit *test, struct task_struct *task)
+{
+	bool back = wait_for_completion_timeout(&allocator.back, msecs_to_jiffies(WAIT_MS));
+
+	KUNIT_EXPECT_TRUE(test, back);
+	if (!back) {
+		/* The watch lets go of it; the next case would meet it. */
+		pvfault_ready_all();
+		pvt.stuck = !wait_for_completion_timeout(&allocator.back,
+							 msecs_to_jiffies(WAIT_MS));
+	}
+	kthread_stop(task);
+	put_task_struct(task);
+	KUNIT_EXPECT_FALSE(test, allocator.wrong);
+	if (!pvt.stuck)
+		map_last();
+}
+
+static void test_page_in(struct kunit *test)
+{
+	struct task_struct *task = allocator_start(test);
+
+	pvfault_ready(pvt_host.fault_token);
+	allocator_end(test, task);
+	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(sleep_kernel, 1),
+		      N(wake, 1), N(ready, 1));
+}
+
+static void test_page_in_kill(struct kunit *test)
+{
+	struct task_struct *task = allocator_start(test);
+
+	KUNIT_EXPECT_EQ(test, send_sig(SIGKILL, task, 1), 0);
+	allocator_end(test, task);
+	pvfault_ready(pvt_host.fault_token);
+	expect_counts(test, 0, N(not_present, 1), N(sleep, 1), N(sleep_kernel, 1),
+		      N(abandoned, 1), N(ready, 1), N(dropped, 1));
+}
+
+/* Not touched: by who mustn't sleep, and if nothing is to be cleared. */
+static void test_page_in_not(struct kunit *test)
+{
+	unmap_last(test);
+	__pvfault_page_in(pages, ORDER, GFP_ATOMIC | __GFP_ZERO);
+	__pvfault_page_in(pages, ORDER, GFP_NOWAIT | __GFP_ZERO);
+	__pvfault_page_in(pages, 0, GFP_KERNEL | __GFP_ZERO);
+	if (!want_init_on_alloc(GFP_KERNEL))
+		__pvfault_page_in(pages, ORDER, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, pvt_host.faults, 1);
+	map_last();
+	expect_counts(test, 0, 0);
+}
+
+static void touch_last(void)
+{
+	pvfault_touch((void *)pvt_host.address);
+}
+
+/* Whatever the allocation said: where no task may sleep, none does. */
+static void test_touch_refused(struct kunit *test)
+{
+	unmap_last(test);
+	if (IS_ENABLED(CONFIG_PREEMPT_RCU)) {
+		rcu_read_lock();
+		pvt_refused(test, touch_last, PVFAULT_NR_rejected_atomic);
+		rcu_read_unlock();
+		pvfault_ready(pvt_host.fault_token);
+	}
+	if (IS_ENABLED(CONFIG_PREEMPT_COUNT)) {
+		preempt_disable();
+		pvt_refused(test, touch_last, PVFAULT_NR_rejected_atomic);
+		preempt_enable();
+		pvfault_ready(pvt_host.fault_token);
+	}
+	local_bh_disable();
+	pvt_refused(test, touch_last, PVFAULT_NR_rejected_atomic);
+	local_bh_enable();
+	pvfault_ready(pvt_host.fault_token);
+
+	local_irq_disable();
+	pvt_refused(test, touch_last, PVFAULT_NR_rejected_irqs);
+	local_irq_enable();
+	/* Nothing is remembered of it, so its READY is. */
+	pvfault_ready(pvt_host.fault_token);
+	pvt_forget(test, pvt_host.fault_token, 1);
+	map_last();
+	pvt_expect_balance(test, 0);
+}
+
+static int pvt_alloc_init(struct kunit *test)
+{
+	int err = pvt_init(test);
+
+	if (!err && !pvfault_kernel_mode())
+		kunit_skip(test, "kernel mode is off");
+	return err;
+}
+
+static struct kunit_case pvfault_alloc_cases[] = {
+	KUNIT_CASE(test_page_in),
+	KUNIT_CASE(test_page_in_kill),
+	KUNIT_CASE(test_page_in_not),
+	KUNIT_CASE(test_touch_refused),
+	{}
+};
+
+static struct kunit_suite pvfault_alloc_suite = {
+	.name		= "pvfault_alloc",
+	.init		= pvt_alloc_init,
+	.exit		= pvt_exit,
+	.test_cases	= pvfault_alloc_cases,
+};
+
+kunit_test_suite(pvfault_alloc_suite);
