@@ -83,6 +83,7 @@ extern struct pvt_host pvt_host;
 extern const struct pvfault_backend pvt_backend;
 
 int pvt_init(struct kunit *test);
+int pvt_init_in_kernel(struct kunit *test);
 void pvt_exit(struct kunit *test);
 bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
 		   unsigned long address, pvfault_token_t *token);
@@ -105,6 +106,8 @@ int pvt_other_cpu(struct kunit *test);
 void pvt_flood(struct kunit *test, int cpu, pvfault_token_t token, unsigned int count);
 void pvt_guard_page(struct kunit *test);
 void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context where);
+void pvt_expect_asleep_in_kernel(struct kunit *test, struct task_struct *task);
+void pvt_expect_back_from_kernel(struct kunit *test, struct completion *back);
 void pvt_refused(struct kunit *test, void (*touch)(void), enum pvfault_event why);
 void pvt_kill_sleeper(struct kunit *test, struct pvt_sleeper *s);
 void pvt_register(struct kunit *test);

@@ -8,7 +8,6 @@
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
-#include <linux/iopoll.h>
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -81,7 +80,6 @@ static int allocator_thread(void *unused)
 static struct task_struct *allocator_start(struct kunit *test)
 {
 	struct task_struct *task;
-	unsigned int state;
 
 	unmap_last(test);
 	mutex_init(&allocator.lock);
@@ -91,27 +89,14 @@ static struct task_struct *allocator_start(struct kunit *test)
 	get_task_struct(task);
 	wake_up_process(task);
 
-	pvt_expect_asleep(test, 1);
-	KUNIT_EXPECT_EQ(test, 0,
-			read_poll_timeout(READ_ONCE, state,
-					  (state & TASK_KILLABLE) == TASK_KILLABLE,
-					  200, WAIT_MS * 1000, false, task->__state));
-	KUNIT_EXPECT_FALSE(test, state & TASK_FREEZABLE);
+	pvt_expect_asleep_in_kernel(test, task);
 	KUNIT_EXPECT_TRUE(test, mutex_is_locked(&allocator.lock));
 	return task;
 }
 
 static void allocator_end(struct kunit *test, struct task_struct *task)
 {
-	bool back = wait_for_completion_timeout(&allocator.back, msecs_to_jiffies(WAIT_MS));
-
-	KUNIT_EXPECT_TRUE(test, back);
-	if (!back) {
-		/* The watch lets go of it; the next case would meet it. */
-		pvfault_ready_all();
-		pvt.stuck = !wait_for_completion_timeout(&allocator.back,
-							 msecs_to_jiffies(WAIT_MS));
-	}
+	pvt_expect_back_from_kernel(test, &allocator.back);
 	kthread_stop(task);
 	put_task_struct(task);
 	KUNIT_EXPECT_FALSE(test, allocator.wrong);
@@ -190,15 +175,6 @@ static void test_touch_refused(struct kunit *test)
 	pvt_expect_balance(test, 0);
 }
 
-static int pvt_alloc_init(struct kunit *test)
-{
-	int err = pvt_init(test);
-
-	if (!err && !pvfault_kernel_mode())
-		kunit_skip(test, "kernel mode is off");
-	return err;
-}
-
 static struct kunit_case pvfault_alloc_cases[] = {
 	KUNIT_CASE(test_page_in),
 	KUNIT_CASE(test_page_in_kill),
@@ -209,7 +185,7 @@ static struct kunit_case pvfault_alloc_cases[] = {
 
 static struct kunit_suite pvfault_alloc_suite = {
 	.name		= "pvfault_alloc",
-	.init		= pvt_alloc_init,
+	.init		= pvt_init_in_kernel,
 	.exit		= pvt_exit,
 	.test_cases	= pvfault_alloc_cases,
 };

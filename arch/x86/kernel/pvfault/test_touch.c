@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* For the KUnit tests: NOT_PRESENT by a real #PF, where no task may sleep. */
+/* For the KUnit tests: NOT_PRESENT by a real #PF, where no task may sleep, or one may. */
 
+#include <linux/completion.h>
 #include <linux/hardirq.h>
+#include <linux/iopoll.h>
 #include <linux/irq_work.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -105,4 +108,41 @@ void pvt_refused(struct kunit *test, void (*touch)(void), enum pvfault_event why
 	KUNIT_EXPECT_EQ(test, pvt_since(why), before + 1);
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_rejected), all + 1);
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_sleep), 0);
+}
+
+/* The one sleeper is @task, as it should be in kernel mode. */
+void pvt_expect_asleep_in_kernel(struct kunit *test, struct task_struct *task)
+{
+	unsigned int state;
+
+	pvt_expect_asleep(test, 1);
+	KUNIT_EXPECT_EQ(test, 0,
+			read_poll_timeout(READ_ONCE, state,
+					  (state & TASK_KILLABLE) == TASK_KILLABLE,
+					  200, WAIT_MS * 1000, false, task->__state));
+	/* It may hold what others need to freeze. */
+	KUNIT_EXPECT_FALSE(test, state & TASK_FREEZABLE);
+}
+
+/* Who slept there says so in @back. */
+void pvt_expect_back_from_kernel(struct kunit *test, struct completion *back)
+{
+	bool came = wait_for_completion_timeout(back, msecs_to_jiffies(WAIT_MS));
+
+	KUNIT_EXPECT_TRUE(test, came);
+	if (came)
+		return;
+	/* The watch lets go of it; the next case would meet it. */
+	pvfault_ready_all();
+	pvt.stuck = !wait_for_completion_timeout(back, msecs_to_jiffies(WAIT_MS));
+}
+
+/* pvt_init() of a suite that makes tasks sleep in kernel mode. */
+int pvt_init_in_kernel(struct kunit *test)
+{
+	int err = pvt_init(test);
+
+	if (!err && !pvfault_kernel_mode())
+		kunit_skip(test, "kernel mode is off");
+	return err;
 }

@@ -13,7 +13,6 @@
 #include <linux/completion.h>
 #include <linux/cpufeature.h>
 #include <linux/err.h>
-#include <linux/iopoll.h>
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
@@ -306,17 +305,9 @@ static struct task_struct *reader_start(struct kunit *test, pvfault_token_t toke
 
 static void reader_end(struct kunit *test, struct task_struct *task)
 {
-	bool back = wait_for_completion_timeout(&reader.back, msecs_to_jiffies(WAIT_MS));
-
+	pvt_expect_back_from_kernel(test, &reader.back);
 	pvt_host.address = 0;
 	reader.unsafe = false;
-	if (!back) {
-		/* The watch lets go of it; the next case would meet it. */
-		pvfault_ready_all();
-		pvt.stuck = !wait_for_completion_timeout(&reader.back,
-							 msecs_to_jiffies(WAIT_MS));
-	}
-	KUNIT_EXPECT_TRUE(test, back);
 	kthread_stop(task);
 	put_task_struct(task);
 	KUNIT_EXPECT_EQ(test, reader.left, 0);
@@ -326,19 +317,11 @@ static void reader_end(struct kunit *test, struct task_struct *task)
 
 static void expect_reader_asleep(struct kunit *test, struct task_struct *task)
 {
-	unsigned int state;
-
-	pvt_expect_asleep(test, 1);
-	KUNIT_EXPECT_EQ(test, 0,
-			read_poll_timeout(READ_ONCE, state,
-					  (state & TASK_KILLABLE) == TASK_KILLABLE,
-					  200, WAIT_MS * 1000, false, task->__state));
-	/* It may hold what others need to freeze. */
-	KUNIT_EXPECT_FALSE(test, state & TASK_FREEZABLE);
+	pvt_expect_asleep_in_kernel(test, task);
 	KUNIT_EXPECT_TRUE(test, mutex_is_locked(&reader.lock));
 }
 
-/* The one place in kernel mode: an access to user memory, here with a mutex. */
+/* In kernel mode: an access to user memory, here with a mutex. */
 static void test_sleep(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -384,15 +367,6 @@ static void test_kill(struct kunit *test)
 		      N(abandoned, 1), N(ready, 1), N(dropped, 1));
 }
 
-static int pvt_where_init(struct kunit *test)
-{
-	int err = pvt_init(test);
-
-	if (!err && !pvfault_kernel_mode())
-		kunit_skip(test, "kernel mode is off");
-	return err;
-}
-
 static struct kunit_case pvfault_where_cases[] = {
 	KUNIT_CASE(test_no_entry),
 	KUNIT_CASE(test_rcu_reader),
@@ -416,7 +390,7 @@ static struct kunit_case pvfault_where_cases[] = {
 
 static struct kunit_suite pvfault_where_suite = {
 	.name		= "pvfault_where",
-	.init		= pvt_where_init,
+	.init		= pvt_init_in_kernel,
 	.exit		= pvt_exit,
 	.test_cases	= pvfault_where_cases,
 };
