@@ -27,17 +27,18 @@ import work  # noqa: E402
 
 # What it runs, and the minutes it takes once the kernels are built.
 SUITE = {
-    "hotpath": (hotpath.hotpath, 3),
+    "hotpath": (hotpath.hotpath, 4),
     "roundtrip": (roundtrip.roundtrip, 6),
     "table": (table.table, 2),
-    "overlap-user": (overlap.user, 9),
+    "overlap-user": (overlap.user, 17),
     "overlap-kernel": (overlap.kernel, 9),
 }
 MORE = {
-    "overlap-user-60": (overlap.user_60, 9),
-    "overlap-user-400": (overlap.user_400, 9),
+    "overlap-user-60": (overlap.user_60, 17),
+    "overlap-user-400": (overlap.user_400, 17),
+    "overlap-alloc": (overlap.alloc, 9),
     "total-work": (work.total_work, 20),
-    "kernbench-swap": (kernbench.kernbench_swap, 13),
+    "kernbench-swap": (kernbench.kernbench_swap, 26),
     "xen": (paged.xen, 12),
     "latency": (latency.latency, 15),
     "restore": (restore.restore, 15),

@@ -18,6 +18,8 @@
  *   load.told=TTY   walk on after that, until the host writes a line to /dev/TTY
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
+ *   load.turns=N    measure in so many turns, after each of which the walking tasks
+ *                   pause and the computing task is measured alone, for 2 s (0)
  *   load.rest=N     ms that a walking task rests after each 16 steps, so that one
  *                   whose memory is all present leaves the CPU to the others (0)
  *   load.settle=N   for a host that takes the memory when it has been filled:
@@ -66,6 +68,7 @@ enum phase { POPULATE, WALK, VERIFY, DONE };
 /* Shared by all tasks, and small: the host is not to swap this one. */
 struct shared {
 	_Atomic int phase;
+	_Atomic bool paused;		/* no walking, for a moment */
 	_Atomic uint64_t computed;
 	_Atomic int busy;		/* what the walk lasts for, see start_awaited() */
 	struct walker walker[MAX_TASKS];
@@ -122,6 +125,10 @@ static void walker(unsigned int id, unsigned long pages)
 	while (shared->phase == WALK) {
 		uint64_t t = now_ns();
 
+		if (shared->paused) {
+			usleep(20000);
+			continue;
+		}
 		walk.first = w->touches % 64 * 8;
 		way->step(&walk, page);
 		t = now_ns() - t;
@@ -183,6 +190,26 @@ static double measure(unsigned int secs)
 
 	sleep(secs);
 	return (double)(shared->computed - c) * 1e9 / (double)(now_ns() - t);
+}
+
+/*
+ * Measure for @secs seconds in @turns turns. What the computing task does alone is seen
+ * between them, so that it meets the same noise, and is returned in @alone.
+ */
+static double measure_in_turns(unsigned int secs, unsigned int turns, double *alone)
+{
+	double among = 0;
+
+	*alone = 0;
+	for (unsigned int i = 0; i < turns; i++) {
+		among += measure(secs / turns) / turns;
+		shared->paused = true;
+		sleep(1);
+		*alone += measure(2) / turns;
+		shared->paused = false;
+		sleep(1);
+	}
+	return among;
 }
 
 /* The host is at work: wait until the computing task has most of its speed back. */
@@ -369,8 +396,9 @@ static void run(void)
 	unsigned int guests = parameter("load.guest", 0);
 	unsigned int computers = parameter("load.computers", 1);
 	unsigned int alone = parameter("load.alone", 4);
+	unsigned int turns = parameter("load.turns", 0);
 	uint64_t touches = 0, corrupt = 0, worst = 0;
-	double before, after, among;
+	double before, after, among, between = 0;
 	char tty[16];
 	pid_t guest[8];
 
@@ -412,7 +440,7 @@ static void run(void)
 	report("phase walk");
 	shared->phase = WALK;
 	sleep(2);
-	among = measure(secs);
+	among = turns ? measure_in_turns(secs, turns, &between) : measure(secs);
 	if (parameter_text("load.told", tty, sizeof(tty)))
 		await_line(tty);
 	while (shared->busy)
@@ -448,7 +476,7 @@ static void run(void)
 	report("compute_alone %.1f", before);
 	report("compute_alone_after %.1f", after);
 	report("compute_among %.1f", among);
-	report("overlap %.3f", 2 * among / (before + after));
+	report("overlap %.3f", among / (turns ? between : (before + after) / 2));
 	report("touches %" PRIu64, touches);
 	report("corrupt %" PRIu64, corrupt);
 	report("worst_touch_ms %.1f", worst / 1e6);
