@@ -106,7 +106,8 @@ build() {
 	only=
 	[ "$config" != kcsan ] || only=KCSAN_SANITIZE=n
 	start=$(date +%s)
-	make -C "$src" O="$out" -j"$(nproc)" CC="ccache gcc" $only bzImage >"$out/build.log" 2>&1 &
+	# Not those of a "make -s" that has called us, which would leave the log empty.
+	MAKEFLAGS= make -C "$src" O="$out" -j"$(nproc)" CC="ccache gcc" $only bzImage >"$out/build.log" 2>&1 &
 	pid=$!
 	trap 'kill $pid 2>/dev/null; exit 130' INT TERM
 	while kill -0 $pid 2>/dev/null; do

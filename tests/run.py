@@ -31,6 +31,7 @@ QUICK = [
     ("kvm-swap", e2e("kvm-swap")),
     ("kvm-smp", e2e("kvm-smp")),
     ("kvm-kernel", e2e("kvm-kernel")),
+    ("kvm-kernel-alloc", e2e("kvm-kernel-alloc")),
     ("kvm-nested", e2e("kvm-nested")),
     ("kvm-sabotage", e2e("kvm-sabotage")),
     ("kvm-hotplug", e2e("kvm-hotplug")),

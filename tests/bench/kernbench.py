@@ -18,6 +18,7 @@ import subprocess
 import overlap
 import report
 import rig
+from kvm import slow_disk
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -153,17 +154,20 @@ def kernbench():
 SWAP_LOADS = ("2", "8")
 SWAP_ROUNDS = 2
 SWAP_MIB = 384          # the guest's; its files, unpacked, take 90
-SWAP_READS = 400
+# A read takes that long, a hard disk's access time in 2010. Not a disk of so many reads a
+# second as elsewhere: that would be the limit, whoever waits for it.
+SWAP_MS = 8
 
 
 def kernbench_swap():
-    rig.say(f"kernbench-swap: a boot of the host with {3 * SWAP_ROUNDS} guests, 13 minutes, "
+    rig.say(f"kernbench-swap: a boot of the host with {3 * SWAP_ROUNDS} guests, 26 minutes, "
             "and 7 more, cold, for building the kernels")
     overlap.build()
     v = rig.Verdict("kernbench-swap")
     guests, turns = overlap.run_in_turns(
         v.name, f"bench.told=ttyS1 bench.jobs={','.join(SWAP_LOADS)}", SWAP_ROUNDS,
-        steps=f"squeeze {len(SWAP_LOADS)}", memory="max", reads=SWAP_READS, initrd=guest(),
+        steps=f"squeeze {len(SWAP_LOADS)}", memory="max", reads=0,
+        l1_line=slow_disk(SWAP_MS), initrd=guest(),
         guest_options={"mib": SWAP_MIB, "limit": 600})
     for g in turns:
         v.check(f"{g.name}: compiled at all loads", g.done and
@@ -180,6 +184,6 @@ def kernbench_swap():
                        for line in g.all("took") if line.split()[0] == load]
                 for kind in guests}
         if all(rows.values()):
-            report.note(v, f"-j {load}, {SWAP_READS} reads/s", "s", True, "less than stock",
+            report.note(v, f"-j {load}, {SWAP_MS} ms a read", "s", True, "less than stock",
                         report.median(rows["pvfault"]) < report.median(rows["stock"]), **rows)
     return v

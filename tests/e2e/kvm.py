@@ -43,11 +43,18 @@ def life_files():
             "bin/relay": rig.guest_program("relay", HERE / "relay.c")}
 
 
+def slow_disk(ms):
+    """What L1's kernel has to be told to swap to its own memory, as if that were a disk
+    that takes MS for each read, of which it does 64 at once."""
+    return ("null_blk.memory_backed=1 null_blk.gb=1 null_blk.bs=4096 null_blk.irqmode=2 "
+            f"null_blk.completion_nsec={ms * 1000000}")
+
+
 def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
                l2_kernel=None, l1_line="", l1_setup="", initrd=None, icount=False):
     """Boot L1, let it run GUESTS one after the other, collect what they say.
-    Its swap gives READS reads a second. With ICOUNT the TSC counts instructions, as
-    many a second. Return what is wrong on its console."""
+    Its swap gives READS reads a second, 0: as many as it can. With ICOUNT the TSC counts
+    instructions, as many a second. Return what is wrong on its console."""
     script = f"{l1_setup}\nswap_on\n" + "".join(g.script(memory) for g in guests)
     parts = [rig.l1_root(),
              rig.archive(f"{folder}-l2", {

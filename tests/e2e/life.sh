@@ -184,12 +184,15 @@ press() {
 }
 
 # squeeze N: N times, whenever the guest asks for it, take all that can be taken, and
-# tell it to go on.
+# tell it to go on. The kernel gives up early when its disk is slow.
 squeeze() {
 	for _ in $(seq "$1"); do
 		await squeeze || return
 		rm /tmp/said.phase.squeeze
-		echo 1G >/cg/l2/memory.reclaim
+		for _ in 1 2 3 4 5; do
+			echo 1G >/cg/l2/memory.reclaim
+			sleep 1
+		done
 		tell "squeezed $(cat /cg/l2/memory.current) $(cat /cg/l2/memory.swap.current)"
 		tell "phase walk"
 		echo go >/tmp/said.in
