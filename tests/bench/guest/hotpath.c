@@ -32,13 +32,15 @@ int main(void)
 
 	guest_start();
 	/* The first measurement warms the memory of the second. */
-	minor_fault();
-	report("minor_fault %lu", minor_fault());
+	minor_fault(MINOR_READ);
+	report("minor_fault %lu", minor_fault(MINOR_READ));
+	minor_fault(MINOR_WRITE);
+	report("write_fault %lu", minor_fault(MINOR_WRITE));
 	be_looked_at("hook");
 
 	sim = open("/sys/kernel/debug/pvfault/sim/register", O_WRONLY);
 	if (sim >= 0 && write(sim, "1", 1) == 1) {
-		report("minor_fault_backend %lu", minor_fault());
+		report("minor_fault_backend %lu", minor_fault(MINOR_READ));
 		be_looked_at("hook_backend");
 	}
 	guest_end();

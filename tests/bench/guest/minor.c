@@ -17,13 +17,14 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-uint64_t minor_fault(void)
+uint64_t minor_fault(enum minor minor)
 {
 	static uint64_t ticks[PAGES * ROUNDS];
+	int prot = PROT_READ | (minor == MINOR_WRITE ? PROT_WRITE : 0);
 	unsigned int round, i, n = 0;
 
 	for (round = 0; round < ROUNDS; round++) {
-		volatile char *mem = mmap(NULL, PAGES * PAGE, PROT_READ,
+		volatile char *mem = mmap(NULL, PAGES * PAGE, prot,
 					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (mem == MAP_FAILED)
@@ -31,7 +32,10 @@ uint64_t minor_fault(void)
 		for (i = 0; i < PAGES; i++) {
 			uint64_t t = __rdtsc();
 
-			(void)mem[i * PAGE];
+			if (minor == MINOR_WRITE)
+				mem[i * PAGE] = 1;
+			else
+				(void)mem[i * PAGE];
 			ticks[n++] = __rdtsc() - t;
 		}
 		munmap((void *)mem, PAGES * PAGE);

@@ -4,10 +4,15 @@
 
 #include <stdint.h>
 
+enum minor {
+	MINOR_READ,		/* of a page that was never written: finds the zero page */
+	MINOR_WRITE,		/* to it: gets a page of its own, which is cleared */
+};
+
 /*
- * What a minor read fault costs, in TSC ticks: the median over single faults, so
- * that interrupts and new page tables fall out.
+ * What a minor fault costs, in TSC ticks: the median over single faults, so that
+ * interrupts and new page tables fall out.
  */
-uint64_t minor_fault(void);
+uint64_t minor_fault(enum minor minor);
 
 #endif /* PVFAULT_BENCH_MINOR_H */
