@@ -39,6 +39,8 @@ def run_in_turns(folder, load, rounds, *, steps="", guest_options=None, **boot):
     if ended:
         rig.say(f"{', '.join(g.name for g in ended)}: ended by the host, for want of memory; "
                 "once more")
+        for g in ended:
+            g.said, g.heard = {}, []
         run_guests(f"{folder}-again", ended, **boot)
     return guests, turns
 
