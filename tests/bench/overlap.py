@@ -65,8 +65,8 @@ def in_turns(v, load, rounds, reads, memory="150M", **guest_options):
 
 def overlap(name, reads, load, least, rounds=ROUNDS):
     """pvfault has to be LEAST times stock."""
-    rig.say(f"{name}: a boot of the host with {3 * rounds} guests, {5 * rounds} minutes, "
-            "and 7 more, cold, for building the kernels")
+    rig.say(f"{name}: a boot of the host with {3 * rounds} guests, up to {6 * rounds} "
+            "minutes, and 7 more, cold, for building the kernels")
     build()
     v = rig.Verdict(name)
     guests = in_turns(v, load, rounds, reads)

@@ -295,6 +295,18 @@ static bool prepare_end(const char *what)
 	return true;
 }
 
+/* How many tasks sleep, as soon as it is one or more; 0 after ten seconds without. */
+static long await_sleeper(void)
+{
+	const uint64_t end = now_ns() + 10000000000;
+	long asleep;
+
+	do {
+		asleep = read_number(PVFAULT_DIR "/outstanding");
+	} while (!asleep && now_ns() < end && !usleep(1000));
+	return asleep;
+}
+
 /* End this kernel while tasks sleep in it. */
 static void ender(void)
 {
@@ -303,11 +315,12 @@ static void ender(void)
 	parameter_text("load.end", what, sizeof(what));
 	await_walk();
 	sleep(parameter("load.end_after", 8));
+	hurry(0);
 	/* The crash kernel runs on the CPU that crashes. */
 	pin(0);
 	report("first.sleep %ld", read_number(PVFAULT_DIR "/counters/sleep"));
-	report("first.outstanding %ld", read_number(PVFAULT_DIR "/outstanding"));
 	report("phase end");		/* the next kernel needn't boot slowly */
+	report("first.outstanding %ld", await_sleeper());
 
 	if (!strcmp(what, "kexec"))
 		reboot(RB_KEXEC);
