@@ -55,6 +55,19 @@ static void touch_csum(void)
 		atomic_inc(&pvt_host.wrong);
 }
 
+#ifndef copy_to_nontemporal	/* as Linux 6.1 has it */
+#define copy_to_nontemporal(to, from, size) \
+	__copy_user_nocache(to, (const void __force __user *)(from), size, 0)
+#endif
+
+static void touch_nontemporal(void)
+{
+	u64 to;
+
+	if (!copy_to_nontemporal(&to, (void *)pvt_host.address, sizeof(to)))
+		atomic_inc(&pvt_host.wrong);
+}
+
 /* One page of user memory, and with it an mm. */
 static unsigned long user_page(struct kunit *test)
 {
@@ -176,6 +189,15 @@ static void test_csum(struct kunit *test)
 	user_page(test);
 	pvt_guard_page(test);
 	pvt_refused(test, touch_csum, PVFAULT_NR_rejected_insn);
+	end_refused(test);
+}
+
+/* Under any lock: drivers of some network cards copy packets like this. */
+static void test_nontemporal(struct kunit *test)
+{
+	user_page(test);
+	pvt_guard_page(test);
+	pvt_refused(test, touch_nontemporal, PVFAULT_NR_rejected_insn);
 	end_refused(test);
 }
 
@@ -376,6 +398,7 @@ static struct kunit_case pvfault_where_cases[] = {
 	KUNIT_CASE(test_state),
 	KUNIT_CASE(test_fpu),
 	KUNIT_CASE(test_csum),
+	KUNIT_CASE(test_nontemporal),
 	KUNIT_CASE(test_pagefault_disabled),
 	KUNIT_CASE(test_softirq),
 	KUNIT_CASE(test_preempt_disabled),

@@ -39,12 +39,16 @@
  * for it (unsafe_get_user(), with compilers that lack asm goto outputs) and FPU state.
  *
  * Even EX_TYPE_UACCESS is not enough. csum_partial_copy_generic() copies between user
- * and kernel, but also from kernel to kernel, then with any lock held; and the decoder
- * of FineIBT's traps reads kernel text like this. With SMAP these differ: whoever
- * accesses user memory has set AC, without AC the fault handler itself gives up, and
- * objtool sees to it that nothing else is called with AC set. Without SMAP only
- * EX_TYPE_UACCESS counts, that function is known by its address, and a processor with
- * IBT but without SMAP, which no vendor builds, doesn't sleep in kernel mode at all.
+ * and kernel, but also from kernel to kernel, then with any lock held; so does
+ * copy_to_nontemporal(), and the decoder of FineIBT's traps reads kernel text like this.
+ * With SMAP these differ: whoever accesses user memory has set AC, without AC the fault
+ * handler itself gives up, and objtool sees to it that nothing else is called with AC
+ * set. Without SMAP only EX_TYPE_UACCESS counts, the two functions are known by their
+ * addresses, and a processor with IBT but without SMAP, which no vendor builds, doesn't
+ * sleep in kernel mode at all.
+ *
+ * In Linux 6.1 the instructions of copy_user_generic() have a type of their own, with
+ * those of copy_to_nontemporal(), which sets AC whatever it copies.
  *
  * One more instruction counts, with user memory or without: pvfault_touch(). It touches
  * a page that has just been allocated and is about to be cleared, if the allocation may
@@ -73,58 +77,82 @@
 
 #include "internal.h"
 
-/*
- * csum_partial_copy_generic(); needed without SMAP only. The checksums that a kernel
- * for sanitizers has instead access kernel memory as everybody does.
- */
-#ifdef CONFIG_GENERIC_CSUM
+#ifdef CONFIG_X86_64
 
-static bool pvfault_csum_known(void)
+/* As Linux 6.1 has it. */
+#ifndef copy_to_nontemporal
+#define copy_to_nontemporal __copy_user_nocache
+#endif
+
+/*
+ * Who copies between user and kernel, and from kernel to kernel. The checksums that a
+ * kernel for sanitizers has instead access kernel memory as everybody does.
+ */
+static struct {
+	unsigned long start, size;
+} pvfault_copiers[] __ro_after_init = {
+#ifndef CONFIG_GENERIC_CSUM
+	{ .start = (unsigned long)csum_partial_copy_generic },
+#endif
+	{ .start = (unsigned long)copy_to_nontemporal },
+};
+
+static bool pvfault_copiers_known __ro_after_init;
+
+static bool pvfault_in_copier(unsigned long ip)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pvfault_copiers); i++)
+		if (ip - pvfault_copiers[i].start < pvfault_copiers[i].size)
+			return true;
+	return false;
+}
+
+static int __init pvfault_copiers_init(void)
+{
+	unsigned long offset;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pvfault_copiers); i++)
+		if (!kallsyms_lookup_size_offset(pvfault_copiers[i].start,
+						 &pvfault_copiers[i].size, &offset))
+			return 0;
+	pvfault_copiers_known = true;
+	return 0;
+}
+core_initcall(pvfault_copiers_init);
+
+#else
+
+static const bool pvfault_copiers_known;
+
+static bool pvfault_in_copier(unsigned long ip)
 {
 	return true;
 }
 
-static bool pvfault_in_csum(unsigned long ip)
-{
-	return false;
-}
-
-#else
-
-static unsigned long pvfault_csum_size __ro_after_init;
-
-static bool pvfault_csum_known(void)
-{
-	return pvfault_csum_size;
-}
-
-static bool pvfault_in_csum(unsigned long ip)
-{
-	return ip - (unsigned long)csum_partial_copy_generic < pvfault_csum_size;
-}
-
-static int __init pvfault_csum_init(void)
-{
-	unsigned long offset;
-
-	if (!kallsyms_lookup_size_offset((unsigned long)csum_partial_copy_generic,
-					 &pvfault_csum_size, &offset))
-		pvfault_csum_size = 0;
-	return 0;
-}
-core_initcall(pvfault_csum_init);
-
-#endif /* CONFIG_GENERIC_CSUM */
+#endif /* CONFIG_X86_64 */
 
 /* Is this user memory that is accessed? Context: as pvfault_may_sleep(). */
 static bool pvfault_accesses_user(const struct pt_regs *regs)
 {
-	int type = ex_get_fixup_type(regs->ip);
+	bool smap = cpu_feature_enabled(X86_FEATURE_SMAP);
 
-	if (cpu_feature_enabled(X86_FEATURE_SMAP))
-		return (regs->flags & X86_EFLAGS_AC) &&
-		       (type == EX_TYPE_UACCESS || type == EX_TYPE_IMM_REG);
-	return type == EX_TYPE_UACCESS && !pvfault_in_csum(regs->ip);
+	if (smap && !(regs->flags & X86_EFLAGS_AC))
+		return false;
+	switch (ex_get_fixup_type(regs->ip)) {
+	case EX_TYPE_UACCESS:
+		return smap || !pvfault_in_copier(regs->ip);
+	case EX_TYPE_IMM_REG:
+		return smap;
+#ifdef EX_TYPE_COPY	/* as Linux 6.1 has it */
+	case EX_TYPE_COPY:
+		return pvfault_copiers_known && !pvfault_in_copier(regs->ip);
+#endif
+	default:
+		return false;
+	}
 }
 
 /* The one instruction of pvfault_touch() that accesses memory. */
@@ -207,5 +235,5 @@ bool pvfault_kernel_possible(void)
 	if (!IS_ENABLED(CONFIG_X86_64))
 		return false;
 	return cpu_feature_enabled(X86_FEATURE_SMAP) ||
-	       (pvfault_csum_known() && !cpu_feature_enabled(X86_FEATURE_IBT));
+	       (pvfault_copiers_known && !cpu_feature_enabled(X86_FEATURE_IBT));
 }
