@@ -295,15 +295,16 @@ static bool prepare_end(const char *what)
 	return true;
 }
 
-/* How many tasks sleep, as soon as it is one or more; 0 after ten seconds without. */
-static long await_sleeper(void)
+/* How many tasks sleep, as soon as it is half of those that walk, or after ten seconds. */
+static long await_sleepers(void)
 {
 	const uint64_t end = now_ns() + 10000000000;
+	const long many = parameter("load.tasks", 8) / 2;
 	long asleep;
 
 	do {
 		asleep = read_number(PVFAULT_DIR "/outstanding");
-	} while (!asleep && now_ns() < end && !usleep(1000));
+	} while (asleep < many && now_ns() < end && !usleep(1000));
 	return asleep;
 }
 
@@ -320,7 +321,7 @@ static void ender(void)
 	pin(0);
 	report("first.sleep %ld", read_number(PVFAULT_DIR "/counters/sleep"));
 	report("phase end");		/* the next kernel needn't boot slowly */
-	report("first.outstanding %ld", await_sleeper());
+	report("first.outstanding %ld", await_sleepers());
 
 	if (!strcmp(what, "kexec"))
 		reboot(RB_KEXEC);
