@@ -125,12 +125,13 @@ static void test_page_in_kill(struct kunit *test)
 		      N(abandoned, 1), N(ready, 1), N(dropped, 1));
 }
 
-/* Not touched: by who mustn't sleep, and if nothing is to be cleared. */
+/* Not touched: by who mustn't sleep or fail, and if nothing is to be cleared. */
 static void test_page_in_not(struct kunit *test)
 {
 	unmap_last(test);
 	__pvfault_page_in(pages, ORDER, GFP_ATOMIC | __GFP_ZERO);
 	__pvfault_page_in(pages, ORDER, GFP_NOWAIT | __GFP_ZERO);
+	__pvfault_page_in(pages, ORDER, GFP_KERNEL | __GFP_ZERO | __GFP_NOFAIL);
 	__pvfault_page_in(pages, 0, GFP_KERNEL | __GFP_ZERO);
 	if (!want_init_on_alloc(GFP_KERNEL))
 		__pvfault_page_in(pages, ORDER, GFP_KERNEL);

@@ -186,7 +186,8 @@ void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp)
 {
 	unsigned int i;
 
-	if (!gfpflags_allow_blocking(gfp) || !want_init_on_alloc(gfp))
+	/* An allocation that must not fail may come here with the OOM killer's lock. */
+	if (!gfpflags_allow_blocking(gfp) || (gfp & __GFP_NOFAIL) || !want_init_on_alloc(gfp))
 		return;
 	for (i = 0; i < 1U << order; i++)
 		if (!PageHighMem(page + i))
