@@ -328,7 +328,8 @@ static struct notifier_block pvfault_reboot_nb = {
 	.notifier_call = pvfault_reboot,
 };
 
-#ifdef CONFIG_CRASH_DUMP
+/* Not CRASH_DUMP, which in Linux 6.1 is the second kernel's business. */
+#ifdef CONFIG_KEXEC_CORE
 static void (*pvfault_next_crash_shutdown)(struct pt_regs *regs) __ro_after_init;
 
 static void pvfault_crash_shutdown(struct pt_regs *regs)
