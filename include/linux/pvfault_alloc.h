@@ -10,7 +10,7 @@ struct page;
 #ifdef CONFIG_PVFAULT
 #include <linux/jump_label.h>
 
-DECLARE_STATIC_KEY_FALSE(pvfault_enabled);
+DECLARE_STATIC_KEY_FALSE(pvfault_alloc_enabled);
 
 void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp);
 #endif
@@ -22,7 +22,7 @@ void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp);
  * @gfp: of the allocation; tells whether it may sleep, and whether they are cleared
  *
  * The host may have taken free pages, too. clear_page() can't be waited for, since it
- * also runs where nobody may sleep. One patched no-op while no backend is registered.
+ * also runs where nobody may sleep. One patched no-op until a task has waited for a page.
  *
  * Context: of an allocation with @gfp, with nothing held that the allocation's caller
  * doesn't know of.
@@ -30,7 +30,7 @@ void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp);
 static inline void pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp)
 {
 #ifdef CONFIG_PVFAULT
-	if (static_branch_unlikely(&pvfault_enabled))
+	if (static_branch_unlikely(&pvfault_alloc_enabled))
 		__pvfault_page_in(page, order, gfp);
 #endif
 }

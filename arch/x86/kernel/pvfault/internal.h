@@ -133,6 +133,7 @@ extern enum pvfault_mode pvfault_mode;
 const char *pvfault_backend_name(void);
 const char *pvfault_mode_name(void);
 void pvfault_backend_repair(void);
+void pvfault_alloc_arm(void);
 
 /* stats.c */
 unsigned long pvfault_count(enum pvfault_event event);

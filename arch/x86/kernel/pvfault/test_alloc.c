@@ -8,7 +8,9 @@
 #include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/iopoll.h>
 #include <linux/irqflags.h>
+#include <linux/jump_label.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -125,6 +127,26 @@ static void test_page_in_kill(struct kunit *test)
 		      N(abandoned, 1), N(ready, 1), N(dropped, 1));
 }
 
+static bool armed(void)
+{
+	return static_key_enabled(&pvfault_alloc_enabled);
+}
+
+/* Once anybody has waited, and until the backend goes. */
+static void test_page_in_armed(struct kunit *test)
+{
+	struct pvt_sleeper *s = pvt_start(test, pvt_fresh_tokens(1));
+	bool is_armed;
+
+	pvt_expect_asleep(test, 1);
+	KUNIT_EXPECT_EQ(test, 0, read_poll_timeout(armed, is_armed, is_armed, 20000,
+						   WAIT_MS * 1000, false));
+	pvfault_ready(s->token);
+	pvt_expect_back(test, s);
+	pvfault_unregister(&pvt_backend);
+	KUNIT_EXPECT_FALSE(test, armed());
+}
+
 /* Not touched: by who mustn't sleep or fail, and if nothing is to be cleared. */
 static void test_page_in_not(struct kunit *test)
 {
@@ -178,6 +200,7 @@ static void test_touch_refused(struct kunit *test)
 
 static struct kunit_case pvfault_alloc_cases[] = {
 	KUNIT_CASE(test_page_in),
+	KUNIT_CASE_SLOW(test_page_in_armed),
 	KUNIT_CASE(test_page_in_kill),
 	KUNIT_CASE(test_page_in_not),
 	KUNIT_CASE(test_touch_refused),

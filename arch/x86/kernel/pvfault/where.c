@@ -62,6 +62,7 @@
 #include <linux/extable.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
+#include <linux/jump_label.h>
 #include <linux/kallsyms.h>
 #include <linux/mm.h>
 #include <linux/pvfault_alloc.h>
@@ -181,7 +182,9 @@ static bool pvfault_touches(const struct pt_regs *regs)
 	return regs->ip == (unsigned long)pvfault_touch_insn;
 }
 
-/* pvfault_page_in(), once there is a backend. */
+DEFINE_STATIC_KEY_FALSE(pvfault_alloc_enabled);
+
+/* pvfault_page_in(), once a task has waited for a page. */
 void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp)
 {
 	unsigned int i;
