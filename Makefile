@@ -18,7 +18,8 @@ help:
 	@echo
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
-	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|kcsan|rt|torture|hostile)'
+	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|kcsan|rt|torture|hostile,'
+	@echo '                         TREE=pvfault|stock|pvfault-6.1)'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make unit              the token table in userspace, under sanitizers'
@@ -98,7 +99,8 @@ e2e: setup
 		*debug*) scripts/kernel.sh pvfault debug ;; \
 		*kcsan*) scripts/kernel.sh pvfault kcsan ;; \
 		*-rt*) scripts/kernel.sh pvfault rt ;; \
-		*torture*) scripts/kernel.sh pvfault torture ;; esac
+		*torture*) scripts/kernel.sh pvfault torture ;; \
+		*-6.1*) scripts/kernel.sh pvfault-6.1 main ;; esac
 	@case "$(SCENARIO)" in xen-*) scripts/xen.sh ;; esac
 	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
 

@@ -4,6 +4,7 @@
 #
 #   TREE    pvfault   overlay and patches applied
 #           stock     as Debian ships it
+#           *-6.1     either, from linux-source-6.1; else it is 6.12
 #   CONFIG  main      what boots as L1, L2, dom0, Xen's guest and for KUnit
 #           off       the same with CONFIG_PVFAULT=n
 #           bare      PVFAULT=y with KVM_GUEST=n
@@ -21,6 +22,7 @@
 
 tree=${1:-pvfault}
 config=${2:-main}
+case $tree in *-6.1) SERIES=6.1 ;; *) SERIES=6.12 ;; esac
 dir=$BUILD/$tree
 src=$dir/src
 out=$dir/out-$config
@@ -51,11 +53,16 @@ unpack() {
 	touch "$src/.unpacked"
 }
 
+series() {
+	cat "$TOP/patches/linux-$SERIES"/*.patch
+	# The hosts of the tests are 6.12.
+	[ "$SERIES" != 6.12 ] || cat "$TOP"/tests/patches/*.patch
+}
+
 # The series is applied once; a changed series needs a fresh tree.
 patch_tree() {
-	[ "$tree" = pvfault ] || return 0
-	sum=$(cat "$TOP/patches/linux-$SERIES"/*.patch "$TOP"/tests/patches/*.patch |
-		sha256sum | cut -c 1-64)
+	[ "${tree%-6.1}" = pvfault ] || return 0
+	sum=$(series | sha256sum | cut -c 1-64)
 	if [ -e "$src/.patched" ] && [ "$(cat "$src/.patched")" != "$sum" ]; then
 		say "the patches have changed: taking a fresh tree"
 		rm -rf "$src"
@@ -63,8 +70,7 @@ patch_tree() {
 	fi
 	if [ ! -e "$src/.patched" ]; then
 		say "applying patches/linux-$SERIES"
-		cat "$TOP/patches/linux-$SERIES"/*.patch "$TOP"/tests/patches/*.patch |
-			patch -d "$src" -p1 -s -N || die "the series does not apply"
+		series | patch -d "$src" -p1 -s -N || die "the series does not apply"
 		echo "$sum" >"$src/.patched"
 	fi
 	overlay | while read -r f; do
@@ -75,10 +81,11 @@ patch_tree() {
 fragments() {
 	cd "$TOP/configs"
 	case $tree in
-	stock)	cat base.config kvm.config xen.config ;;
+	stock*)	cat base.config kvm.config xen.config ;;
 	*)	cat base.config kvm.config xen.config pvfault.config ;;
 	esac
-	[ "$config" = main ] || [ "$tree" = stock ] || cat "$config.config"
+	[ "$SERIES" = 6.12 ] || cat "linux-$SERIES.config"
+	[ "$config" = main ] || [ "${tree%-6.1}" = stock ] || cat "$config.config"
 	cd - >/dev/null
 }
 
@@ -86,9 +93,11 @@ configure() {
 	mkdir -p "$out"
 	fragments >"$out/.fragments.new"
 	cmp -s "$out/.fragments.new" "$out/.fragments" && [ -e "$out/.config" ] && return
-	make -s -C "$src" O="$out" tinyconfig
+	# 6.1 says a lot here, and that choices have changed, which is what is wanted.
+	make -s -C "$src" O="$out" tinyconfig >"$out/merge.log" 2>&1 ||
+		die "no configuration; see $out/merge.log"
 	(cd "$src" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" \
-		"$out/.fragments.new" >"$out/merge.log")
+		"$out/.fragments.new" >>"$out/merge.log")
 	make -s -C "$src" O="$out" olddefconfig
 	taken "$out/.fragments.new" "$out/.config"
 	mv "$out/.fragments.new" "$out/.fragments"

@@ -32,7 +32,7 @@ for f in $(overlay | grep '\.[ch]$'); do
 	esac
 done
 # By standard input, for a file that git knows is taken for source.
-for f in patches/linux-"$SERIES"/*.patch; do
+for f in patches/linux-*/*.patch; do
 	check --ignore FILE_PATH_CHANGES - <"$f"
 done
 

@@ -127,16 +127,25 @@ def git_am(series):
     check("git am takes the series", done.returncode == 0, done.stderr)
 
 
+def unpack(tree):
+    """A pristine tree. Return its digest."""
+    shutil.rmtree(TREE, ignore_errors=True)
+    subprocess.run([str(ROOT / "scripts/kernel.sh"), tree, "unpack"], check=True)
+    TREE.parent.mkdir(exist_ok=True)
+    os.rename(BUILD / tree / "src", TREE)
+    shutil.rmtree(BUILD / tree)
+    (TREE / ".unpacked").unlink()
+    return digest(True)
+
+
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
-    print("unpacking a pristine tree", flush=True)
-    subprocess.run([str(ROOT / "scripts/kernel.sh"), "apply", "unpack"], check=True)
-    os.rename(WORK / "src", TREE)
-    (TREE / ".unpacked").unlink()
-    pristine = digest(True)
-    round_trip(pristine)
-    wrong_trees()
-    git_am(sorted((ROOT / "patches/linux-6.12").glob("*.patch")))
+    for series, tree in (("6.12", "pristine"), ("6.1", "pristine-6.1")):
+        print(f"Linux {series}: a pristine tree", flush=True)
+        round_trip(unpack(tree))
+        git_am(sorted((ROOT / f"patches/linux-{series}").glob("*.patch")))
+        if series == "6.12":
+            wrong_trees()
     shutil.rmtree(WORK)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
