@@ -177,17 +177,17 @@ def kvm_hotplug(sabotage):
     return v
 
 
-@scenario("kvm-nested")
-def kvm_nested(sabotage):
-    """L2 runs guests of its own while L1 swaps the memory of all of them."""
-    v = rig.Verdict("kvm-nested")
+def nested(name, kernel):
+    """L2, with this KERNEL, runs guests of its own while L1 swaps the memory of all."""
+    v = rig.Verdict(name)
     guest = L2("nested", "pvfault=on load.secs=15 load.alone=1 load.mb=128 "
                   "load.tasks=2 load.guest=2")
     # QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what
     # it can't name only to guests that can't migrate.
     guest.before = "cpu=$cpu,migratable=off"
     v.check("the host's console is clean",
-            not run_guests("kvm-nested", [guest], memory="130M", reads=4 * READS))
+            not run_guests(name, [guest], memory="130M", reads=4 * READS,
+                           l2_kernel=kernel))
     check_guest(v, guest)
     v.check("nested: the guest's guests ran", guest.get("nested_walks", 0) > 0,
             guest.get("nested_walks"))
@@ -199,6 +199,11 @@ def kvm_nested(sabotage):
                      by_vmexit=guest.counter("deferred"),
                      corrupt=guest.get("corrupt", -1))
     return v
+
+
+@scenario("kvm-nested")
+def kvm_nested(sabotage):
+    return nested("kvm-nested", rig.kernel())
 
 
 def kvm_lost_ready(name):
@@ -239,12 +244,13 @@ def kvm_lost_ready(name):
     return v
 
 
-def kunit_boot(v, config, line, limit, cpu="max"):
+def kunit_boot(v, config, line, limit, cpu="max", tree="pvfault"):
     """The KUnit suites, in a guest without a hypervisor's notifications."""
     label = line if cpu == "max" else f"{line} {cpu}"
     # With a movable zone, for what the Xen frontend offers.
     with rig.Boot(f"{v.name}-{label.partition('=')[2].replace(' ', '-')}",
-                  rig.kernel(config), accel=("-accel", "tcg,thread=multi", "-cpu", cpu),
+                  rig.kernel(config, tree),
+                  accel=("-accel", "tcg,thread=multi", "-cpu", cpu),
                   append=f"kunit.enable=1 kernelcore=512M {line}",
                   options=(*rig.smp(2), "-m", "1024")) as boot:
         for _ in boot.lines(limit):
@@ -268,12 +274,12 @@ def kunit_boot(v, config, line, limit, cpu="max"):
     v.metrics[label] = {"passed": passed, "failed": failed, "skipped": skipped}
 
 
-def kunit_suites(name, config, limit=180):
+def kunit_suites(name, config, limit=180, tree="pvfault"):
     v = rig.Verdict(name)
     for model in PREEMPTION:
-        kunit_boot(v, config, f"preempt={model}", limit)
+        kunit_boot(v, config, f"preempt={model}", limit, tree=tree)
     # Where tasks may sleep in kernel mode is found out by other means there.
-    kunit_boot(v, config, "preempt=none", limit, cpu="max,-smap")
+    kunit_boot(v, config, "preempt=none", limit, cpu="max,-smap", tree=tree)
     return v
 
 
