@@ -55,6 +55,7 @@ static void touch_csum(void)
 		atomic_inc(&pvt_host.wrong);
 }
 
+#ifdef CONFIG_X86_64	/* as the function, and sleeping in kernel mode */
 #ifndef copy_to_nontemporal	/* as Linux 6.1 has it */
 #define copy_to_nontemporal(to, from, size) \
 	__copy_user_nocache(to, (const void __force __user *)(from), size, 0)
@@ -67,6 +68,9 @@ static void touch_nontemporal(void)
 	if (!copy_to_nontemporal(&to, (void *)pvt_host.address, sizeof(to)))
 		atomic_inc(&pvt_host.wrong);
 }
+#else
+static void touch_nontemporal(void) { }
+#endif
 
 /* One page of user memory, and with it an mm. */
 static unsigned long user_page(struct kunit *test)
