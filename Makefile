@@ -29,7 +29,7 @@ help:
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
 	@echo "                         ($$(python3 tests/e2e/run.py --list))"
-	@echo '  make bench             beside a stock kernel: one table, one picture (40 minutes cold)'
+	@echo '  make bench             beside a stock kernel: one table, one picture (35 minutes, cold 50)'
 	@echo '  make bench-full        all benchmarks (some hours); goes on where it stopped'
 	@echo "  make bench BENCH=name  one of them ($$(python3 tests/bench/run.py --list))"
 	@echo '  make lint              checkpatch --strict and sparse'
