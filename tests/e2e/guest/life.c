@@ -295,16 +295,20 @@ static bool prepare_end(const char *what)
 	return true;
 }
 
-/* How many tasks sleep, as soon as it is half of those that walk, or after ten seconds. */
+/*
+ * How many tasks sleep, as soon as it is half of those that walk; after ten seconds, as
+ * soon as it is one; after ten more, what there is.
+ */
 static long await_sleepers(void)
 {
-	const uint64_t end = now_ns() + 10000000000;
-	const long many = parameter("load.tasks", 8) / 2;
-	long asleep;
+	const uint64_t second = 1000000000, start = now_ns();
+	long asleep, many = parameter("load.tasks", 8) / 2;
 
 	do {
 		asleep = read_number(PVFAULT_DIR "/outstanding");
-	} while (asleep < many && now_ns() < end && !usleep(1000));
+		if (now_ns() - start > 10 * second)
+			many = 1;
+	} while (asleep < many && now_ns() - start < 20 * second && !usleep(5000));
 	return asleep;
 }
 
@@ -320,8 +324,8 @@ static void ender(void)
 	/* The crash kernel runs on the CPU that crashes. */
 	pin(0);
 	report("first.sleep %ld", read_number(PVFAULT_DIR "/counters/sleep"));
-	report("phase end");		/* the next kernel needn't boot slowly */
 	report("first.outstanding %ld", await_sleepers());
+	report("phase end");		/* the next kernel needn't boot slowly */
 
 	if (!strcmp(what, "kexec"))
 		reboot(RB_KEXEC);
