@@ -8,6 +8,7 @@ from scenarios import kunit_suites, nested, scenario
 from scenarios_xen import domu
 
 TREE = "pvfault-6.1"
+LINE = f"pvfault=kernel {scenarios_kernel.LOAD} load.secs=15 load.alone=1"
 
 
 def check_version(v, guest):
@@ -27,8 +28,7 @@ def check_l2(v, guest):
 @scenario("kvm-6.1")
 def kvm_61(sabotage):
     """In kernel mode, for which 6.1 has exception table entries of another type."""
-    guest = L2("older", f"pvfault=kernel {scenarios_kernel.LOAD} load.secs=15 load.alone=1",
-               vcpus=2)
+    guest = L2("older", LINE, vcpus=2)
     return scenarios_kernel.alone("kvm-6.1", guest, check_l2,
                                   l2_kernel=rig.kernel("main", TREE))
 
@@ -47,7 +47,6 @@ def check_xen(v, guest):
 @scenario("xen-6.1")
 def xen_61(sabotage):
     """2 vCPUs, in kernel mode; this emulated processor has no SMAP."""
-    guest = domu("older", f"pvfault=kernel {scenarios_kernel.LOAD} load.secs=15 load.alone=1",
-                 pager=scenarios_kernel.PAGER, vcpus=2)
+    guest = domu("older", LINE, pager=scenarios_kernel.PAGER, vcpus=2)
     return scenarios_kernel.xen_alone("xen-6.1", guest, check_xen,
                                       domu_kernel=rig.kernel("main", TREE))
