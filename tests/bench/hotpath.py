@@ -49,7 +49,7 @@ def instructions(boot, start, count=24):
 def measure(name):
     tree, config, _ = KERNELS[name]
     said, hooks = {}, {}
-    with rig.Boot(f"hotpath-{name}", rig.kernel(config, tree), [archive()],
+    with rig.Boot(f"hotpath-{name}", rig.kernel(f"{tree}/{config}"), [archive()],
                   append="",
                   options=("-m", "512", "-icount", "shift=0,sleep=off"),
                   accel=("-accel", "tcg", "-cpu", "max")) as boot:
@@ -78,7 +78,7 @@ def as_kvm_guests(v):
 
     def guest(kind, number):
         return counted.run(v, lambda: L2(f"{kind}{number}", "bench.look=0", mib=192, limit=60,
-                                         kernel=rig.kernel("main", kind)),
+                                         kernel=rig.kernel(f"{kind}/main")),
                            memory="max", initrd=initrd)[0]
 
     guests = [guest(kind, i) for i in range(2) for kind in ("stock", "pvfault")]
@@ -96,11 +96,10 @@ def columns(titles, rows):
     print()
 
 
-def hotpath():
+def hotpath(v):
     rig.say("three kernels, each booted twice under -icount, two of them also as guests of "
             "KVM: 3 minutes and, cold, 10 more for building them")
     build()
-    v = rig.Verdict("hotpath")
     began = time.monotonic()
     first, again, hooks = {}, {}, {}
     for name in KERNELS:
@@ -143,4 +142,3 @@ def hotpath():
                     report.median(kvm[fault]["stock"]), **kvm[fault])
         v.metrics[fault] = {"stock": stock, "off": off, "on": ours, "kvm": kvm[fault]}
     v.metrics.update(on_with_backend=backend, instructions={n: hooks[n] for n in KERNELS})
-    return v

@@ -120,7 +120,7 @@ def boot(config, number, initrd, rows):
             raise rig.Failure(f"a kernbench guest did not finish; see {machine.console}")
 
 
-def kernbench():
+def kernbench(v):
     rig.say("kernbench: 4 boots of 4 compilations each, 12 minutes, "
             "and 10 more, cold, for building the kernels")
     rig.run(rig.ROOT / "scripts/kernel.sh", "stock", "unpack")
@@ -131,7 +131,6 @@ def kernbench():
     for number, config in enumerate(ORDER, 1):
         boot(config, number, initrd, rows)
 
-    v = rig.Verdict("kernbench")
     print(f"\n  {'With the hook:':<48}Without the hook:")
     for load, title in LOADS.items():
         print(f"  Average {title} run (std deviation):")
@@ -148,7 +147,6 @@ def kernbench():
         report.note(v, f"-j {load}, nobody pages", "10^9 instr.", True,
                     "=n's, within 0.5 %", 0.995 < ratio < 1.005, off=without, pvfault=with_)
     v.metrics["rows"] = {f"{c} -j{load}": r for (c, load), r in rows.items()}
-    return v
 
 
 SWAP_LOADS = ("2", "8")
@@ -159,11 +157,10 @@ SWAP_MIB = 384          # the guest's; its files, unpacked, take 90
 SWAP_MS = 8
 
 
-def kernbench_swap():
+def kernbench_swap(v):
     rig.say(f"kernbench-swap: a boot of the host with {3 * SWAP_ROUNDS} guests, 26 minutes, "
             "and 7 more, cold, for building the kernels")
     overlap.build()
-    v = rig.Verdict("kernbench-swap")
     guests, turns = overlap.run_in_turns(
         v.name, f"bench.told=ttyS1 bench.jobs={','.join(SWAP_LOADS)}", SWAP_ROUNDS,
         steps=f"squeeze {len(SWAP_LOADS)}", memory="max", reads=0,
@@ -186,4 +183,3 @@ def kernbench_swap():
         if all(rows.values()):
             report.note(v, f"-j {load}, {SWAP_MS} ms a read", "s", True, "less than stock",
                         report.median(rows["pvfault"]) < report.median(rows["stock"]), **rows)
-    return v

@@ -58,12 +58,10 @@ def beside(v, readers, initrd):
                         **rows)
 
 
-def latency():
+def latency(v):
     rig.say(f"latency: two boots of the host with {3 * ROUNDS} guests each, 15 minutes, "
             "and 7 more, cold, for building the kernels")
     overlap.build()
-    v = rig.Verdict("latency")
     initrd = guest_initrd()
     for readers in READERS:
         beside(v, readers, initrd)
-    return v

@@ -6,7 +6,7 @@ touch their memory in user mode, let the kernel do it with pread, or allocate it
 import report
 import rig
 from kvm import L2, run_guests
-from scenarios_kernel import rejections
+from kernelmode import rejections
 
 ROUNDS = 2
 
@@ -19,7 +19,7 @@ def build():
 def guest(kind, number, load, **more):
     """One of report.KINDS."""
     if kind == "stock":
-        return L2(f"{kind}{number}", load, kernel=rig.kernel("main", "stock"), **more)
+        return L2(f"{kind}{number}", load, kernel=rig.kernel("stock/main"), **more)
     mode = "off" if kind == "off" else "kernel"
     return L2(f"{kind}{number}", f"pvfault={mode} {load}", **more)
 
@@ -63,12 +63,11 @@ def in_turns(v, load, rounds, reads, memory="150M", **guest_options):
     return guests
 
 
-def overlap(name, reads, load, least, rounds=ROUNDS):
+def overlap(v, reads, load, least, rounds=ROUNDS):
     """pvfault has to be LEAST times stock."""
-    rig.say(f"{name}: a boot of the host with {3 * rounds} guests, up to {6 * rounds} "
+    rig.say(f"{v.name}: a boot of the host with {3 * rounds} guests, up to {6 * rounds} "
             "minutes, and 7 more, cold, for building the kernels")
     build()
-    v = rig.Verdict(name)
     guests = in_turns(v, load, rounds, reads)
     rows = {kind: [g.get("overlap", 0) for g in guests[kind]] for kind in guests}
     stock, ours = (report.median(rows[kind]) for kind in ("stock", "pvfault"))
@@ -76,7 +75,6 @@ def overlap(name, reads, load, least, rounds=ROUNDS):
                 f"{least} x stock" if least > 1 else "stock's",
                 ours >= least * stock > 0, **rows)
     v.metrics["ratio_to_stock"] = round(ours / stock, 3) if stock else None
-    return v
 
 
 # Here pvfault and stock do the same for the computing task, so what else takes its time is
@@ -87,21 +85,21 @@ USER_LOAD = "load.rest=5 load.secs=40 load.turns=8 load.alone=1"
 USER_ROUNDS = 3
 
 
-def user():
-    return overlap("overlap-user", 100, USER_LOAD, 1, USER_ROUNDS)
+def user(v):
+    overlap(v, 100, USER_LOAD, 1, USER_ROUNDS)
 
 
-def user_60():
-    return overlap("overlap-user-60", 60, USER_LOAD, 1, USER_ROUNDS)
+def user_60(v):
+    overlap(v, 60, USER_LOAD, 1, USER_ROUNDS)
 
 
-def user_400():
-    return overlap("overlap-user-400", 400, USER_LOAD, 1, USER_ROUNDS)
+def user_400(v):
+    overlap(v, 400, USER_LOAD, 1, USER_ROUNDS)
 
 
-def kernel():
-    return overlap("overlap-kernel", 100, "load.way=pread", 5)
+def kernel(v):
+    overlap(v, 100, "load.way=pread", 5)
 
 
-def alloc():
-    return overlap("overlap-alloc", 100, "load.way=fresh", 1)
+def alloc(v):
+    overlap(v, 100, "load.way=fresh", 1)

@@ -4,16 +4,15 @@ and one that it tells; in user mode and in kernel mode (pread), in turns in one 
 
 import report
 import rig
-from scenarios_kernel import rejections
-from scenarios_xen import PAGER, domu, held
-from xen import run_guests
+from kernelmode import rejections
+from xen import PAGER, domu, held, run_guests
 
 ROUNDS = 2
 READS = 100
 WAYS = (("user", ""), ("kernel", "load.way=pread"))
 
 
-def xen():
+def xen(v):
     rig.say(f"xen: a boot of Xen with {4 * ROUNDS} guests, 12 minutes, "
             "and 5 more, cold, for building kernel and hypervisor")
     rig.run(rig.ROOT / "scripts/kernel.sh", "pvfault", "main")
@@ -23,7 +22,6 @@ def xen():
         for way, load in WAYS:
             for kind, pager in (("off", f"{PAGER} --hold"), ("pvfault", PAGER)):
                 guests[way, kind, i] = domu(f"{way}-{kind}{i}", load, pager)
-    v = rig.Verdict("xen")
     run_guests("xen-bench", guests.values(), reads=READS)
     for g in guests.values():
         v.check(f"{g.name}: ended, memory verified", g.done and g.get("corrupt") == 0,
@@ -37,4 +35,3 @@ def xen():
         off, ours = (report.median(rows[k]) for k in ("off", "pvfault"))
         report.note(v, f"{way}, overlap at {READS} reads/s", "of alone", False,
                     "3 x held", ours >= 3 * off > 0, **rows)
-    return v

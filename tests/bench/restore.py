@@ -29,11 +29,10 @@ def until_done(guest):
     return None
 
 
-def restore():
+def restore(v):
     rig.say(f"restore: a boot of the host with {3 * ROUNDS} guests, 15 minutes, "
             "and 7 more, cold, for building the kernels")
     overlap.build()
-    v = rig.Verdict("restore")
     guests, turns = overlap.run_in_turns("restore", LOAD, ROUNDS, memory="max", reads=0,
                                          steps=f"postcopy {KBYTES}",
                                          guest_options={"mib": 160})
@@ -50,4 +49,3 @@ def restore():
         if rows["stock"] and rows["pvfault"]:
             report.note(v, what, unit, True, "better than stock",
                         report.median(rows["pvfault"]) < report.median(rows["stock"]), **rows)
-    return v

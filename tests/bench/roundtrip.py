@@ -66,7 +66,7 @@ class Traced(L2):
 
     def __init__(self, kind, psi):
         super().__init__(f"{kind}{psi}", f"pvfault=user bench.touches=6000 psi={psi}",
-                         mib=192, limit=60, kernel=rig.kernel("main", kind))
+                         mib=192, limit=60, kernel=rig.kernel(f"{kind}/main"))
         self.before = BEFORE
 
     def script(self, memory):
@@ -108,14 +108,13 @@ FIGURES = (("P", "asleep", "#PF to asleep"), ("V", "runnable", "READY to runnabl
 PSI = {1: "", 0: ", psi=0"}
 
 
-def roundtrip():
+def roundtrip(v):
     rig.say("roundtrip: four boots of the host under -icount with a guest each, "
             "6 minutes, and 7 more, cold, for building the kernels")
     overlap.build()
     initrd = rig.archive("roundtrip-l2", {
         "proc": None, "sys": None, "dev": None, "tmp": None,
         "init": rig.guest_program("roundtrip", HERE / "guest/roundtrip.c")})
-    v = rig.Verdict("roundtrip")
     rows = {}
     for kind, psi in itertools.product(KERNELS, PSI):
         g, console = counted.run(v, lambda: Traced(kind, psi), memory="110M", reads=READS,
@@ -132,4 +131,3 @@ def roundtrip():
             report.note(v, title, "instructions", True, "at most stock's",
                         report.median(ours) <= report.median(stock),
                         stock=stock, pvfault=ours)
-    return v

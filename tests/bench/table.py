@@ -122,11 +122,9 @@ def together(v, program):
     v.metrics["pairs_per_second"] = {f"{t} {n}": r for (t, n), r in rows.items()}
 
 
-def table():
+def table(v):
     rig.say("table: about 2 minutes")
     rig.run(rig.ROOT / "scripts/kernel.sh", "stock", "unpack")
     program = build()
-    v = rig.Verdict("table")
     for part in (count, everybody, together):
         part(v, program)
-    return v

@@ -7,19 +7,19 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "rig"))
 import rig  # noqa: E402
-import scenarios  # noqa: E402
-import scenarios_xen  # noqa: E402,F401
+import registry  # noqa: E402
+from checks import READS  # noqa: E402
 
 
 JOBS = {
     "kvm": ("kvm-swap", "pvfault=off", "pvfault=on",
             "a guest of 256 MiB walks 160 MiB with 8 tasks while a 9th computes; its KVM "
-            f"host gives it 150 MiB and swaps at {scenarios.READS} reads/s. Once without, "
+            f"host gives it 150 MiB and swaps at {READS} reads/s. Once without, "
             "once with pvfault: about 3 minutes"),
     "xen": ("xen-paging", "vCPU held", "pvfault",
             "a PVH guest of 224 MiB walks 72 MiB with 8 tasks while a 9th computes; its "
             "pager in dom0 leaves it 190 MiB and brings pages back at "
-            f"{scenarios.READS} reads/s. Once holding the vCPU, as Xen does, once with "
+            f"{READS} reads/s. Once holding the vCPU, as Xen does, once with "
             "pvfault: about 4 minutes"),
 }
 
@@ -30,7 +30,7 @@ def main():
         sys.exit(f"usage: demo.py {'|'.join(JOBS)}")
     name, off, on, what = JOBS[hypervisor]
     rig.say(what)
-    v = rig.judge(name, scenarios.ALL[name], "")
+    v = rig.judge(name, registry.load()[name].play)
     m = v.metrics
     if not m:
         return 1

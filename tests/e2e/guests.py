@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Guests that tell what they see, whatever hypervisor runs them."""
 
+import dataclasses
 import pathlib
 import time
+from collections.abc import Callable
 
 import rig
 
@@ -65,6 +67,43 @@ class Guest:
     @property
     def done(self):
         return self.get("done") == 1
+
+
+@dataclasses.dataclass
+class Plan:
+    """A boot of a host with GUESTS: what a scenario yields. HOW is for the function
+    BOOT; of that, PER_GUEST names what a guest may have of its own, and where."""
+
+    boot: Callable
+    guests: list[Guest]
+    how: dict
+    per_guest: dict[str, str]
+    host_clean: bool = True     # its consoles must be
+
+    def run(self, folder: str) -> list[str]:
+        """Do it. Return what is wrong on the consoles of the host."""
+        return self.boot(folder, self.guests, **self.how)
+
+
+def together(plans: list[Plan]) -> Plan:
+    """The guests of all PLANS in one boot. Where these differ in how, each guest keeps
+    its own; a host, there is one for all."""
+    how = {}
+    for key in dict.fromkeys(key for plan in plans for key in plan.how):
+        values = [plan.how.get(key) for plan in plans]
+        if all(value == values[0] for value in values):
+            how[key] = values[0]
+            continue
+        where = plans[0].per_guest.get(key)
+        if not where:
+            how[key] = next(value for value in values if value is not None)
+            continue
+        for plan, value in zip(plans, values):
+            for guest in plan.guests:
+                if getattr(guest, where) is None:
+                    setattr(guest, where, value)
+    return Plan(plans[0].boot, [g for plan in plans for g in plan.guests], how,
+                plans[0].per_guest, host_clean=False)
 
 
 def follow(boot, guests, disk, reads, limit):

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 """KVM scenarios: L1 is a real KVM host that swaps its guest, L2."""
 
+import itertools
+
 import rig
-from guests import HERE, Guest, follow, guest_initrd
+from checks import READS, USUAL, check_guest
+from guests import HERE, Guest, Plan, follow, guest_initrd
 
 SWAP_MIB = 1024
 L1_MIB = 1536
 # One CPU: on two, QEMU 7.2's multi-threaded TCG loses its way in nested SVM.
 # See Documentation/virt/pvfault/testing.rst.
 L1_CPUS = 1
+
+# One access in so many is watched by KCSAN; only pvfault's are.
+KCSAN = "kcsan.skip_watch=20"
 
 
 class L2(Guest):
@@ -78,3 +84,52 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
                            "virtio-blk-pci,drive=swap")) as boot:
         return follow(boot, guests, "swap", reads,
                       60 + sum(g.limit + 10 for g in guests))
+
+
+def host(*guests, clean=True, **how):
+    """A boot of L1 with GUESTS, for a scenario to yield. HOW: as for run_guests()."""
+    return Plan(run_guests, list(guests), how,
+                {"reads": "reads", "memory": "memory", "l2_kernel": "kernel",
+                 "initrd": "initrd"}, host_clean=clean)
+
+
+def usual_line(sabotage):
+    """A guest's command line, with one of the usual sabotages if it is one."""
+    if sabotage == "off":
+        return "pvfault=off"
+    return f"pvfault=on load.sabotage={sabotage}" if sabotage in USUAL else "pvfault=on"
+
+
+def nested(v, kernel):
+    """L2, with this KERNEL, runs guests of its own while L1 swaps the memory of all."""
+    guest = L2("nested", "pvfault=on load.secs=15 load.alone=1 load.mb=128 "
+               "load.tasks=2 load.guest=2")
+    # QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what
+    # it can't name only to guests that can't migrate.
+    guest.before = "cpu=$cpu,migratable=off"
+    yield host(guest, memory="130M", reads=4 * READS, l2_kernel=kernel)
+    check_guest(v, guest)
+    check_nested(v, guest)
+    v.check("nested: notifications came as #PF vmexits",
+            guest.counter("deferred") > 0, guest.counter("deferred"))
+    v.metrics.update(async_faults=guest.counter("sleep"),
+                     by_vmexit=guest.counter("deferred"),
+                     corrupt=guest.get("corrupt", -1))
+
+
+def check_nested(v, guest):
+    """It has run guests of its own."""
+    v.check(f"{guest.name}: the guest's guests ran", guest.get("nested_walks", 0) > 0,
+            guest.get("nested_walks"))
+    v.check(f"{guest.name}: their memory verified", guest.get("nested_wrong") == 0,
+            guest.get("nested_wrong"))
+
+
+def told_turns(guest):
+    """For each vCPU, on and off in turns, as it wrote MSR_KVM_ASYNC_PF_EN: its host
+    has traced that, see trace_msr in life.sh."""
+    vcpus = {}
+    for written in guest.all("en_written"):
+        thread, value = written.split()
+        vcpus.setdefault(thread, []).append(int(value, 16) != 0)
+    return [[on for on, _ in itertools.groupby(said)] for said in vcpus.values()]

@@ -26,7 +26,7 @@ hmp() { timeout 60 sh -c 'echo "$1" >"$0"' "/tmp/$1.in" "$2"; }
 # Pass on what the guest says until it has ended; a file for each phase tells who
 # waits; that $many tasks sleep is also one. With quit_when_done QEMU ends when the
 # guest is done: a reset doesn't.
-many=1
+many=1 quit_when_done=
 pass_on() {
 	cr=$(printf '\r')
 	while read -r key value; do

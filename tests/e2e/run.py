@@ -3,30 +3,25 @@
 """Run one end-to-end scenario: run.py NAME [--sabotage WHAT], or list them: run.py --list."""
 
 import argparse
-import importlib
 import pathlib
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "rig"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "rig"))
 import rig  # noqa: E402
-import scenarios  # noqa: E402
-
-# Each adds its own to scenarios.ALL.
-for path in sorted(HERE.glob("scenarios_*.py")):
-    importlib.import_module(path.stem)
+import registry  # noqa: E402
 
 
 def main():
+    scenarios = registry.load()
     if sys.argv[1:] == ["--list"]:
-        print(*scenarios.ALL)
+        print(*scenarios)
         return 0
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenario", choices=sorted(scenarios.ALL))
+    parser.add_argument("scenario", choices=sorted(scenarios))
     parser.add_argument("--sabotage", default="", metavar="WHAT",
                         help="break something on purpose")
     args = parser.parse_args()
-    verdict = rig.judge(args.scenario, scenarios.ALL[args.scenario], args.sabotage)
+    verdict = rig.judge(args.scenario, scenarios[args.scenario].play, args.sabotage)
     return 0 if verdict.ok else 1
 
 

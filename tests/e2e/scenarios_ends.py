@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """A kernel ends under load, another one begins in its memory: the host must not write
-into it for the first one."""
+into it for the first one. L1 traces what each vCPU writes to MSR_KVM_ASYNC_PF_EN."""
 
+import kvm
 import rig
+from checks import least
 from guests import guest_initrd
-from kvm import L2
-from scenarios import scenario
-from scenarios_life import alone, least, one_of, told_turns
+from kvm import L2, told_turns
+from registry import scenario
 
 
 def check_told(v, guest, whole, again=False):
@@ -29,20 +30,16 @@ def ending(how, vcpus=2, mib=256, memory="100M", line=""):
     return guest
 
 
-def check_ended(v, guest):
+def check_ended(v, guest, console=None):
+    """CONSOLE: the part of its console that is judged, if not all."""
     least(v, guest, "the first kernel had async faults", "first.sleep", 100)
     least(v, guest, "tasks slept when it ended", "first.outstanding", 1)
     v.check(f"{guest.name}: the second kernel came to its end", guest.done,
             f"exit {guest.get('exit')}")
     v.check(f"{guest.name}: its memory verified", guest.get("corrupt") == 0,
             guest.get("corrupt"))
-    # A kernel that crashes says so.
-    console = guest.console
-    if guest.name == "crash":
-        first, _, console = guest.console.rpartition("Linux version")
-        v.check("crash: it crashed by request", "sysrq triggered crash" in first)
-    v.check(f"{guest.name}: the console is clean", not rig.trouble(console),
-            rig.trouble(console)[:3])
+    trouble = rig.trouble(guest.console if console is None else console)
+    v.check(f"{guest.name}: the console is clean", not trouble, trouble[:3])
     v.metrics.update(asleep_at_end=guest.get("first.outstanding"),
                      corrupt=guest.get("corrupt"))
 
@@ -56,63 +53,54 @@ def check_second(v, guest, cpus):
     v.metrics.update(msr_en=guest.get("second.en"))
 
 
-def reboot_guest(sabotage):
-    """Sabotage "sysrq": reset without telling anybody in the kernel."""
+@scenario(minutes=2, shown_by="life-sabotage",
+          sabotages={"sysrq": "a vCPU that was told said 'no more'"})
+def kvm_reboot(v, sabotage):
+    """The kernel reboots under load, and uses async faults again. Sabotage "sysrq": it is
+    reset without a word to its kernel."""
     guest = ending("reboot")
     guest.before += "; dd if=/dev/zero of=/tmp/flag bs=512 count=8"
     guest.options = ("-action", "reboot=reset", "-drive",
                      "file=/tmp/flag,if=virtio,format=raw")
-    if one_of("kvm-reboot", sabotage, "sysrq"):
+    if sabotage:
         guest.line = guest.line.replace("load.end=reboot", "load.end=sysrq")
-    return guest
-
-
-def check_reboot(v, guest):
+    yield kvm.host(guest)
     check_ended(v, guest)
     check_told(v, guest, True, again=True)
     least(v, guest, "the second kernel has async faults again", "counter.sleep", 100)
 
 
-@scenario("kvm-reboot")
-def kvm_reboot(sabotage):
-    return alone("kvm-reboot", reboot_guest(sabotage), check_reboot)
+TOLD = {"told": "the second kernel found MSR_KVM_ASYNC_PF_EN off"}
 
 
-def second_kernel(name, sabotage, guest):
-    """GUEST brings a second kernel along. Sabotage "told": which lets the host tell it,
-    too."""
+def second_kernel(guest, sabotage):
+    """GUEST brings a second kernel along; sabotaged, that lets the host tell it, too."""
     guest.initrd = guest_initrd(kernel=rig.kernel(), initrd=guest_initrd())
-    if one_of(name, sabotage, "told"):
+    if sabotage:
         guest.line += " load.second_apf=1"
     return guest
 
 
-def kexec_guest(sabotage):
-    return second_kernel("kvm-kexec", sabotage, ending("kexec"))
-
-
-def check_kexec(v, guest):
+@scenario(minutes=2, quick=True, sabotages=TOLD, shown_by="life-sabotage")
+def kvm_kexec(v, sabotage):
+    """Another kernel is started by kexec under load; it reads the MSR. Sabotage "told": it
+    lets the host tell it, too."""
+    guest = second_kernel(ending("kexec"), sabotage)
+    yield kvm.host(guest)
     check_ended(v, guest)
     check_told(v, guest, True)
     check_second(v, guest, 2)
 
 
-@scenario("kvm-kexec")
-def kvm_kexec(sabotage):
-    return alone("kvm-kexec", kexec_guest(sabotage), check_kexec)
-
-
-def kdump_guest(sabotage):
-    return second_kernel("kvm-kdump", sabotage,
-                         ending("crash", line="crashkernel=96M", mib=320, memory="110M"))
-
-
-def check_kdump(v, guest):
-    check_ended(v, guest)
+@scenario(minutes=2, sabotages=TOLD, shown_by="life-sabotage")
+def kvm_kdump(v, sabotage):
+    """The same for the kernel that takes a crash dump, on 1 CPU."""
+    guest = second_kernel(ending("crash", line="crashkernel=96M", mib=320, memory="110M"),
+                          sabotage)
+    yield kvm.host(guest)
+    # The kernel that crashes says so.
+    first, _, console = guest.console.rpartition("Linux version")
+    v.check("crash: it crashed by request", "sysrq triggered crash" in first)
+    check_ended(v, guest, console)
     check_told(v, guest, False)
     check_second(v, guest, 1)
-
-
-@scenario("kvm-kdump")
-def kvm_kdump(sabotage):
-    return alone("kvm-kdump", kdump_guest(sabotage), check_kdump)

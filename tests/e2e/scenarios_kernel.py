@@ -3,98 +3,36 @@
 
 import re
 
-import kvm
 import rig
-import scenarios_life
-import xen
-from guests import guest_initrd
-from scenarios import KCSAN, READS, check_guest, judge_sabotages, known_sabotage, scenario
-from scenarios_xen import check_paged, domu
-
-# So many tasks, each on a way of its own.
-WAYS = ("pread", "pwrite", "pipe", "socket", "futex", "fresh", "uring", "sqlite", "redis",
-        "touch")
-LOAD = f"load.way={','.join(WAYS)} load.tasks={len(WAYS)} load.places=1"
+from checks import READS, check_guest
+from kernelmode import (LOAD, PAGER, SABOTAGES, check_kernel, mode, places, under_kvm,
+                        under_xen)
+from kvm import KCSAN, L2
+from registry import scenario, show_sabotages
+from xen import domu
 
 # Ways on what all tasks share, whose lock is held where they sleep; see locks.c.
 LOCKS = ("lockfile", "lockpipe", "lockdir")
 
-# All there are; see internal.h.
-REASONS = ("irqs", "mode", "no_mm", "insn", "atomic", "state")
 
-# A sabotage, and the check that it must turn red.
-TURNS_RED = {"flip": "memory verified", "user": "slept in kernel mode"}
-
-
-def rejections(guest):
-    return {r: guest.counter(f"rejected_{r}") for r in REASONS}
+@scenario(minutes=2, quick=True, sabotages=SABOTAGES, shown_by="kernel-sabotage")
+def kvm_kernel(v, sabotage):
+    """Ten tasks with system calls on swapped memory: pread, pwrite, pipe, socket, futex,
+    io_uring, SQLite, redis, or that allocate what was swapped while free; 1 vCPU."""
+    secs = "load.secs=4 load.alone=1" if sabotage else "load.secs=15 load.alone=2"
+    yield from under_kvm(v, L2("kernel", f"{mode(sabotage)} {LOAD} {secs}"))
 
 
-def check_kernel(v, guest, ways=WAYS):
-    """What holds for a guest that sleeps in kernel mode, whatever runs it."""
-    name, c = guest.name, guest.counter
-    v.check(f"{name}: slept in kernel mode", c("sleep_kernel") > 50, c("sleep_kernel"))
-    v.check(f"{name}: every rejection has its reason",
-            c("rejected") == sum(rejections(guest).values()),
-            f"{c('rejected')}: {rejections(guest)}")
-    v.check(f"{name}: no rejection that must not be",
-            not c("rejected_mode") and not c("rejected_irqs"), rejections(guest))
-    idle = [w for i, w in enumerate(ways) if guest.get(f"steps.{w}{i}", 0) < 10]
-    v.check(f"{name}: every way was walked", not idle, idle)
+@scenario(minutes=2)
+def kernel_sabotage(v):
+    """The checks of kvm-kernel can fail: its sabotages, in one boot of the host."""
+    yield from show_sabotages(v)
 
 
-def places(guest):
-    """The kernel's functions in which tasks could not sleep, and how often."""
-    prefix = "place."
-    return {k.removeprefix(prefix): int(n) for k, n in guest.said.items()
-            if k.startswith(prefix)}
-
-
-def report_kernel(v, guest):
-    v.metrics.update(corrupt=guest.get("corrupt", -1), overlap=guest.get("overlap"),
-                     async_faults=guest.counter("sleep"),
-                     sleeps_in_kernel=guest.counter("sleep_kernel"),
-                     rejected=guest.counter("rejected"), rejections=rejections(guest),
-                     rejected_at=places(guest), retries=guest.counter("retry"),
-                     worst_touch_ms=guest.get("worst_touch_ms"))
-
-
-def mode(sabotage):
-    """The command line with one thing broken, or none."""
-    if sabotage == "user":
-        return "pvfault=user"
-    return f"pvfault=kernel load.sabotage={sabotage}" if sabotage else "pvfault=kernel"
-
-
-def check_l2(v, guest):
-    check_guest(v, guest)
-    check_kernel(v, guest)
-
-
-def usual(**more):
-    """How these guests are run."""
-    return {"reads": 2 * READS, "initrd": guest_initrd(libs=True), **more}
-
-
-def alone(name, guest, check=check_l2, **more):
-    """As scenarios_life.alone(), with what this guest did in kernel mode."""
-    v = scenarios_life.alone(name, guest, check, **usual(**more))
-    report_kernel(v, guest)
-    return v
-
-
-@scenario("kvm-kernel")
-def kvm_kernel(sabotage):
-    """System calls on memory that the host swaps, 1 vCPU."""
-    known_sabotage("kvm-kernel", sabotage, usual=TURNS_RED)
-    return alone("kvm-kernel", kvm.L2(
-        "kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2"))
-
-
-@scenario("kvm-kernel-smp")
-def kvm_kernel_smp(sabotage):
-    """The same with 2 vCPUs, and without preemption in the kernel."""
-    return alone("kvm-kernel-smp", kvm.L2(
+@scenario(minutes=2)
+def kvm_kernel_smp(v):
+    """kvm-kernel with 2 vCPUs, and without preemption in the kernel."""
+    yield from under_kvm(v, L2(
         "smp", f"{mode('')} {LOAD} load.secs=8 load.alone=1 preempt=none", vcpus=2))
 
 
@@ -109,14 +47,13 @@ def check_locks(v, guest):
             guest.counter("retry"))
 
 
-@scenario("kvm-kernel-locks")
-def kvm_kernel_locks(sabotage):
-    """Tasks fall asleep with locks that all others want: READY needs none of them."""
-    known_sabotage("kvm-kernel-locks", sabotage, usual=TURNS_RED)
-    guest = kvm.L2("locks", f"{mode(sabotage)} load.way={','.join(LOCKS)} load.tasks=12 "
-                   "load.mb=240 load.locks=1 load.secs=20 load.alone=1", vcpus=2)
-    return alone("kvm-kernel-locks", guest, check_locks, memory="110M", reads=4 * READS,
-                 initrd=None)
+@scenario(minutes=2, also=SABOTAGES)
+def kvm_kernel_locks(v, sabotage):
+    """Twelve tasks on one file, one pipe, one directory: they are seen asleep with its
+    lock, and none waits until its deadline, because READY needs none of these locks."""
+    guest = L2("locks", f"{mode(sabotage)} load.way={','.join(LOCKS)} load.tasks=12 "
+               "load.mb=240 load.locks=1 load.secs=20 load.alone=1", vcpus=2)
+    yield from under_kvm(v, guest, check_locks, memory="110M", reads=4 * READS, initrd=None)
 
 
 def check_alloc(v, guest):
@@ -127,13 +64,12 @@ def check_alloc(v, guest):
             not_slept * 20 < slept, f"{not_slept} times; slept {slept} times")
 
 
-@scenario("kvm-kernel-alloc")
-def kvm_kernel_alloc(sabotage):
-    """Tasks that allocate memory which the host took while it was free."""
-    known_sabotage("kvm-kernel-alloc", sabotage, usual=TURNS_RED)
-    guest = kvm.L2("alloc", f"{mode(sabotage)} load.way=fresh load.places=1 load.secs=15 "
-                   "load.alone=2")
-    return alone("kvm-kernel-alloc", guest, check_alloc, initrd=None)
+@scenario(minutes=2, quick=True, also=SABOTAGES)
+def kvm_kernel_alloc(v, sabotage):
+    """Eight tasks that allocate memory which the host took while it was free."""
+    guest = L2("alloc", f"{mode(sabotage)} load.way=fresh load.places=1 load.secs=15 "
+               "load.alone=2")
+    yield from under_kvm(v, guest, check_alloc, initrd=None)
 
 
 def check_tortured(v, guest):
@@ -158,80 +94,50 @@ def check_l2_tortured(v, guest):
 TORTURE = "rcutorture.stat_interval=15 rcutorture.fwd_progress=0 rcutorture.stutter=0"
 
 
-@scenario("kvm-kernel-torture")
-def kvm_kernel_torture(sabotage):
-    """Under rcutorture, with strict grace periods, lockdep, and atomic-sleep checks."""
-    known_sabotage("kvm-kernel-torture", sabotage, usual=TURNS_RED)
-    guest = kvm.L2("torture", f"{mode(sabotage)} {LOAD} {TORTURE} "
-                   "load.secs=60 load.alone=1 load.mb=128", vcpus=2, limit=500)
-    return alone("kvm-kernel-torture", guest, check_l2_tortured, memory="130M",
-                 l2_kernel=rig.kernel("torture"))
+@scenario(kernels=("main", "torture"), minutes=4, also=SABOTAGES)
+def kvm_kernel_torture(v, sabotage):
+    """kvm-kernel under rcutorture, with strict grace periods, lockdep, atomic-sleep
+    checks."""
+    guest = L2("torture", f"{mode(sabotage)} {LOAD} {TORTURE} "
+               "load.secs=60 load.alone=1 load.mb=128", vcpus=2, limit=500)
+    yield from under_kvm(v, guest, check_l2_tortured, memory="130M",
+                         l2_kernel=rig.kernel("torture"))
 
 
-@scenario("kernel-sabotage")
-def kernel_sabotage(sabotage):
-    """The checks of kvm-kernel can fail: sabotage them one by one, in one boot."""
-    guests = [kvm.L2(what, f"{mode(what)} {LOAD} load.secs=4 load.alone=1")
-              for what in TURNS_RED]
-    kvm.run_guests("kernel-sabotage", guests, **usual())
-    return judge_sabotages(rig.Verdict("kernel-sabotage"), guests, check_l2, TURNS_RED)
-
-
-def xen_alone(name, guest, check, **more):
-    """The same under Xen."""
-    v = rig.Verdict(name)
-    v.check("the consoles of Xen and dom0 are clean",
-            not xen.run_guests(name, [guest], **usual(**more)))
-    check_paged(v, guest)
-    check(v, guest)
-    report_kernel(v, guest)
-    return v
-
-
-# Some 15 MiB are out: each page takes the pager 20 ms among so many tasks.
-PAGER = "--target 205"
-
-
-@scenario("xen-kernel")
-def xen_kernel(sabotage):
-    """The same under Xen."""
-    known_sabotage("xen-kernel", sabotage, usual=TURNS_RED)
-    return xen_alone("xen-kernel", domu(
-        "kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2", pager=PAGER),
-        check_kernel)
-
-
-@scenario("xen-kernel-torture")
-def xen_kernel_torture(sabotage):
-    """kvm-kernel-torture under Xen."""
-    known_sabotage("xen-kernel-torture", sabotage, usual=TURNS_RED)
+@scenario(kernels=("main", "torture", "xen"), minutes=4, also=SABOTAGES)
+def xen_kernel_torture(v, sabotage):
+    """xen-kernel under the same."""
     guest = domu("torture", f"{mode(sabotage)} {LOAD} {TORTURE} load.secs=60 load.alone=1",
                  pager=PAGER, vcpus=2, limit=500)
-    return xen_alone("xen-kernel-torture", guest, check_tortured,
-                     domu_kernel=rig.kernel("torture"))
+    yield from under_xen(v, guest, check_tortured, domu_kernel=rig.kernel("torture"))
 
 
-@scenario("kvm-kernel-kcsan")
-def kvm_kernel_kcsan(sabotage):
-    """With KCSAN of pvfault's files in L2."""
-    known_sabotage("kvm-kernel-kcsan", sabotage, usual=TURNS_RED)
-    guest = kvm.L2("kcsan", f"{mode(sabotage)} {LOAD} {KCSAN} load.secs=20 load.alone=1 "
-                   "load.mb=128", vcpus=2)
-    return alone("kvm-kernel-kcsan", guest, memory="130M", l2_kernel=rig.kernel("kcsan"))
+@scenario(kernels=("main", "xen"), minutes=2, also=SABOTAGES)
+def xen_kernel(v, sabotage):
+    """kvm-kernel under Xen, 1 vCPU, on a processor without SMAP."""
+    yield from under_xen(v, domu(
+        "kernel", f"{mode(sabotage)} {LOAD} load.secs=15 load.alone=2", pager=PAGER))
 
 
-@scenario("kvm-kernel-debug")
-def kvm_kernel_debug(sabotage):
-    """With lockdep, raw-lock nesting, atomic-sleep checks and KASAN in L2."""
-    guest = kvm.L2("debug", f"{mode('')} {LOAD} load.secs=60 load.alone=1 load.mb=128",
-                   vcpus=2, mib=512, limit=500)
-    return alone("kvm-kernel-debug", guest, memory="150M", l2_kernel=rig.kernel("debug"))
+@scenario(kernels=("main", "kcsan"), minutes=3, also=SABOTAGES)
+def kvm_kernel_kcsan(v, sabotage):
+    """kvm-kernel with KCSAN of pvfault's files in L2."""
+    guest = L2("kcsan", f"{mode(sabotage)} {LOAD} {KCSAN} load.secs=20 load.alone=1 "
+               "load.mb=128", vcpus=2)
+    yield from under_kvm(v, guest, memory="130M", l2_kernel=rig.kernel("kcsan"))
 
 
-@scenario("kvm-kernel-rt")
-def kvm_kernel_rt(sabotage):
-    """With PREEMPT_RT, lockdep and atomic-sleep checks in L2."""
-    known_sabotage("kvm-kernel-rt", sabotage, usual=TURNS_RED)
-    guest = kvm.L2("rt", f"{mode(sabotage)} {LOAD} load.secs=30 load.alone=1 load.mb=128",
-                   vcpus=2, limit=500)
-    return alone("kvm-kernel-rt", guest, memory="130M", l2_kernel=rig.kernel("rt"))
+@scenario(kernels=("main", "debug"), minutes=6)
+def kvm_kernel_debug(v):
+    """kvm-kernel with lockdep, raw-lock nesting, atomic-sleep checks and KASAN in L2."""
+    guest = L2("debug", f"{mode('')} {LOAD} load.secs=60 load.alone=1 load.mb=128",
+               vcpus=2, mib=512, limit=500)
+    yield from under_kvm(v, guest, memory="150M", l2_kernel=rig.kernel("debug"))
+
+
+@scenario(kernels=("main", "rt"), minutes=4, also=SABOTAGES)
+def kvm_kernel_rt(v, sabotage):
+    """kvm-kernel with PREEMPT_RT, lockdep and atomic-sleep checks in L2."""
+    guest = L2("rt", f"{mode(sabotage)} {LOAD} load.secs=30 load.alone=1 load.mb=128",
+               vcpus=2, limit=500)
+    yield from under_kvm(v, guest, memory="130M", l2_kernel=rig.kernel("rt"))

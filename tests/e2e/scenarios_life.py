@@ -2,50 +2,22 @@
 """What befalls a KVM guest while its tasks wait: it is saved, moved, suspended, its
 processes are killed. Nothing may be lost."""
 
-import itertools
 import os
 import random
 import statistics
 
+import kvm
 import rig
-from kvm import L2, run_guests
-from scenarios import READS, check_guest, known_sabotage, sabotaged, scenario
+from checks import READS, USUAL, check_guest, least
+from kvm import L2, told_turns, usual_line
+from registry import scenario, show_sabotages
 
 
-def alone(name, guest, check, **how):
-    """Run GUEST alone in a boot of its own; return the scenario's verdict, with what
-    CHECK makes of it."""
-    v = rig.Verdict(name)
-    v.check("the host's console is clean", not run_guests(name, [guest], **how))
-    check(v, guest)
-    return v
-
-
-def one_of(name, what, known):
-    """For a scenario that has one sabotage, KNOWN, and none of kvm-swap's. Is it on?"""
-    known_sabotage(name, what, (known,), usual=())
-    return what == known
-
-
-def without(what, own):
-    """The guest's part of a sabotage WHAT that isn't the scenario's OWN."""
-    return sabotaged("" if what == own else what)
-
-
-def least(v, guest, what, key, want):
-    """GUEST said a number of at least WANT under KEY: WHAT happened."""
-    seen = guest.get(key, 0)
-    v.check(f"{guest.name}: {what}", isinstance(seen, float) and seen >= want, seen)
-
-
-def told_turns(guest):
-    """For each vCPU, on and off in turns, as it wrote MSR_KVM_ASYNC_PF_EN: its host
-    has traced that, see trace_msr in life.sh."""
-    vcpus = {}
-    for written in guest.all("en_written"):
-        thread, value = written.split()
-        vcpus.setdefault(thread, []).append(int(value, 16) != 0)
-    return [[on for on, _ in itertools.groupby(said)] for said in vcpus.values()]
+@scenario(minutes=15)
+def life_sabotage(v):
+    """The scenarios of KVM guests to which something happens can fail: their own sabotages,
+    in one boot of the host."""
+    yield from show_sabotages(v)
 
 
 def ready_alls(guest):
@@ -81,67 +53,53 @@ def check_restored(v, guest):
                      corrupt=guest.get("corrupt"))
 
 
-def snapshot_guest(sabotage, rounds):
-    """Sabotage "once": nothing more than that."""
-    guest = L2("snapshot", f"{without(sabotage, 'once')} load.tasks=48 load.mb=56 "
+@scenario(minutes=8, also=USUAL, sabotages={"once": "restored 3 times"},
+          shown_by="life-sabotage")
+def kvm_snapshot(v, sabotage):
+    """Saved to a file and restored into a new QEMU 20 times (``SNAPSHOT_ROUNDS=``), with
+    dozens of tasks asleep. Sabotage "once": no more than that."""
+    rounds = 3 if sabotage else int(os.environ.get("SNAPSHOT_ROUNDS", 20))
+    guest = L2("snapshot", f"{usual_line(sabotage)} load.tasks=48 load.mb=56 "
                f"load.rest=20 load.secs={rounds * 12} load.alone=1 load.sample=1",
                mib=128, limit=240 + 30 * rounds)
     guest.memory = "56M"
     snapshot(guest, rounds, 12)
     if sabotage == "once":
         guest.steps = "rounds 1"
-    return guest
-
-
-def check_snapshot(v, guest):
+    yield kvm.host(guest)
     check_restored(v, guest)
     asleep = v.metrics["asleep_at_save"]
     v.check("snapshot: dozens of tasks slept at a save, on average", asleep >= 24, asleep)
 
 
-@scenario("kvm-snapshot")
-def kvm_snapshot(sabotage):
-    """Saved to a file and restored into a new QEMU with dozens of tasks asleep;
-    SNAPSHOT_ROUNDS times (20)."""
-    known_sabotage("kvm-snapshot", sabotage, ("once",))
-    rounds = int(os.environ.get("SNAPSHOT_ROUNDS", 20))
-    return alone("kvm-snapshot", snapshot_guest(sabotage, rounds), check_snapshot)
-
-
-def check_nested_restore(v, guest):
+@scenario(minutes=4, also=USUAL)
+def kvm_nested_restore(v, sabotage):
+    """The same 5 times for a guest that runs guests, with NMIs (the monitor's: TCG has no
+    PMU that perf could take them from)."""
+    rounds = 5
+    guest = L2("nested-restore", f"{usual_line(sabotage)} load.tasks=4 load.mb=64 "
+               f"load.guest=2 load.secs={rounds * 16} load.alone=1 load.sample=1",
+               mib=160, limit=420)
+    guest.before = "cpu=$cpu,migratable=off"    # as in kvm.nested()
+    guest.memory = "90M"
+    yield kvm.host(snapshot(guest, rounds, 2, "nmis 20"), reads=4 * READS)
     check_restored(v, guest)
-    least(v, guest, "the guest's guests ran", "nested_walks", 1)
-    v.check("nested-restore: their memory verified", guest.get("nested_wrong") == 0,
-            guest.get("nested_wrong"))
+    kvm.check_nested(v, guest)
     least(v, guest, "notifications came as #PF vmexits", "counter.deferred", 1)
     nmis = guest.console.count("NMI received for unknown reason")
     v.check("nested-restore: NMIs came", nmis > 0, nmis)
     v.metrics.update(nmis=nmis, by_vmexit=guest.counter("deferred"))
 
 
-@scenario("kvm-nested-restore")
-def kvm_nested_restore(sabotage):
-    """The same for a guest that runs a guest of its own, under NMIs."""
-    known_sabotage("kvm-nested-restore", sabotage)
-    rounds = 5
-    guest = L2("nested-restore", f"{sabotaged(sabotage)} load.tasks=4 load.mb=64 "
-               f"load.guest=2 load.secs={rounds * 16} load.alone=1 load.sample=1",
-               mib=160, limit=420)
-    guest.before = "cpu=$cpu,migratable=off"    # as in kvm-nested
-    guest.memory = "90M"
-    return alone("kvm-nested-restore", snapshot(guest, rounds, 2, "nmis 20"),
-                 check_nested_restore, reads=4 * READS)
-
-
-def suspend_guest(sabotage):
-    """Sabotage "awake": it never is."""
-    guest = L2("suspend", f"{without(sabotage, 'awake')} load.secs=50 load.alone=1 "
+@scenario(minutes=2, quick=True, also=USUAL, shown_by="life-sabotage",
+          sabotages={"awake": "suspended at each depth, and once more"})
+def kvm_suspend(v, sabotage):
+    """Suspended again and again (``/sys/power/pm_test``), and left by a kexec that jumps
+    back; L1 traces MSR_KVM_ASYNC_PF_EN. Sabotage "awake": it never is suspended."""
+    guest = L2("suspend", f"{usual_line(sabotage)} load.secs=50 load.alone=1 "
                f"load.suspend={int(sabotage != 'awake')}", vcpus=2)
     guest.before, guest.steps = "trace_msr; quit_when_done=1", ":"
-    return guest
-
-
-def check_suspend(v, guest):
+    yield kvm.host(guest)
     check_guest(v, guest)
     least(v, guest, "suspended at each depth, and once more", "suspends", 5)
     least(v, guest, "tasks slept when it was", "asleep_at_suspends", 5)
@@ -157,27 +115,23 @@ def check_suspend(v, guest):
                      corrupt=guest.get("corrupt"))
 
 
-@scenario("kvm-suspend")
-def kvm_suspend(sabotage):
-    """Suspended again and again, and by a kexec that jumps back."""
-    known_sabotage("kvm-suspend", sabotage, ("awake",))
-    return alone("kvm-suspend", suspend_guest(sabotage), check_suspend)
-
-
 # What kill.c does to sleeping victims, and how often.
 ACTS = {"stop": 3, "trace": 3, "sigkill": 4, "exec": 3, "exit": 3, "dump": 3,
         "freeze": 1, "cgroup_kill": 1}
 
 
-def kill_guest(sabotage):
-    """Sabotage "harmless": nothing happens to a process."""
-    guest = L2("kill", f"{sabotaged(sabotage)} load.kill=1 load.tasks=4 load.mb=32 "
+@scenario(minutes=3, also=USUAL, sabotages={"harmless": "sigkill of a sleeper"},
+          shown_by="life-sabotage")
+def kvm_kill(v, sabotage):
+    """Signals, ptrace, core dump, exec, exit, freezer and ``cgroup.kill`` for tasks that
+    wait. Sabotage "harmless": nothing happens to a process."""
+    # kill.c knows "harmless".
+    line = "pvfault=on load.sabotage=harmless" if sabotage == "harmless" else \
+        usual_line(sabotage)
+    guest = L2("kill", f"{line} load.kill=1 load.tasks=4 load.mb=32 "
                "load.rest=20 load.secs=5 load.alone=1", vcpus=2, limit=400)
     guest.memory = "130M"
-    return guest
-
-
-def check_kill(v, guest):
+    yield kvm.host(guest)
     check_guest(v, guest)
     for act, times in ACTS.items():
         least(v, guest, f"{act} of a sleeper", f"{act}_good", times)
@@ -200,13 +154,6 @@ def check_kill(v, guest):
                      corrupt=guest.get("corrupt"))
 
 
-@scenario("kvm-kill")
-def kvm_kill(sabotage):
-    """What can happen to a process while it waits."""
-    known_sabotage("kvm-kill", sabotage, ("harmless",))
-    return alone("kvm-kill", kill_guest(sabotage), check_kill)
-
-
 def window(guest, alone_speed):
     """Overlap between postcopy_begin and postcopy_end, from the ticks."""
     inside, ticks = False, []
@@ -221,18 +168,15 @@ def window(guest, alone_speed):
     return round((c1 - c0) / (t1 - t0) * 1000 / alone_speed, 3)
 
 
-@scenario("kvm-postcopy")
-def kvm_postcopy(sabotage):
-    """Moved to another QEMU by post-copy, without and with pvfault."""
-    known_sabotage("kvm-postcopy", sabotage)
+@scenario(minutes=4, also=USUAL)
+def kvm_postcopy(v, sabotage):
+    """Moved to another QEMU by post-copy over a slow channel, without and with pvfault."""
     rate = 2048
-    v = rig.Verdict("kvm-postcopy")
     guests = [L2(name, f"{line} load.mb=64 load.secs=45 load.tick=1", mib=160, limit=240)
-              for name, line in (("off", "pvfault=off"), ("on", sabotaged(sabotage)))]
+              for name, line in (("off", "pvfault=off"), ("on", usual_line(sabotage)))]
     for guest in guests:
         guest.steps = f"postcopy {rate}"
-    v.check("the host's console is clean",
-            not run_guests("kvm-postcopy", guests, memory="max", reads=0))
+    yield kvm.host(*guests, memory="max", reads=0)
     overlap = {}
     for guest in guests:
         check_guest(v, guest, asynchronous=guest.name == "on")
@@ -247,34 +191,29 @@ def kvm_postcopy(sabotage):
             f"{on} against {off}")
     v.metrics.update(kbytes_per_second=rate, async_faults=guests[1].counter("sleep"),
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
-    return v
 
 
-def check_soak(v, guest):
+@scenario(minutes=35, also=USUAL)
+def soak(v, sabotage):
+    """All of it at random for ``SOAK_SECS=`` seconds of the host's (1800), from
+    ``SOAK_SEED=``."""
+    secs = int(os.environ.get("SOAK_SECS", 1800))
+    seed = int(os.environ.get("SOAK_SEED", random.randrange(1 << 31)))
+    rig.say(f"SOAK_SEED={seed} SOAK_SECS={secs}")
+    guest = L2("soak", f"{usual_line(sabotage)} load.secs=10 load.told=ttyS1 load.alone=1 "
+               "load.sample=1 load.hotplug=1 load.suspend=1 load.kill=1 load.mb=64",
+               vcpus=3, limit=600 + 2 * secs)
+    guest.steps = f"soak {seed} {secs}"
+    yield kvm.host(guest, reads=2 * READS)
     check_guest(v, guest)
-    least(v, guest, "something befell it", "acts", guest.secs / 60)
+    least(v, guest, "something befell it", "acts", secs / 60)
     for key, slack in (("slab", 4096), ("available", 8192)):
         gone = abs(guest.get(f"{key}.after", 1e9) - guest.get(f"{key}.before", 0))
         v.check(f"soak: {key} memory is back where it began", gone < slack, f"{gone} KiB")
         v.metrics[f"{key}_change_kib"] = gone
-    v.metrics.update(seed=guest.seed, seconds=guest.secs, acts=guest.get("acts"),
+    v.metrics.update(seed=seed, seconds=secs, acts=guest.get("acts"),
                      suspends=guest.get("suspends"),
                      cpu_switches=guest.get("cpu_switches"),
                      async_faults=guest.counter("sleep"), retries=guest.counter("retry"),
                      worst_touch_ms=guest.get("worst_touch_ms"),
                      corrupt=guest.get("corrupt"))
-
-
-@scenario("soak")
-def soak(sabotage):
-    """All of it at random for SOAK_SECS seconds of the host's (30 minutes), SOAK_SEED."""
-    known_sabotage("soak", sabotage)
-    secs = int(os.environ.get("SOAK_SECS", 1800))
-    seed = int(os.environ.get("SOAK_SEED", random.randrange(1 << 31)))
-    rig.say(f"SOAK_SEED={seed} SOAK_SECS={secs}")
-    guest = L2("soak", f"{sabotaged(sabotage)} load.secs=10 load.told=ttyS1 load.alone=1 "
-               "load.sample=1 load.hotplug=1 load.suspend=1 load.kill=1 load.mb=64",
-               vcpus=3, limit=600 + 2 * secs)
-    guest.steps = f"soak {seed} {secs}"
-    guest.seed, guest.secs = seed, secs
-    return alone("soak", guest, check_soak, reads=2 * READS)

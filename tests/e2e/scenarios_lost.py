@@ -1,27 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A host that loses what it should say; and the sabotages of all that befalls a guest."""
+"""A host that loses what it should say. Sabotage "kept": nothing is lost."""
 
+import kvm
 import rig
-from kvm import L2, run_guests
-from scenarios import READS, check_guest, judge_red, scenario
-from scenarios_ends import (check_kdump, check_kexec, check_reboot, kdump_guest, kexec_guest,
-                            reboot_guest)
-from scenarios_life import (alone, check_kill, check_snapshot, check_suspend, kill_guest,
-                            least, one_of, snapshot_guest, suspend_guest)
-
-
-def lost_vector_guest(sabotage):
-    """Sabotage "kept": it isn't lost."""
-    lose = int(not one_of("kvm-lost-vector", sabotage, "kept"))
-    return L2("lost-vector", "pvfault=on load.secs=12 load.alone=1 msr.allow_writes=on "
-              f"load.novector={lose}")
-
-
-def no_apic_guest(sabotage):
-    """Sabotage "kept": it stays on."""
-    lose = int(not one_of("kvm-lost-vector", sabotage, "kept"))
-    return L2("no-apic", "pvfault=on load.secs=12 load.alone=1 msr.allow_writes=on "
-              f"load.noapic={lose}")
+from checks import READS, check_guest, least
+from kvm import L2
+from registry import scenario
 
 
 def check_kept(v, guest):
@@ -41,36 +25,37 @@ def check_lost_vector(v, guest):
     v.metrics.update(repairs=guest.counter("repair"), vectors_lost=len(seen))
 
 
-def check_no_apic(v, guest):
-    check_kept(v, guest)
-    least(v, guest, "the local APIC was off", "apic_off", 2)
-
-
-@scenario("kvm-lost-vector")
-def kvm_lost_vector(sabotage):
-    """MSR_KVM_ASYNC_PF_INT is lost, as by a bad restore; and the local APIC is off
-    for a while."""
-    guests = vector, apic = lost_vector_guest(sabotage), no_apic_guest(sabotage)
-    v = rig.Verdict("kvm-lost-vector")
-    v.check("the host's console is clean",
-            not run_guests("kvm-lost-vector", guests, reads=4 * READS))
-    check_lost_vector(v, vector)
-    check_no_apic(v, apic)
+@scenario(minutes=2, quick=True, shown_by="life-sabotage",
+          sabotages={"kept": "it was lost", "on": "the local APIC was off"})
+def kvm_lost_vector(v, sabotage):
+    """A guest that loses MSR_KVM_ASYNC_PF_INT, with READY's vector, again and again, as by
+    a bad restore; and one whose local APIC is off for a while. Sabotages: the vector is
+    "kept", the APIC stays "on"."""
+    line = "pvfault=on load.secs=12 load.alone=1 msr.allow_writes=on"
+    vector = L2("lost-vector", f"{line} load.novector={int(sabotage != 'kept')}")
+    apic = L2("no-apic", f"{line} load.noapic={int(sabotage != 'on')}")
+    guests = {"kept": [vector], "on": [apic]}.get(sabotage, [vector, apic])
+    yield kvm.host(*guests, reads=4 * READS)
+    if vector in guests:
+        check_lost_vector(v, vector)
+    if apic in guests:
+        check_kept(v, apic)
+        least(v, apic, "the local APIC was off", "apic_off", 2)
     v.metrics["corrupt"] = sum(g.get("corrupt", -1) for g in guests)
-    return v
 
 
-def out_again_guest(sabotage):
-    """Sabotage "kept": no interrupt is lost."""
+@scenario(kernels=("main", "hostile"), minutes=2, shown_by="life-sabotage",
+          sabotages={"kept": "lost interrupts were repaired"})
+def kvm_out_again(v, sabotage):
+    """On the L1 of kvm-lost-ready: pages whose READY waits behind a lost one go out again
+    and are touched again; the vCPU can't go on before the slot is emptied. Sabotage "kept":
+    no interrupt is lost."""
     guest = L2("out-again", "pvfault=on load.secs=12 load.alone=1 load.common=1 "
                "load.mb=144 load.tasks=24 load.rest=20", limit=240)
-    lose = 0 if one_of("kvm-out-again", sabotage, "kept") else 200
-    guest.before = f"lose_interrupt {lose}; trace kvm_async_pf_repeated_fault"
+    guest.before = (f"lose_interrupt {0 if sabotage else 200}; "
+                    "trace kvm_async_pf_repeated_fault")
     guest.steps = "press 16; lose_interrupt 0"
-    return guest
-
-
-def check_out_again(v, guest):
+    yield kvm.host(guest, reads=20 * READS, l1_kernel=rig.kernel("hostile"))
     check_guest(v, guest)
     least(v, guest, "pages on their way were touched again", "repeated_faults", 1)
     least(v, guest, "lost interrupts were repaired", "counter.repair", 1)
@@ -80,26 +65,17 @@ def check_out_again(v, guest):
                      corrupt=guest.get("corrupt"))
 
 
-@scenario("kvm-out-again")
-def kvm_out_again(sabotage):
-    """Pages whose READY waits behind a lost one go out again and are touched again:
-    the vCPU can't go on before the slot is emptied."""
-    return alone("kvm-out-again", out_again_guest(sabotage), check_out_again,
-                 reads=20 * READS, l1_kernel=rig.kernel("hostile"))
-
-
-def cut_off_guest(sabotage):
-    """Sabotage "kept": the file stays as it is."""
+@scenario(minutes=2, shown_by="life-sabotage",
+          sabotages={"kept": "who touches it goes on trying"})
+def kvm_cut_off(v, sabotage):
+    """Memory whose file the host has cut off, an ivshmem device's: one task can't go on,
+    the others do, and it can be killed. Sabotage "kept": the file stays as it is."""
     guest = L2("cut-off", "pvfault=on load.hole=1 load.mb=32 load.tasks=2 load.secs=4 "
                "load.alone=1", limit=150, options=(
                    "-object", "memory-backend-file,id=hole,share=on,size=1M,mem-path=/tmp/hole",
                    "-device", "ivshmem-plain,memdev=hole"))
-    cut = "" if one_of("kvm-cut-off", sabotage, "kept") else "; : >/tmp/hole"
-    guest.steps = f"await cut{cut}"
-    return guest
-
-
-def check_cut_off(v, guest):
+    guest.steps = "await cut" if sabotage else "await cut; : >/tmp/hole"
+    yield kvm.host(guest)
     v.check("cut-off: came to its end", guest.done, f"exit {guest.get('exit')}")
     v.check("cut-off: memory verified", guest.get("corrupt") == 0, guest.get("corrupt"))
     v.check("cut-off: consoles are clean", not guest.trouble, guest.trouble[:3])
@@ -110,58 +86,15 @@ def check_cut_off(v, guest):
     v.metrics.update(told=guest.get("hole_told"), kill_ms=guest.get("hole_kill_ms"))
 
 
-@scenario("kvm-cut-off")
-def kvm_cut_off(sabotage):
-    """A guest's memory whose file the host has cut off: one task can't go on, the
-    others do, and it can be killed."""
-    return alone("kvm-cut-off", cut_off_guest(sabotage), check_cut_off)
-
-
-def stock_guest(sabotage):
-    """Sabotage "kept": no interrupt is lost."""
-    guest = L2("stock", "load.secs=8 load.alone=1", limit=150, kernel=rig.kernel("main", "stock"))
-    lose = 0 if one_of("kvm-stock-hang", sabotage, "kept") else 1000
-    guest.before = f"echo {lose} >/sys/module/kvm/parameters/lose_interrupt"
-    return guest
-
-
-def check_stock(v, guest):
+@scenario(kernels=("main", "hostile", "stock/main"), minutes=3, shown_by="life-sabotage",
+          sabotages={"kept": "and never came to its end"})
+def kvm_stock_hang(v, sabotage):
+    """Stock Linux on the L1 of kvm-lost-ready that loses one interrupt in a thousand, for
+    the record: it hangs. Sabotage "kept": no interrupt is lost."""
+    guest = L2("stock", "load.secs=8 load.alone=1", limit=150,
+               kernel=rig.kernel("stock/main"))
+    guest.before = (f"echo {0 if sabotage else 1000} "
+                    ">/sys/module/kvm/parameters/lose_interrupt")
+    yield kvm.host(guest, clean=False, reads=4 * READS, l1_kernel=rig.kernel("hostile"))
     v.check("stock: it walked its memory", "walk" in guest.all("phase"))
     v.check("stock: and never came to its end", not guest.done, f"exit {guest.get('exit')}")
-
-
-@scenario("kvm-stock-hang")
-def kvm_stock_hang(sabotage):
-    """For the record: stock Linux, whose host loses one interrupt in a thousand."""
-    guest, v = stock_guest(sabotage), rig.Verdict("kvm-stock-hang")
-    run_guests("kvm-stock-hang", [guest], reads=4 * READS, l1_kernel=rig.kernel("hostile"))
-    check_stock(v, guest)
-    return v
-
-
-# What is sabotaged, how, what judges it, and what must turn red.
-SABOTAGED = [
-    (snapshot_guest, "once", check_snapshot, "restored 3 times"),
-    (kill_guest, "harmless", check_kill, "sigkill of a sleeper"),
-    (suspend_guest, "awake", check_suspend, "suspended at each depth, and once more"),
-    (reboot_guest, "sysrq", check_reboot, "a vCPU that was told said"),
-    (kexec_guest, "told", check_kexec, "the second kernel found MSR_KVM_ASYNC_PF_EN off"),
-    (kdump_guest, "told", check_kdump, "the second kernel found MSR_KVM_ASYNC_PF_EN off"),
-    (lost_vector_guest, "kept", check_lost_vector, "it was lost"),
-    (no_apic_guest, "kept", check_no_apic, "the local APIC was off"),
-    (out_again_guest, "kept", check_out_again, "lost interrupts were repaired"),
-    (cut_off_guest, "kept", check_cut_off, "who touches it goes on trying"),
-    (stock_guest, "kept", check_stock, "and never came to its end"),
-]
-
-
-@scenario("life-sabotage")
-def life_sabotage(sabotage):
-    """Each of these scenarios can fail: their own sabotages, in one boot."""
-    v = rig.Verdict("life-sabotage")
-    guests = [make(what, 3) if make is snapshot_guest else make(what)
-              for make, what, _, _ in SABOTAGED]
-    run_guests("life-sabotage", guests, reads=READS, l1_kernel=rig.kernel("hostile"))
-    for guest, (_, what, check, red) in zip(guests, SABOTAGED):
-        judge_red(v, f"{guest.name}, {what}", guest, check, f"{guest.name}: {red}")
-    return v

@@ -1,52 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0
 """Linux 6.1 as a guest, of a host and beside a dom0 that run 6.12."""
 
+import kvm
 import rig
-import scenarios_kernel
-from kvm import L2
-from scenarios import kunit_suites, nested, scenario
-from scenarios_xen import domu
+from kernelmode import LOAD, PAGER, check_kernel, check_l2, under_kvm, under_xen
+from registry import scenario
+from xen import domu
 
-TREE = "pvfault-6.1"
-LINE = f"pvfault=kernel {scenarios_kernel.LOAD} load.secs=15 load.alone=1"
-
-
-def check_version(v, guest):
-    v.check(f"{guest.name}: it is Linux 6.1", "Linux version 6.1." in guest.console)
+OLDER = "pvfault-6.1/main"
+LINE = f"pvfault=kernel {LOAD} load.secs=15 load.alone=1"
 
 
-@scenario("kunit-6.1")
-def kunit_61(sabotage):
-    return kunit_suites("kunit-6.1", "main", tree=TREE)
+def older(check):
+    """CHECK, and that it is one."""
+    def both(v, guest):
+        v.check(f"{guest.name}: it is Linux 6.1", "Linux version 6.1." in guest.console)
+        check(v, guest)
+    return both
 
 
-def check_l2(v, guest):
-    check_version(v, guest)
-    scenarios_kernel.check_l2(v, guest)
+@scenario(kernels=("main", OLDER), minutes=2, name="kvm-6.1")
+def kvm_61(v):
+    """kvm-kernel with Linux 6.1 as the guest, which has exception table entries of another
+    type."""
+    yield from under_kvm(v, kvm.L2("older", LINE, vcpus=2), older(check_l2),
+                         l2_kernel=rig.kernel(OLDER))
 
 
-@scenario("kvm-6.1")
-def kvm_61(sabotage):
-    """In kernel mode, for which 6.1 has exception table entries of another type."""
-    guest = L2("older", LINE, vcpus=2)
-    return scenarios_kernel.alone("kvm-6.1", guest, check_l2,
-                                  l2_kernel=rig.kernel("main", TREE))
+@scenario(kernels=("main", OLDER), minutes=2, name="kvm-nested-6.1")
+def kvm_nested_61(v):
+    """Linux 6.1 as a host of its own guests, where a patch of the series differs."""
+    yield from kvm.nested(v, rig.kernel(OLDER))
 
 
-@scenario("kvm-nested-6.1")
-def kvm_nested_61(sabotage):
-    """As a host of its own guests, where a patch of the series differs."""
-    return nested("kvm-nested-6.1", rig.kernel("main", TREE))
-
-
-def check_xen(v, guest):
-    check_version(v, guest)
-    scenarios_kernel.check_kernel(v, guest)
-
-
-@scenario("xen-6.1")
-def xen_61(sabotage):
-    """2 vCPUs, in kernel mode; this emulated processor has no SMAP."""
-    guest = domu("older", LINE, pager=scenarios_kernel.PAGER, vcpus=2)
-    return scenarios_kernel.xen_alone("xen-6.1", guest, check_xen,
-                                      domu_kernel=rig.kernel("main", TREE))
+@scenario(kernels=("main", OLDER, "xen"), minutes=2, name="xen-6.1")
+def xen_61(v):
+    """xen-kernel with Linux 6.1 as the guest, 2 vCPUs."""
+    yield from under_xen(v, domu("older", LINE, pager=PAGER, vcpus=2), older(check_kernel),
+                         domu_kernel=rig.kernel(OLDER))

@@ -1,151 +1,126 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What each Xen scenario boots, and what must have come out of it."""
+"""Xen guests that the pager pages."""
 
 import rig
+import xen
+from checks import READS, USUAL, check_guest, side_by_side
 from guests import guest_initrd
-from scenarios import (READS, SABOTAGES, check_guest, judge_sabotages,
-                       known_sabotage, scenario, side_by_side)
-from scenarios_life import one_of
-from xen import HVM, DomU, run_guests
+from registry import scenario, show_sabotages
+from xen import HVM, PAGER, DomU, check_paged, domu, held
+from xenguests import FORGOTTEN, check_not_saved, forgotten, withdrawing
 
-# 90 MiB of ZONE_MOVABLE, most of it for the load of 72. The guest keeps 190 MiB of
-# 224 when it has filled its memory, so that some 30 of the load are out.
-MIB = 224
-LINE = "kernelcore=128M load.mb=72 load.settle=60"
-PAGER = "--target 190"
 # Of memory, in pages.
 BLOCK = (128 << 20) // 4096
 # This kernel has none of the frontends for which Linux takes PV devices in an HVM guest.
 UNPLUG = "xen_emul_unplug=unnecessary"
 
 
-def domu(name, line="", pager=PAGER, **more):
-    guest = DomU(name, f"{LINE} {line}", **{"mib": MIB, "limit": 300, **more})
-    guest.pager = pager
-    return guest
+def sabotaged(name, what, line="", **more):
+    """A guest with one of the usual sabotages, or none."""
+    broken = f"load.sabotage={what}" if what not in ("", "off") else ""
+    return domu(name, f"{broken} {line}", pager=f"{PAGER} --hold" if what == "off" else PAGER,
+                **more)
 
 
-def check_paged(v, guest, told=True):
-    """What holds for every guest with a pager."""
-    check_guest(v, guest, asynchronous=told)
-    name = guest.name
-    v.check(f"{name}: pages went out and came in",
-            guest.get("pager.page_ins", 0) > 100, guest.get("pager.page_ins"))
-    v.check(f"{name}: the pager ended well, without a bug of its own",
-            guest.get("pager.pager_exit") == 0 and guest.get("pager.bugs") == 0,
-            f"exit {guest.get('pager.pager_exit')}, {guest.get('pager.bugs')} bugs")
-
-
-def held(guest):
-    """Why vCPUs were held, as the pager counted."""
-    prefix = "pager.held_"
-    return {k.removeprefix(prefix): int(v) for k, v in guest.said.items()
-            if k.startswith(prefix)}
-
-
-@scenario("xen-boot")
-def xen_boot(sabotage):
-    """What the others stand on: PVH guests that nobody pages."""
-    v = rig.Verdict("xen-boot")
+@scenario(kernels=("main", "xen"), minutes=1, quick=True)
+def xen_boot(v):
+    """PVH guests with 1 and 2 vCPUs that nobody pages."""
     guests = [DomU(f"vcpus{n}", "load.secs=5 load.alone=2 kernelcore=128M", vcpus=n)
               for n in (1, 2)]
-    trouble = run_guests("xen-boot", guests)
-    v.check("the consoles of Xen and dom0 are clean", not trouble, trouble[:3])
+    yield xen.host(*guests)
     for guest in guests:
         check_guest(v, guest, asynchronous=False)
         v.check(f"{guest.name}: has pages to offer to a pager",
                 guest.get("movable_pages", 0) > 10000, guest.get("movable_pages"))
-    return v
 
 
-@scenario("xen-paging")
-def xen_paging(sabotage):
-    """The main job under Xen: the same guest, paged as Xen does it, with its
-    vCPU held at each missing page, and with pvfault."""
-    known_sabotage("xen-paging", sabotage)
-    v = rig.Verdict("xen-paging")
+@scenario(kernels=("main", "xen"), minutes=4, quick=True, sabotages=USUAL,
+          shown_by="xen-sabotage")
+def xen_paging(v, sabotage):
+    """The main job under Xen: the same guest held by the pager (``--hold``), as Xen does
+    it, and told, 1 vCPU, 100 reads/s."""
+    if sabotage:
+        guest = sabotaged("on", sabotage, "load.secs=3 load.alone=1",
+                          limit=120 if sabotage == "hang" else 300)
+        yield xen.host(guest, reads=READS)
+        check_paged(v, guest)
+        return
 
     def boot():
-        off = domu("off", pager=f"{PAGER} --hold")
-        on = sabotaged(sabotage)
-        on.name = "on"
-        v.check("the consoles of Xen and dom0 are clean",
-                not run_guests("xen-paging", [off, on], reads=READS))
+        off, on = domu("off", pager=f"{PAGER} --hold"), domu("on")
+        yield xen.host(off, on, reads=READS)
         check_paged(v, off, told=False)
         check_paged(v, on)
         return off, on
 
-    off, on = side_by_side(v, boot)
+    off, on = yield from side_by_side(v, boot)
     v.metrics.update(page_ins_off=off.get("pager.page_ins"),
                      page_ins_on=on.get("pager.page_ins"), held=held(on))
-    return v
 
 
-@scenario("xen-smp")
-def xen_smp(sabotage):
+@scenario(kernels=("main", "xen"), minutes=5)
+def xen_sabotage(v):
+    """Each check of xen-paging can fail: its sabotages, in one boot of Xen."""
+    yield from show_sabotages(v)
+
+
+@scenario(kernels=("main", "xen"), minutes=1, quick=True)
+def xen_smp(v):
     """2 vCPUs, for correctness: they share one CPU with dom0."""
-    v = rig.Verdict("xen-smp")
     guest = domu("smp", "load.secs=10 load.alone=1", vcpus=2)
-    v.check("the consoles of Xen and dom0 are clean",
-            not run_guests("xen-smp", [guest], reads=READS))
+    yield xen.host(guest, reads=READS)
     check_paged(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"), held=held(guest),
                      corrupt=guest.get("corrupt"),
                      worst_touch_ms=guest.get("worst_touch_ms"))
-    return v
 
 
-@scenario("xen-hvm")
-def xen_hvm(sabotage):
+@scenario(kernels=("main", "xen"), minutes=2, also=USUAL)
+def xen_hvm(v, sabotage):
     """An HVM guest, with firmware and with QEMU in dom0, 2 vCPUs."""
-    known_sabotage("xen-hvm", sabotage)
-    v = rig.Verdict("xen-hvm")
-    guest = sabotaged(sabotage)
-    guest.name, guest.vcpus, guest.options = "hvm", 2, HVM
-    guest.line += f" load.secs=10 load.alone=1 {UNPLUG}"
-    v.check("the consoles of Xen and dom0 are clean",
-            not run_guests("xen-hvm", [guest], reads=READS))
+    guest = sabotaged("hvm", sabotage, f"load.secs=10 load.alone=1 {UNPLUG}", vcpus=2,
+                      options=HVM)
+    yield xen.host(guest, reads=READS)
     check_paged(v, guest)
     v.check("hvm: it is one", "paravirtualized kernel on Xen HVM" in guest.console)
     v.metrics.update(async_faults=guest.counter("sleep"), held=held(guest),
                      corrupt=guest.get("corrupt"))
-    return v
 
 
-def ended(how, line=""):
+def ended(v, how, line):
     """A kernel ends while its tasks sleep, another one begins in its memory. Of an HVM
-    guest: Xen 4.17's libxl can't reset a PVH guest."""
-    v = rig.Verdict(f"xen-{how}")
+    guest: Xen 4.17's libxl can't reset a PVH guest. Return the guest."""
     guest = domu(how, f"load.secs=30 load.alone=1 {UNPLUG} {line}", mib=256,
                  pager="--target 210", vcpus=2, options=HVM, limit=450)
-    v.check("the consoles of Xen and dom0 are clean", not run_guests(
-        f"xen-{how}", [guest], reads=READS,
-        initrd=guest_initrd(kernel=rig.kernel(), initrd=guest_initrd())))
+    yield xen.host(guest, reads=READS,
+                   initrd=guest_initrd(kernel=rig.kernel(), initrd=guest_initrd()))
     v.check("the first kernel had async faults", guest.get("first.sleep", 0) > 100,
             guest.get("first.sleep"))
     v.check("tasks slept when it ended", guest.get("first.outstanding", 0) > 0,
             guest.get("first.outstanding"))
     v.metrics.update(asleep_at_end=guest.get("first.outstanding"),
                      corrupt=guest.get("corrupt"))
-    return v, guest
+    return guest
 
 
-@scenario("xen-kexec")
-def xen_kexec(sabotage):
-    """The second kernel connects, too."""
-    v, guest = ended("kexec", "load.end=kexec load.second_secs=30")
+@scenario(kernels=("main", "xen"), minutes=3)
+def xen_kexec(v):
+    """An HVM guest ends its kernel by kexec while tasks sleep; the second one begins in its
+    memory, and connects, too. Not PVH: libxl 4.17 can't reset such a domain, so that its
+    guests can't kexec."""
+    guest = yield from ended(v, "kexec", "load.end=kexec load.second_secs=30")
     v.check("the second kernel has its CPUs", guest.get("second.cpus") == 2,
             guest.get("second.cpus"))
     check_paged(v, guest, told=False)
     v.check("both kernels connected", guest.get("pager.connects") == 2 and
             guest.get("pvfault.backend") == "xen", guest.get("pager.connects"))
-    return v
 
 
-@scenario("xen-kdump")
-def xen_kdump(sabotage):
-    """The second kernel is one for crash dumps, which takes no part."""
-    v, guest = ended("kdump", "load.end=crash crashkernel=96M")
+@scenario(kernels=("main", "xen"), minutes=3)
+def xen_kdump(v):
+    """An HVM guest crashes while tasks sleep; the second kernel is one for crash dumps,
+    which takes no part."""
+    guest = yield from ended(v, "kdump", "load.end=crash crashkernel=96M")
     first, _, guest.console = guest.console.rpartition("Linux version")
     guest.trouble = rig.trouble(guest.console)
     v.check("it crashed by request", "sysrq triggered crash" in first)
@@ -153,14 +128,13 @@ def xen_kdump(sabotage):
     v.check("the second kernel took no part", guest.get("pager.connects") == 1 and
             "no backend: xen: not for dom0, kdump" in guest.console,
             guest.get("pager.connects"))
-    return v
 
 
-@scenario("xen-lifecycle")
-def xen_lifecycle(sabotage):
-    """Under load a vCPU goes offline and online, pagers come and go, and a
-    guest that had its pager since it was built is saved and goes on."""
-    v = rig.Verdict("xen-lifecycle")
+@scenario(kernels=("main", "xen"), minutes=6)
+def xen_lifecycle(v):
+    """2 vCPUs under load: one goes offline and online; three pagers one after the other,
+    each taking leave and reconnecting; a guest that had its pager since it was built is
+    saved (``xl save -c``) and goes on."""
     hotplug = domu("hotplug", "load.secs=20 load.alone=1 load.hotplug=1", vcpus=2)
     reconnect = domu("reconnect", "load.secs=60 load.alone=1", vcpus=2, limit=450)
     reconnect.lives = 3
@@ -168,8 +142,7 @@ def xen_lifecycle(sabotage):
     save.early = True
     save.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
     guests = [hotplug, reconnect, save]
-    v.check("the consoles of Xen and dom0 are clean",
-            not run_guests("xen-lifecycle", guests, reads=10 * READS))
+    yield xen.host(*guests, reads=10 * READS)
     for guest in guests:
         check_paged(v, guest)
     v.check("hotplug: a vCPU went and came", hotplug.get("cpu_switches", 0) > 10,
@@ -190,31 +163,16 @@ def xen_lifecycle(sabotage):
         v.check(f"{guest.name}: the guest connected {times} times", active == times, active)
     v.metrics.update(cpu_switches=hotplug.get("cpu_switches"),
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
-    return v
 
 
-def withdrawing(sabotage):
-    """Guests whose driver lets go of the device, whose memory goes offline, and one that
-    never had anything to give."""
-    does = int(not one_of("xen-withdraw", sabotage, "kept"))
-    rebind = domu("rebind", f"load.secs=40 load.alone=1 load.rebind={does}", vcpus=2)
-    # Of three blocks of movable memory the load takes one, so that another can go.
-    # The guest gives up after 30 seconds, and tries again.
-    offline = domu("offline", "load.secs=60 load.alone=1 load.mb=150 "
-                   f"load.offline={3 * does}", mib=512, pager="--target 250", vcpus=2)
-    nothing = DomU("nothing", "load.mb=72 load.secs=3 load.alone=1", mib=MIB)
-    nothing.pager = PAGER
-    return rebind, offline, nothing
-
-
-@scenario("xen-withdraw")
-def xen_withdraw(sabotage):
-    """Under load a guest takes back what it has given the pager. Sabotage "kept": it
-    doesn't."""
-    v = rig.Verdict("xen-withdraw")
-    guests = rebind, offline, nothing = withdrawing(sabotage)
-    v.check("the consoles of Xen and dom0 are clean", not run_guests(
-        "xen-withdraw", guests, reads=10 * READS))
+@scenario(kernels=("main", "xen"), minutes=5,
+          sabotages={"kept": "the driver let go and took it again"})
+def xen_withdraw(v, sabotage):
+    """2 vCPUs under load: the driver lets go of its device and takes it again; a block of
+    memory goes offline and online; and a guest without movable memory. Sabotage "kept":
+    nothing goes."""
+    guests = rebind, offline, nothing = withdrawing(kept=bool(sabotage))
+    yield xen.host(*guests, reads=10 * READS)
     for guest in (rebind, offline):
         check_paged(v, guest)
         v.check(f"{guest.name}: nothing was refused it",
@@ -242,86 +200,35 @@ def xen_withdraw(sabotage):
     v.metrics.update(rebinds=rebinds, offlines=offline.get("offlines"),
                      refused=offline.get("offlines_refused"),
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
-    return v
 
 
-def check_not_saved(v, guest):
-    v.check(f"{guest.name}: it was not saved, and said why",
-            guest.get("saved") not in (0, None) and
-            "hasn't brought all pages back: not suspended" in guest.console,
-            guest.get("saved"))
-
-
-# What XenStore forgets of the device of a guest, and how often the guest connects then.
-FORGOTTEN = {
-    # The pager's nodes: it can't be found any more. Another one makes them again.
-    "backend": ("/local/domain/0/backend/pvfault/$id", 1),
-    # The guest's, as if it were unplugged: the pager plugs it in again.
-    "device": ("/local/domain/$id/device/pvfault", 2),
-}
-
-
-def forgotten(name, sabotage=""):
-    guest = domu(name, f"load.secs={90 if name == 'backend' else 25} load.alone=1", vcpus=2)
-    forget = "true" if sabotage else "xenstore-rm"
-    guest.at_walk = (f'sleep 8; id=$(xl domid $name); {forget} {FORGOTTEN[name][0]}; '
-                     'tell "removed $?"')
-    if name == "backend":
-        guest.at_walk += "; sleep 2; save /tmp/save; rm /tmp/save"
-    return guest
-
-
-@scenario("xen-forgotten")
-def xen_forgotten(sabotage):
-    """Under load the nodes of one end of the device vanish from XenStore. Of the pager
-    the guest can't learn then that all pages are back, so it must not be saved. Sabotage
-    "kept": they don't."""
-    one_of("xen-forgotten", sabotage, "kept")
-    v = rig.Verdict("xen-forgotten")
-    guests = [forgotten(name, sabotage) for name in FORGOTTEN]
-    v.check("the consoles of Xen and dom0 are clean", not run_guests(
-        "xen-forgotten", guests, reads=10 * READS))
-    for guest in guests:
-        name, times = guest.name, FORGOTTEN[guest.name][1]
+@scenario(kernels=("main", "xen"), minutes=4,
+          sabotages={"kept": "the guest let go of what it shared"})
+def xen_forgotten(v, sabotage):
+    """Under load the pager's nodes, or the guest's, vanish from XenStore: the guest goes on
+    without, and refuses to be saved, because it can't learn that all pages are back; or it
+    connects anew. Sabotage "kept": they stay."""
+    guests = [forgotten(name, kept=bool(sabotage)) for name in FORGOTTEN]
+    yield xen.host(*guests, reads=10 * READS)
+    for guest, (_, times) in zip(guests, FORGOTTEN.values()):
         check_paged(v, guest)
         seen = [guest.console.count(f"backend xen {what}")
                 for what in ("active", "unregistered")]
-        v.check(f"{name}: the guest let go of what it shared, and connected {times} times",
-                guest.get("removed") == 0 and seen == [times, 1], seen)
+        v.check(f"{guest.name}: the guest let go of what it shared, and connected {times} "
+                "times", guest.get("removed") == 0 and seen == [times, 1], seen)
     check_not_saved(v, guests[0])
     v.metrics.update(async_faults={g.name: g.counter("sleep") for g in guests},
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
-    return v
 
 
-def sabotaged(what):
-    if what == "off":
-        return domu(what, pager=f"{PAGER} --hold")
-    return domu(what, f"load.sabotage={what}" if what else "")
-
-
-@scenario("xen-sabotage")
-def xen_sabotage(sabotage):
-    """Each check of xen-paging can fail: sabotage them one by one, in one boot."""
-    guests = [sabotaged(what) for what in SABOTAGES]
-    for guest in guests:
-        guest.line += " load.secs=3 load.alone=1"
-        guest.limit = 120 if guest.name == "hang" else 300
-    run_guests("xen-sabotage", guests, reads=READS)
-    return judge_sabotages(rig.Verdict("xen-sabotage"), guests, check_paged)
-
-
-@scenario("xen-pressure")
-def xen_pressure(sabotage):
+@scenario(kernels=("main", "xen"), minutes=13)
+def xen_pressure(v):
     """Ten minutes under pressure: three quarters of the load are out at any time."""
-    v = rig.Verdict("xen-pressure")
     guest = domu("pressure", "load.secs=600 load.alone=1", pager="--target 155",
                  vcpus=2, limit=1200)
-    v.check("the consoles of Xen and dom0 are clean",
-            not run_guests("xen-pressure", [guest], reads=4 * READS))
+    yield xen.host(guest, reads=4 * READS)
     check_paged(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"), held=held(guest),
                      page_ins=guest.get("pager.page_ins"),
                      corrupt=guest.get("corrupt"),
                      worst_touch_ms=guest.get("worst_touch_ms"))
-    return v

@@ -2,7 +2,8 @@
 """Xen scenarios: a PV dom0 that pages its PVH guests."""
 
 import rig
-from guests import Guest, follow, guest_initrd
+from checks import check_guest
+from guests import Guest, Plan, follow, guest_initrd
 
 PAGEFILE_MIB = 1024
 MACHINE_MIB = 2560
@@ -77,3 +78,39 @@ def run_guests(folder, guests, reads=100, files=None, setup="", initrd=None,
                            "-device", "virtio-blk-pci,drive=pagefile")) as boot:
         return follow(boot, guests, "pagefile", reads,
                       90 + sum(g.limit + 20 for g in guests))
+
+
+def host(*guests, **how):
+    """A boot of Xen with GUESTS, for a scenario to yield. HOW: as for run_guests()."""
+    return Plan(run_guests, list(guests), how, {"reads": "reads"})
+
+
+# 90 MiB of ZONE_MOVABLE, most of it for the load of 72. The guest keeps 190 MiB of
+# 224 when it has filled its memory, so that some 30 of the load are out.
+MIB = 224
+LINE = "kernelcore=128M load.mb=72 load.settle=60"
+PAGER = "--target 190"
+
+
+def domu(name, line="", pager=PAGER, **more):
+    guest = DomU(name, f"{LINE} {line}", **{"mib": MIB, "limit": 300, **more})
+    guest.pager = pager
+    return guest
+
+
+def check_paged(v, guest, told=True):
+    """What holds for every guest with a pager."""
+    check_guest(v, guest, asynchronous=told)
+    name = guest.name
+    v.check(f"{name}: pages went out and came in",
+            guest.get("pager.page_ins", 0) > 100, guest.get("pager.page_ins"))
+    v.check(f"{name}: the pager ended well, without a bug of its own",
+            guest.get("pager.pager_exit") == 0 and guest.get("pager.bugs") == 0,
+            f"exit {guest.get('pager.pager_exit')}, {guest.get('pager.bugs')} bugs")
+
+
+def held(guest):
+    """Why vCPUs were held, as the pager counted."""
+    prefix = "pager.held_"
+    return {k.removeprefix(prefix): int(v) for k, v in guest.said.items()
+            if k.startswith(prefix)}

@@ -23,9 +23,10 @@ sys.path[:0] = [str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
 import rig  # noqa: E402
 import kvm  # noqa: E402
 import xen  # noqa: E402
-from scenarios_hostile import RATE, entry_text  # noqa: E402
-from scenarios_pager import restored_late, save_refused  # noqa: E402
-from scenarios_xen import FORGOTTEN, domu, forgotten, withdrawing  # noqa: E402
+from hostile import RATE, entry_text  # noqa: E402
+from xen import domu  # noqa: E402
+from xenguests import (FORGOTTEN, forgotten, restored_late, save_refused,  # noqa: E402
+                       withdrawing)
 
 FOLDERS = ("arch/x86/kernel/pvfault", "drivers/pvfault")
 # What is judged, and the files that are it.
@@ -142,8 +143,8 @@ def xen_counts(v):
     saved = domu("saved", f"{line}20", vcpus=2)
     saved.early = True
     saved.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
-    guests = [comes, *withdrawing(""), saved, restored_late("late", ""),
-              save_refused("refused", ""), *map(forgotten, FORGOTTEN)]
+    guests = [comes, *withdrawing(), saved, restored_late("late"),
+              save_refused("refused"), *map(forgotten, FORGOTTEN)]
     for guest in guests:
         guest.line += " load.gcov=hvc0"
     xen.run_guests("coverage-xen", guests, reads=1000, domu_kernel=rig.kernel("gcov"))
@@ -253,8 +254,7 @@ def show(files):
               f"{all_:>9}{percent(taken, all_):>6}  {ranges(missed)}")
 
 
-def coverage():
-    v = rig.Verdict("coverage")
+def coverage(v):
     files = collections.defaultdict(Counts)
     for counts in user_counts():
         add_counts(files, "user", counts)
@@ -270,7 +270,6 @@ def coverage():
                            "branches_percent": percent(*branches)}
         v.check(f"{part}: at least {WANTED} % of the lines", run >= lines * WANTED / 100 > 0,
                 f"{percent(run, lines)} %, branches {percent(*branches)} %")
-    return v
 
 
 def main():

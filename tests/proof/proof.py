@@ -128,14 +128,12 @@ def prove_fuzz(v, table):
     v.metrics.update(fuzz_mutants=len(FUZZ_MUTANTS), fuzz_mutants_killed=killed)
 
 
-def prove():
-    v = rig.Verdict("proof")
+def prove(v):
     table = Table(v)
     prove_model(v, table)
     prove_fuzz(v, table)
     print(f"{sum(c['pass'] for c in v.checks)} passed, "
           f"{sum(not c['pass'] for c in v.checks)} failed")
-    return v
 
 
 def main():

@@ -62,9 +62,10 @@ def run(*cmd, **kwargs):
     return subprocess.run([str(c) for c in cmd], check=True, **kwargs)
 
 
-def kernel(config="main", tree="pvfault"):
-    """Path of a built kernel image; Makefile targets build them."""
-    image = BUILD / tree / f"out-{config}" / "arch/x86/boot/bzImage"
+def kernel(name="main"):
+    """Path of a built kernel image, by its [TREE/]CONFIG; scripts/kernel.sh builds it."""
+    tree, _, config = name.rpartition("/")
+    image = BUILD / (tree or "pvfault") / f"out-{config}" / "arch/x86/boot/bzImage"
     if not image.exists():
         raise Failure(f"{image} is missing: run 'make kernel' first.")
     return image
@@ -385,12 +386,12 @@ class Verdict:
             f"{os.path.relpath(out)}")
 
 
-def judge(name, scenario, *args):
-    """Run SCENARIO, which returns a Verdict; what stops it is a failed check."""
+def judge(name, work, *args):
+    """Let WORK fill in a Verdict, and return it; what stops it is a failed check."""
+    verdict = Verdict(name)
     try:
-        verdict = scenario(*args)
+        work(verdict, *args)
     except Failure as failure:
-        verdict = Verdict(name)
         verdict.check(str(failure), False)
     verdict.write()
     return verdict

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The KUnit suites, in a guest without a hypervisor's notifications."""
+
+import re
+
+import rig
+
+# The KUnit suites in every kernel.
+SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
+          "pvfault_alloc", "pvfault_xen_ring", "pvfault_xen_offer")
+
+# Preemption models that one kernel can be booted with.
+PREEMPTION = ("none", "voluntary", "full")
+
+
+def one_boot(v, kernel, line, limit=180, cpu="max"):
+    """All suites, once."""
+    label = line if cpu == "max" else f"{line} {cpu}"
+    # With a movable zone, for what the Xen frontend offers.
+    with rig.Boot(f"{v.name}-{label.partition('=')[2].replace(' ', '-')}",
+                  rig.kernel(kernel), accel=("-accel", "tcg,thread=multi", "-cpu", cpu),
+                  append=f"kunit.enable=1 kernelcore=512M {line}",
+                  options=(*rig.smp(2), "-m", "1024")) as boot:
+        for _ in boot.lines(limit):
+            pass
+        text = boot.text()
+    found = re.findall(r"^\s*# (pvfault_\w+): pass:(\d+) fail:(\d+) skip:(\d+) "
+                       r"total:(\d+)", text, re.M)
+    v.check(f"{label}: every suite ran", {f[0] for f in found} >= set(SUITES),
+            [f[0] for f in found])
+    passed, failed, skipped, total = (sum(int(f[i]) for f in found)
+                                      for i in range(1, 5))
+    for result in re.findall(r"^\s{4}((?:not )?ok \d+ .*)$", text, re.M):
+        good = result.startswith("ok")
+        v.check(f"{label}: {result.split(' ', 2)[2] if good else result}", good)
+    v.check(f"{label}: none failed, most ran", passed > 10 and not failed,
+            f"{passed} passed, {failed} failed, {skipped} skipped of {total}")
+    # Booted without a root on purpose: the panic at the end is the end.
+    text = text.split("Kernel panic - not syncing: VFS")[0]
+    v.check(f"{label}: the console is clean", not rig.trouble(text),
+            rig.trouble(text)[:3])
+    v.metrics[label] = {"passed": passed, "failed": failed, "skipped": skipped}
+
+
+def all_models(v, kernel="main", limit=180):
+    """With each preemption model, and on a processor without SMAP: where tasks may sleep
+    in kernel mode is found out by other means there."""
+    for model in PREEMPTION:
+        one_boot(v, kernel, f"preempt={model}", limit)
+    one_boot(v, kernel, "preempt=none", limit, cpu="max,-smap")

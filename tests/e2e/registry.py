@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a scenario is: declared at its function, and nowhere else.
+
+    @scenario(kernels=("main", "hostile"), minutes=2,
+              sabotages={"kept": "lost interrupts were repaired"})
+    def kvm_out_again(v, sabotage):
+        \"\"\"What it does, in a line or two: these go to testing.rst.\"\"\"
+        guest = L2("out-again", ...)
+        yield kvm.host(guest, reads=2000)       # boots it; goes on when it has ended
+        check_guest(v, guest)
+
+It stands in a file scenarios_*.py, is called kvm-out-again, and gets the Verdict to
+fill in; and, if it knows any, the name of a sabotage, "" for none. From the declaration
+follow what "make e2e" builds for it, the steps of "make test" and "make test-all", the
+lists for people, and what the scenarios *-sabotage do.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import rig
+from guests import Plan, together
+
+HERE = pathlib.Path(__file__).resolve().parent
+ALL: dict[str, "Scenario"] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One of them; see scenario()."""
+
+    name: str
+    text: str
+    function: Callable
+    boots: tuple[str, ...]
+    minutes: float
+    quick: bool
+    sabotages: Mapping[str, str]
+    also: Mapping[str, str]
+    shown_by: str
+
+    @property
+    def known(self) -> dict[str, str]:
+        """All its sabotages, and the check that each must turn red."""
+        return {**self.also, **self.sabotages}
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """What has to be built for it."""
+        theirs = (kernel for s in ALL.values() if s.shown_by == self.name
+                  for kernel in s.boots)
+        return tuple(dict.fromkeys((*self.boots, *theirs)))
+
+    def steps(self, v: rig.Verdict, sabotage: str = "") -> Iterator[Plan]:
+        """What it boots, one after the other. It goes on when the next one is asked for."""
+        if sabotage and sabotage not in self.known:
+            raise rig.Failure(f"{self.name} knows no sabotage '{sabotage}', but "
+                              f"{', '.join(self.known) or 'none'}.")
+        yield from self.function(*((v, sabotage) if self.known else (v,))) or ()
+
+    def play(self, v: rig.Verdict, sabotage: str = "") -> None:
+        """Run it."""
+        for plan in self.steps(v, sabotage):
+            trouble = plan.run(v.name)
+            if plan.host_clean:
+                v.check("the consoles of the host are clean", not trouble, trouble[:3])
+        if sabotage:
+            red = turned_red(v, self.known[sabotage])
+            rig.say(f"sabotage {sabotage} is "
+                    f"{'found, by' if red else 'NOT found by'}: {self.known[sabotage]}")
+
+
+def scenario(*, kernels: Iterable[str] = ("main",), minutes: float, quick: bool = False,
+             name: str = "", sabotages: Mapping[str, str] | None = None,
+             also: Mapping[str, str] | None = None, shown_by: str = "") -> Callable:
+    """Register the function as a scenario.
+
+    KERNELS  what it boots: [TREE/]CONFIG as for scripts/kernel.sh, and "xen"
+    MINUTES  what it takes on two busy cores, the kernels built
+    QUICK    it is a part of "make test"
+    NAME     if it isn't the function's, with "-" for "_"
+    SABOTAGES  how it can be broken, and how the name of the check begins that must turn
+             red then, but for "GUEST: "
+    ALSO     the same for sabotages that another scenario shows
+    SHOWN_BY the scenario that shows, for all SABOTAGES, that the check turns red
+    """
+    def add(function: Callable) -> Callable:
+        text = " ".join((function.__doc__ or "").split())
+        own = Scenario(name or function.__name__.replace("_", "-"), text, function,
+                       tuple(kernels), minutes, quick, sabotages or {}, also or {}, shown_by)
+        if not text:
+            raise TypeError(f"{own.name} has no docstring")
+        if own.name in ALL:
+            raise TypeError(f"there are two of {own.name}")
+        if len(inspect.signature(function).parameters) != 1 + bool(own.known):
+            raise TypeError(f"{own.name}: takes a sabotage, or declares one; not both")
+        ALL[own.name] = own
+        return function
+    return add
+
+
+def load() -> dict[str, Scenario]:
+    """Import all scenarios. Return them by their names."""
+    for path in sorted(HERE.glob("scenarios_*.py")):
+        importlib.import_module(path.stem)
+    return ALL
+
+
+def turned_red(v: rig.Verdict, want: str) -> bool:
+    """Has the check failed whose name, after that of its guest, begins with WANT?"""
+    return any(text.startswith(want) for c in v.checks if not c["pass"]
+               for text in (c["name"], c["name"].partition(": ")[2]))
+
+
+def show_sabotages(v: rig.Verdict) -> Iterator[Plan]:
+    """A scenario that shows of each sabotage with shown_by=NAME that its check turns red:
+    all the sabotaged guests in one boot of the host."""
+    runs = []
+    for s in [s for s in ALL.values() if s.shown_by == v.name]:
+        for what, want in s.sabotages.items():
+            scratch = rig.Verdict(s.name, quiet=True)
+            steps = s.steps(scratch, what)
+            plan = next(steps)
+            for guest in plan.guests:
+                guest.name += f"-{what}"
+            runs.append((s, what, want, scratch, steps, plan))
+    yield together([plan for *_, plan in runs])
+    for s, what, want, scratch, steps, plan in runs:
+        more = list(steps)
+        assert not more, f"{s.name} boots more than once when it is sabotaged"
+        failed = [c["name"] for c in scratch.checks if not c["pass"]]
+        # A guest that never ran turns anything red.
+        v.check(f"sabotage turns red: {s.name}, {what}: {want}", turned_red(scratch, want) and
+                all(guest.heard for guest in plan.guests), failed)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+"""KVM guests whose host swaps their memory."""
+
+import re
+
+import kvm
+import rig
+from checks import READS, USUAL, check_guest, side_by_side
+from kvm import L2
+from registry import scenario, show_sabotages
+
+
+@scenario(minutes=3, quick=True, sabotages=USUAL, shown_by="kvm-sabotage")
+def kvm_swap(v, sabotage):
+    """The main job: the same guest without and with pvfault, 1 vCPU, 100 reads/s."""
+    if sabotage:
+        guest = L2("on", f"{kvm.usual_line(sabotage)} load.secs=3 load.alone=1",
+                   limit=60 if sabotage == "hang" else 300)
+        yield kvm.host(guest, reads=READS)
+        check_guest(v, guest)
+        return
+
+    def boot():
+        off, on = L2("off", "pvfault=off"), L2("on", "pvfault=on")
+        yield kvm.host(off, on, reads=READS)
+        check_guest(v, off, asynchronous=False)
+        check_guest(v, on)
+        return off, on
+
+    yield from side_by_side(v, boot)
+
+
+@scenario(minutes=4, quick=True)
+def kvm_sabotage(v):
+    """Each check of kvm-swap can fail: its sabotages, in one boot of the host."""
+    yield from show_sabotages(v)
+
+
+@scenario(minutes=2, quick=True)
+def kvm_smp(v):
+    """2 and 4 vCPUs, and the other preemption models, for correctness: with one
+    CPU in L1 the overlap of several vCPUs means little."""
+    guests = [L2(f"smp{n}", f"pvfault=on load.secs=10 load.alone=1 preempt={model}", vcpus=n)
+              for n, model in ((2, "none"), (4, "voluntary"))]
+    yield kvm.host(*guests, reads=4 * READS)
+    for guest in guests:
+        check_guest(v, guest)
+        v.metrics[f"async_faults_{guest.name}"] = guest.counter("sleep")
+        v.metrics[f"worst_touch_ms_{guest.name}"] = guest.get("worst_touch_ms")
+
+
+@scenario(minutes=2, quick=True)
+def kvm_hotplug(v):
+    """4 vCPUs, of which one goes offline and online all the while."""
+    guest = L2("hotplug", "pvfault=on load.secs=40 load.alone=1 load.hotplug=1", vcpus=4)
+    yield kvm.host(guest, reads=4 * READS)
+    check_guest(v, guest)
+    v.check("hotplug: a vCPU went and came", guest.get("cpu_switches", 0) > 10,
+            guest.get("cpu_switches"))
+    v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"),
+                     cpu_switches=guest.get("cpu_switches"))
+
+
+@scenario(minutes=2, quick=True)
+def kvm_nested(v):
+    """L2 runs guests of its own while L1 swaps all of them; the notifications come as #PF
+    vmexits."""
+    yield from kvm.nested(v, rig.kernel())
+
+
+@scenario(kernels=("main", "hostile"), minutes=2, quick=True)
+def kvm_lost_ready(v):
+    """An L1 whose KVM loses interrupts of READY (they are repaired), or READY altogether
+    (it is retried): ``tests/patches``, never part of the series."""
+    irq = L2("lost-interrupt", "pvfault=on load.secs=8 load.alone=1")
+    token = L2("lost-token", "pvfault=on pvfault_deadline_ms=2000 load.secs=8 load.alone=1")
+    lose = "/sys/module/kvm/parameters/lose_"
+    # Until it is repaired, a lost interrupt holds up all completions of its
+    # vCPU, a lost token only its own task.
+    irq.before = f"echo 1000 >{lose}interrupt"
+    token.before = f"echo 0 >{lose}interrupt; echo 500 >{lose}token"
+    yield kvm.host(irq, token, reads=4 * READS, l1_kernel=rig.kernel("hostile"))
+    for guest in (irq, token):
+        check_guest(v, guest)
+    v.check("lost interrupts were repaired", irq.counter("repair") > 0,
+            irq.counter("repair"))
+    v.check("no repaired wait ran into its deadline", irq.counter("retry") == 0,
+            irq.counter("retry"))
+    v.check("a repair comes within 1 to 2 s, with a read's time on top",
+            irq.get("worst_touch_ms", 1e9) < 3000, irq.get("worst_touch_ms"))
+    v.check("lost tokens were retried", token.counter("retry") > 0,
+            token.counter("retry"))
+    told = re.findall(r"pvfault: kvm: \S+ waited \d+ ms for token 0x\w+, retries",
+                      token.console)
+    v.check("retries are reported in the guest's log, at a limited rate",
+            0 < len(told) <= token.counter("retry"), len(told))
+    v.check("a retry comes within a second of its deadline",
+            token.get("worst_touch_ms", 1e9) < 4500, token.get("worst_touch_ms"))
+    v.metrics.update(repairs=irq.counter("repair"), retries=token.counter("retry"),
+                     recovery_ms_repair=irq.get("worst_touch_ms"),
+                     recovery_ms_retry=token.get("worst_touch_ms"),
+                     corrupt=irq.get("corrupt", -1) + token.get("corrupt", -1))
+
+
+@scenario(kernels=("main", "debug"), minutes=5)
+def kvm_swap_debug(v):
+    """kvm-swap with lockdep, raw-lock nesting, atomic-sleep checks and KASAN in L2; too
+    slow for figures."""
+    guest = L2("debug", "pvfault=on load.secs=40 load.alone=1 load.mb=128",
+               vcpus=2, mib=512, limit=500)
+    yield kvm.host(guest, reads=2 * READS, memory="150M", l2_kernel=rig.kernel("debug"))
+    check_guest(v, guest)
+    v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt", -1))
+
+
+@scenario(kernels=("main", "kcsan"), minutes=3, also=USUAL)
+def kvm_swap_kcsan(v, sabotage):
+    """kvm-swap with KCSAN of pvfault's files in L2; kunit-kcsan shows that it finds
+    races."""
+    guest = L2("kcsan", f"{kvm.usual_line(sabotage)} {kvm.KCSAN} load.secs=20 load.alone=1 "
+               "load.mb=128", vcpus=2)
+    yield kvm.host(guest, reads=2 * READS, memory="130M", l2_kernel=rig.kernel("kcsan"))
+    check_guest(v, guest)
+    v.check("kcsan: accesses were watched", guest.get("kcsan_watched", 0) > 1000,
+            guest.get("kcsan_watched"))
+    v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt", -1),
+                     watched=guest.get("kcsan_watched"))
