@@ -18,6 +18,10 @@ for build; do
 	count "$build" "$out/$build/test_pager" "$log"
 	sed -n 's/^random: /  &/p' "$log"
 done
+if [ -n "$ONLY" ]; then
+	total
+	exit
+fi
 
 # program: as it is installed.
 program() {

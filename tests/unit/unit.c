@@ -332,6 +332,8 @@ int main(void)
 	patience_ms = number_from_env("UNIT_PATIENCE_MS", 5000);
 	sim_nr_cpus = NR_CPUS;
 	sim_current = sim_task_new("main");
+	if (getenv("ONLY"))
+		cmocka_set_test_filter(getenv("ONLY"));
 	failed = test_table() + test_order() + test_marks() + test_scan() +
 		 test_anew() + test_bounds();
 	sim_task_free(sim_current);
