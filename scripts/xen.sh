@@ -132,12 +132,23 @@ build() {
 	say "built $dir/xen in $(($(date +%s) - start)) s"
 }
 
+# Changes with all that the result depends on.
+inputs() {
+	{ cat "$config" "$0" "$TOP/scripts/common.sh"; ls "$dir"/deb; } | sha256sum
+}
+
 main() {
 	mkdir -p "$dir"
 	unpack
 	tools
+	if [ -e "$dir/xen" ] && [ "$(inputs)" = "$(cat "$dir/.built" 2>/dev/null)" ]; then
+		say "$dir/xen is up to date"
+		exit 0
+	fi
+	rm -f "$dir/.built"
 	configure
 	build
+	inputs >"$dir/.built"
 	exit 0
 }
 main
