@@ -68,7 +68,7 @@ def try_patches(kdir, patches, names, work):
     for patch in patches:
         done = subprocess.run(["patch", "-p1", "-N", "-F1", "--no-backup-if-mismatch",
                                "-r", "-", "-d", str(work), "-i", str(patch)],
-                              capture_output=True, text=True)
+                              capture_output=True, text=True, check=False)
         if done.returncode:
             raise Refused(f"{patch.name} does not fit {kdir}/{misfit(done.stdout)}; "
                           "the tree is unchanged.")

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# kernel.sh TREE CONFIG: build a kernel from Debian's linux-source package.
+# kernel.sh TREE CONFIG [check]: build a kernel from Debian's linux-source package; or
+# only check that there are such.
 #
 #   TREE    pvfault   overlay and patches applied
 #           stock     as Debian ships it
@@ -15,6 +16,7 @@
 #           torture   rcutorture runs, from boot on
 #           hostile   the KVM host that loses READY, and lies, for tests only
 #           unpack    nothing: just the source
+#           fetch     nothing: just Debian's package
 #
 # The image lands in build/TREE/out-CONFIG/arch/x86/boot/bzImage.
 
@@ -22,6 +24,11 @@
 
 tree=${1:-pvfault}
 config=${2:-main}
+trees="pvfault stock pvfault-6.1 stock-6.1"
+configs="main off bare debug gcov kcsan rt torture hostile unpack fetch"
+case " $trees " in *" $tree "*) ;; *) die "TREE=$tree is none of $trees" ;; esac
+case " $configs " in *" $config "*) ;; *) die "CONFIG=$config is none of $configs" ;; esac
+[ "${3:-}" != check ] || exit 0
 case $tree in *-6.1) SERIES=6.1 ;; *) SERIES=6.12 ;; esac
 dir=$BUILD/$tree
 src=$dir/src
@@ -143,6 +150,10 @@ alone() {
 }
 
 main() {
+	if [ "$config" = fetch ]; then
+		fetch
+		exit 0
+	fi
 	alone
 	unpack
 	[ "$config" = unpack ] && exit 0
