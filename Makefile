@@ -18,52 +18,62 @@ help:
 	@echo
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
-	@echo '  make kernel            build the kernel that the tests boot (CONFIG=main|off|bare|debug|kcsan|rt|torture|hostile,'
+	@echo '  make kernel            build the kernel that the tests boot'
+	@echo '                         (CONFIG=main|off|bare|debug|gcov|kcsan|rt|torture|hostile,'
 	@echo '                         TREE=pvfault|stock|pvfault-6.1)'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
+	@echo '                         (both: ONLY='\''*pattern*'\'' runs the tests of that name)'
 	@echo '  make proof             the protocol'\''s model, its mutants, a fuzzer: one table (8 minutes)'
 	@echo '  make coverage          lines of the core and its backends that tests run (25 minutes)'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
-	@echo "                         ($$(python3 tests/e2e/run.py --list))"
+	@echo '  make e2e FILTER=kvm-*  several of them, one after the other'
+	@echo '  make e2e-list          what scenarios and sabotages there are'
 	@echo '  make bench             beside a stock kernel: one table, one picture (35 minutes, cold 50)'
 	@echo '  make bench-full        all benchmarks (some hours); goes on where it stopped'
-	@echo "  make bench BENCH=name  one of them ($$(python3 tests/bench/run.py --list))"
-	@echo '  make lint              checkpatch --strict and sparse'
+	@echo '  make bench BENCH=name  one of them; make bench-list names them'
+	@echo '  make lint              checkpatch --strict, sparse, pylint'
 	@echo '  make test-all          everything; goes on where it stopped'
+	@echo '  make test-slice MINUTES=25  what of it has not been run for longest, as far as it fits'
 	@echo '  make clean             remove the build folder'
 
 .PHONY: setup
 setup:
 	@scripts/setup.sh
 
+# What these name is checked before anything is installed or built, if Python is there.
+python	:= command -v python3 >/dev/null || scripts/setup.sh && python3
+
 HV	?= kvm
 CONFIG	?= main
 TREE	?= pvfault
 
 .PHONY: kernel
-kernel: setup
-	@scripts/kernel.sh $(TREE) $(CONFIG)
+kernel:
+	@scripts/kernel.sh "$(TREE)" "$(CONFIG)" check
+	@scripts/setup.sh
+	@scripts/kernel.sh "$(TREE)" "$(CONFIG)"
 
 .PHONY: xen
 xen: setup
 	@scripts/xen.sh
 
 .PHONY: demo
-demo: setup
-	@case "$(HV)" in kvm|xen) ;; *) echo "make demo: HV=$(HV) is neither kvm nor xen" >&2; exit 2 ;; esac
-	@scripts/kernel.sh pvfault main
-	@[ "$(HV)" != xen ] || scripts/xen.sh
-	@python3 tests/e2e/demo.py $(HV)
+demo:
+	@$(python) tests/e2e/demo.py "$(HV)"
 
-.PHONY: test test-all
+MINUTES	?= 25
+
+.PHONY: test test-all test-slice
 test: setup
 	@python3 tests/run.py quick
 test-all: setup
 	@python3 tests/run.py all
+test-slice: setup
+	@python3 tests/run.py slice "$(MINUTES)"
 
 .PHONY: unit
 unit: setup
@@ -81,34 +91,22 @@ proof: setup
 
 .PHONY: coverage
 coverage: setup
-	@for config in main hostile gcov; do scripts/kernel.sh pvfault $$config || exit; done
-	@scripts/xen.sh
-	@python3 tests/proof/coverage.py
+	@python3 tests/run.py step coverage
 
-.PHONY: kunit
-kunit: setup
-	@scripts/kernel.sh pvfault main
-	@python3 tests/e2e/run.py kunit
+.PHONY: e2e e2e-list kunit
+kunit: SCENARIO = $@
+e2e kunit:
+	@$(python) tests/e2e/run.py --build "$(or $(SCENARIO),$(FILTER))" --sabotage "$(SABOTAGE)"
+e2e-list:
+	@$(python) tests/e2e/run.py --list
 
-.PHONY: e2e
-e2e: setup
-	@[ -n "$(SCENARIO)" ] || { echo 'make e2e: say which, SCENARIO=name; make help lists them' >&2; exit 2; }
-	@scripts/kernel.sh pvfault main
-	@case "$(SCENARIO)$(SABOTAGE)" in *lost-ready|*out-again*|kvm-hostile*) scripts/kernel.sh pvfault hostile ;; \
-		*stock*|life-sabotage*) scripts/kernel.sh pvfault hostile; scripts/kernel.sh stock main ;; \
-		*debug*) scripts/kernel.sh pvfault debug ;; \
-		*kcsan*) scripts/kernel.sh pvfault kcsan ;; \
-		*-rt*) scripts/kernel.sh pvfault rt ;; \
-		*torture*) scripts/kernel.sh pvfault torture ;; \
-		*-6.1*) scripts/kernel.sh pvfault-6.1 main ;; esac
-	@case "$(SCENARIO)" in xen-*) scripts/xen.sh ;; esac
-	@python3 tests/e2e/run.py $(SCENARIO) --sabotage "$(SABOTAGE)"
-
-.PHONY: bench bench-full
-bench: setup
-	@python3 tests/bench/run.py $(BENCH)
-bench-full: setup
-	@python3 tests/bench/run.py --full
+.PHONY: bench bench-full bench-list
+bench:
+	@$(python) tests/bench/run.py "$(BENCH)"
+bench-full:
+	@$(python) tests/bench/run.py --full
+bench-list:
+	@$(python) tests/bench/run.py --list
 
 .PHONY: apply unapply
 apply unapply:

@@ -46,14 +46,14 @@ MORE = {
     "ready": (ready.ready, 1),
 }
 ALL = SUITE | MORE
-KERNELS = (("stock", "main"), ("pvfault", "main"), ("pvfault", "off"))
+KERNELS = ("stock/main", "main", "off")
 
 
 def suite(names, resume):
-    """A step each, as for the tests; the kernels first, 3 minutes each if cold."""
-    plan = [(f"kernel {tree} {config}", steps.kernel(config, tree), 3)
-            for tree, config in KERNELS]
-    plan += [(name, [sys.executable, __file__, name], ALL[name][1]) for name in names]
+    """A step each, as for the tests; the kernels first."""
+    plan = [*map(steps.build, KERNELS),
+            *(steps.Step(name, (sys.executable, __file__, name), ALL[name][1])
+              for name in names)]
     failed = steps.run_all(plan, rig.BUILD / "benched.json", resume)
     report.report(names)
     return 1 if failed else 0
@@ -72,15 +72,17 @@ def one(name):
 def main():
     name = sys.argv[1] if len(sys.argv) == 2 else ""
     if name == "--list":
-        print(*ALL)
+        print("\n".join(f"{name:<16}{minutes:>3} min{', make bench' * (name in SUITE)}"
+                        for name, (_, minutes) in ALL.items()))
         return 0
     if name == "--report":
         return report.report(ALL)
-    if name in ("", "--full"):
-        return suite(ALL if name else SUITE, resume=bool(name))
-    if name not in ALL:
+    if name not in (*ALL, "", "--full"):
         sys.exit(f"make bench: there is no {name}; there are {', '.join(sorted(ALL))}.")
-    return one(name)
+    steps.prepare(())
+    if name in ALL:
+        return one(name)
+    return suite(ALL if name else SUITE, resume=bool(name))
 
 
 if __name__ == "__main__":

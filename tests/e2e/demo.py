@@ -5,9 +5,11 @@
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "rig"))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "rig")]
 import rig  # noqa: E402
 import registry  # noqa: E402
+import steps  # noqa: E402
 from checks import READS  # noqa: E402
 
 
@@ -27,10 +29,12 @@ JOBS = {
 def main():
     hypervisor = sys.argv[1] if len(sys.argv) == 2 else ""
     if hypervisor not in JOBS:
-        sys.exit(f"usage: demo.py {'|'.join(JOBS)}")
+        sys.exit(f"make demo: HV={hypervisor} is none of {', '.join(JOBS)}")
     name, off, on, what = JOBS[hypervisor]
+    job = registry.load()[name]
+    steps.prepare(job.kernels)
     rig.say(what)
-    v = rig.judge(name, registry.load()[name].play)
+    v = job.judge()
     m = v.metrics
     if not m:
         return 1

@@ -79,10 +79,17 @@ class Plan:
     how: dict
     per_guest: dict[str, str]
     host_clean: bool = True     # its consoles must be
+    emulator: str = ""          # how the emulator failed, if it did
 
     def run(self, folder: str) -> list[str]:
         """Do it. Return what is wrong on the consoles of the host."""
-        return self.boot(folder, self.guests, **self.how)
+        try:
+            return self.boot(folder, self.guests, **self.how)
+        finally:
+            self.emulator = rig.emulators_own(*(
+                path.read_text(errors="replace") if path.exists() else ""
+                for path in (rig.BUILD / "run" / folder / name
+                             for name in ("console", "qemu.log"))))
 
 
 def together(plans: list[Plan]) -> Plan:
@@ -142,7 +149,7 @@ def share_out_trouble(console, guests):
     for guest in guests:
         begin, end = (f"=== {what} of {guest.name}\n" for what in ("console", "end"))
         _, found, rest = console.partition(begin)
-        text, _, after = rest.partition(end)
+        text = rest.partition(end)[0]
         if found:
             guest.console = text
             guest.trouble = rig.trouble(text)

@@ -94,7 +94,7 @@ def kvm_kexec(v, sabotage):
 
 @scenario(minutes=2, sabotages=TOLD, shown_by="life-sabotage")
 def kvm_kdump(v, sabotage):
-    """The same for the kernel that takes a crash dump, on 1 CPU."""
+    """kvm-kexec with the kernel that takes a crash dump, on 1 CPU."""
     guest = second_kernel(ending("crash", line="crashkernel=96M", mib=320, memory="110M"),
                           sabotage)
     yield kvm.host(guest)

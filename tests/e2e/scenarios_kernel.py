@@ -106,7 +106,7 @@ def kvm_kernel_torture(v, sabotage):
 
 @scenario(kernels=("main", "torture", "xen"), minutes=4, also=SABOTAGES)
 def xen_kernel_torture(v, sabotage):
-    """xen-kernel under the same."""
+    """xen-kernel under rcutorture, as kvm-kernel-torture."""
     guest = domu("torture", f"{mode(sabotage)} {LOAD} {TORTURE} load.secs=60 load.alone=1",
                  pager=PAGER, vcpus=2, limit=500)
     yield from under_xen(v, guest, check_tortured, domu_kernel=rig.kernel("torture"))

@@ -7,7 +7,7 @@ from kvm import KCSAN
 from registry import scenario
 
 
-@scenario(minutes=2, quick=True, name="kunit")
+@scenario(minutes=1.5, quick=True, name="kunit")
 def kunit_main(v):
     """The KUnit suites with each preemption model."""
     kunit.all_models(v)
@@ -38,7 +38,7 @@ def kunit_61(v):
     kunit.all_models(v, "pvfault-6.1/main")
 
 
-@scenario(minutes=1, quick=True)
+@scenario(minutes=0.5, quick=True)
 def bad_parameters(v):
     """Boot parameters that make no sense are named, and the default is used; boot
     lines."""

@@ -74,7 +74,7 @@ def kvm_snapshot(v, sabotage):
 
 @scenario(minutes=4, also=USUAL)
 def kvm_nested_restore(v, sabotage):
-    """The same 5 times for a guest that runs guests, with NMIs (the monitor's: TCG has no
+    """Saved and restored 5 times: a guest that runs guests, with NMIs (the monitor's: TCG has no
     PMU that perf could take them from)."""
     rounds = 5
     guest = L2("nested-restore", f"{usual_line(sabotage)} load.tasks=4 load.mb=64 "
@@ -139,7 +139,7 @@ def kvm_kill(v, sabotage):
         for what in ("left_ms", "ms"):
             took = guest.all(f"{act}_{what}")
             v.metrics[f"{act}_{what}"] = statistics.median(took) if took else -1
-    v.check("kill: the memory of who was left verified", guest.get("victims_corrupt") == 0,
+    v.check("kill: the memory of what is left verified", guest.get("victims_corrupt") == 0,
             guest.get("victims_corrupt"))
     # Counted are waits that ended by a signal before READY came.
     ended = guest.counter("abandoned")
@@ -195,8 +195,8 @@ def kvm_postcopy(v, sabotage):
 
 @scenario(minutes=35, also=USUAL)
 def soak(v, sabotage):
-    """All of it at random for ``SOAK_SECS=`` seconds of the host's (1800), from
-    ``SOAK_SEED=``."""
+    """What kvm-snapshot, kvm-kill, kvm-suspend and kvm-hotplug do, at random, for
+    ``SOAK_SECS=`` seconds of the host's (1800), from ``SOAK_SEED=``."""
     secs = int(os.environ.get("SOAK_SECS", 1800))
     seed = int(os.environ.get("SOAK_SEED", random.randrange(1 << 31)))
     rig.say(f"SOAK_SEED={seed} SOAK_SECS={secs}")

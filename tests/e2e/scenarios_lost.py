@@ -66,7 +66,7 @@ def kvm_out_again(v, sabotage):
 
 
 @scenario(minutes=2, shown_by="life-sabotage",
-          sabotages={"kept": "who touches it goes on trying"})
+          sabotages={"kept": "a task that touches it goes on trying"})
 def kvm_cut_off(v, sabotage):
     """Memory whose file the host has cut off, an ivshmem device's: one task can't go on,
     the others do, and it can be killed. Sabotage "kept": the file stays as it is."""
@@ -79,7 +79,7 @@ def kvm_cut_off(v, sabotage):
     v.check("cut-off: came to its end", guest.done, f"exit {guest.get('exit')}")
     v.check("cut-off: memory verified", guest.get("corrupt") == 0, guest.get("corrupt"))
     v.check("cut-off: consoles are clean", not guest.trouble, guest.trouble[:3])
-    v.check("cut-off: who touches it goes on trying", guest.get("hole_over") == 0,
+    v.check("cut-off: a task that touches it goes on trying", guest.get("hole_over") == 0,
             guest.get("hole_over"))
     least(v, guest, "told again and again", "hole_told", 10)
     least(v, guest, "SIGKILL ends it", "hole_killed", 1)

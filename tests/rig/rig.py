@@ -20,6 +20,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NoReturn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
@@ -50,19 +52,38 @@ TROUBLE = re.compile(
     r"Panic on CPU|Xen BUG")
 
 
+# What only a failure of the emulator brings about, whatever a guest does: of QEMU's code,
+# in its log, and of the processor that it makes for KVM, on the console of L1. Not here,
+# because a guest that lost its way can bring them about: "outside RAM or ROM", internal
+# errors of KVM by an instruction, "kvm run failed"; and no time limit.
+QEMU_FAILED = re.compile(r"ERROR:.*: assertion failed|Bail out! |"
+                         r"qemu: fatal: (?!Trying to execute code outside RAM or ROM)")
+KVM_FAILED = re.compile(r"KVM: entry failed, hardware error|"       # VMRUN refused
+                        r"KVM internal error\. Suberror: 4$")       # of no known kind
+# An interrupt that is entered twice at once: with interrupts off. See testing.rst.
+TWICE = re.compile(r"BUG: ENTRY_TRAMPOLINE stack guard page was hit")
+TWICE_AT = re.compile(r"RIP: 0010:asm_sysvec_\w+\+0x0/")
+OOM = re.compile(r"oom-kill|[Oo]ut of memory")
+
+
+# What an initramfs holds, by the path inside: a file, a text, ("->", where a link points),
+# or None, a folder.
+Files = Mapping[str, pathlib.Path | str | tuple[str, str] | None]
+
+
 class Failure(Exception):
     """Ends a scenario with one sentence for people."""
 
 
-def say(text):
+def say(text: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
 
-def run(*cmd, **kwargs):
+def run(*cmd: object, **kwargs) -> subprocess.CompletedProcess:
     return subprocess.run([str(c) for c in cmd], check=True, **kwargs)
 
 
-def kernel(name="main"):
+def kernel(name: str = "main") -> pathlib.Path:
     """Path of a built kernel image, by its [TREE/]CONFIG; scripts/kernel.sh builds it."""
     tree, _, config = name.rpartition("/")
     image = BUILD / (tree or "pvfault") / f"out-{config}" / "arch/x86/boot/bzImage"
@@ -71,7 +92,7 @@ def kernel(name="main"):
     return image
 
 
-def hypervisor():
+def hypervisor() -> pathlib.Path:
     """Path of the built hypervisor."""
     image = BUILD / "xen" / "xen"
     if not image.exists():
@@ -79,7 +100,7 @@ def hypervisor():
     return image
 
 
-def compiled(name, *args):
+def compiled(name: str, *args: object) -> pathlib.Path:
     """Build it under a name of its own first: another process may be running it."""
     out = BUILD / "bin" / name
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -89,23 +110,21 @@ def compiled(name, *args):
 
 
 @functools.lru_cache(None)
-def tsc_khz():
+def tsc_khz() -> str:
     tool = compiled("tsckhz", HERE / "tsckhz.c")
     return subprocess.check_output([tool], text=True).strip()
 
 
-def guest_program(name, *sources):
+def guest_program(name: str, *sources: object) -> pathlib.Path:
     """Build a static program that runs as a guest's /init."""
     common = HERE / "guest"
     return compiled(name, "-Wall", "-static", "-s", "-I", common, *sources,
                     common / "guest.c")
 
 
-def archive(name, files):
-    """An initramfs of {path inside: file, text, or symlink as ('->', to)}.
-
-    It lasts as long as this process; others may make their own of that name.
-    """
+def archive(name: str, files: Files) -> pathlib.Path:
+    """An initramfs of FILES. It lasts as long as this process; others may make their own
+    of that name."""
     top = BUILD / "rig" / f"{name}.{os.getpid()}"
     top.mkdir(parents=True)
     for inside, what in files.items():
@@ -131,22 +150,22 @@ def archive(name, files):
     return out
 
 
-def libraries(path):
+def libraries(path: object) -> Files:
     """The shared libraries of this machine that a program needs."""
     libs = re.findall(r"(/\S+)", subprocess.check_output(["ldd", path], text=True))
     return {p.lstrip("/"): pathlib.Path(p).resolve() for p in libs}
 
 
-def with_libraries(program, inside=None):
+def with_libraries(name: str, inside: str | None = None) -> Files:
     """A program of this machine, maybe by another name, and the shared libraries it
     needs."""
-    path = shutil.which(program)
+    path = shutil.which(name)
     if not path:
-        raise Failure(f"{program} is missing: run 'make setup' first.")
+        raise Failure(f"{name} is missing: run 'make setup' first.")
     return {inside or path.lstrip("/"): pathlib.Path(path).resolve(), **libraries(path)}
 
 
-def busybox():
+def busybox() -> Files:
     files = {d: None for d in ("proc", "sys", "dev", "tmp")}
     files["bin/busybox"] = pathlib.Path(shutil.which("busybox"))
     files.update({f"bin/{a}": ("->", "busybox") for a in APPLETS})
@@ -154,7 +173,7 @@ def busybox():
 
 
 @functools.lru_cache(None)
-def dom0_root(pager):
+def dom0_root(pager: pathlib.Path) -> pathlib.Path:
     """The initramfs of dom0: busybox, Xen's tools, the pager, all libraries."""
     tools = BUILD / "xen" / "tools"
     files = busybox()
@@ -176,7 +195,7 @@ def dom0_root(pager):
     return archive("dom0-root", files)
 
 
-def firmware(*more):
+def firmware(*more: str) -> Files:
     """What a QEMU inside looks for in /usr/share/qemu."""
     files = {}
     for name in (*FIRMWARE, *more):
@@ -188,7 +207,7 @@ def firmware(*more):
 
 
 @functools.lru_cache(None)
-def hvm_root():
+def hvm_root() -> pathlib.Path:
     """What dom0 needs beside for HVM guests."""
     return archive("hvm-root", {
         **with_libraries(HVM_QEMU), **firmware("linuxboot.bin", "keymaps/en-us"),
@@ -196,19 +215,19 @@ def hvm_root():
 
 
 @functools.lru_cache(None)
-def l1_root():
+def l1_root() -> pathlib.Path:
     """The initramfs of L1: busybox, QEMU and its libraries."""
     files = {**busybox(), "cg": None, **with_libraries(QEMU), **firmware()}
     files["init"] = HERE / "l1-init"
     return archive("l1-root", files)
 
 
-def smp(cpus):
+def smp(cpus: int) -> tuple[str, str]:
     """CPUs as sockets: the MP table of QEMU's firmware lists no other cores."""
     return "-smp", f"{cpus},sockets={cpus}"
 
 
-def one_cpu():
+def one_cpu() -> int:
     """The CPU on which all threads of a QEMU with guests in it are to stay: one
     without another QEMU, if there is one.
 
@@ -234,9 +253,10 @@ class Boot:
     GUESTS it is to run some of its own.
     """
 
-    def __init__(self, folder, image, initrds=(), append="", options=(),
-                 accel=("-accel", "tcg,thread=multi", "-cpu", "max"), xen=None,
-                 guests=False):
+    def __init__(self, folder: str, image: pathlib.Path, initrds: Iterable[pathlib.Path] = (),
+                 append: str = "", options: Iterable[str] = (),
+                 accel: Iterable[str] = ("-accel", "tcg,thread=multi", "-cpu", "max"),
+                 xen: str | None = None, guests: bool = False):
         self.cpus = {one_cpu()} if guests else os.sched_getaffinity(0)
         self.folder = BUILD / "run" / folder
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -266,7 +286,7 @@ class Boot:
             self.cmd += ["-kernel", str(hypervisor()), "-append", xen,
                          "-initrd", f"dom0 console=hvc0 panic=-1 {append},initrd"]
 
-    def __enter__(self):
+    def __enter__(self) -> "Boot":
         say(f"booting; console in {os.path.relpath(self.console)}")
         self.log = open(self.folder / "qemu.log", "w")
         self.qemu = subprocess.Popen(self.cmd, cwd=self.folder, stdout=self.log,
@@ -274,13 +294,13 @@ class Boot:
                                      preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         if self.qemu.poll() is None:
             self.qemu.send_signal(signal.SIGKILL)
         self.qemu.wait()
         self.log.close()
 
-    def qmp(self, command, **arguments):
+    def qmp(self, command: str, **arguments):
         try:
             return self.talk(command, arguments)
         except (OSError, ValueError) as problem:    # it has ended, or hangs
@@ -308,7 +328,7 @@ class Boot:
                         break
             return reply["return"]
 
-    def lines(self, limit):
+    def lines(self, limit: float) -> Iterator[str]:
         """Yield lines of the result port until QEMU ends; fail after LIMIT s."""
         end = time.monotonic() + limit
         with open(self.results, errors="replace") as f:
@@ -325,7 +345,7 @@ class Boot:
                     raise Failure(f"no end within {limit} s; {self.stuck(line)}")
                 time.sleep(0.2)
 
-    def stuck(self, last):
+    def stuck(self, last: str) -> str:
         """Where does it stand? One sentence; what QEMU knows goes to a file."""
         out = self.folder / "stuck"
         said = ""
@@ -343,29 +363,46 @@ class Boot:
         console = self.text().strip().rpartition("\n")[2]
         return f"last result '{last.strip()}', last line of the console '{console}', {doing}"
 
-    def hmp(self, command):
+    def hmp(self, command: str) -> str:
         """What QEMU's monitor for people says."""
         return self.qmp("human-monitor-command", **{"command-line": command})
 
-    def text(self):
+    def text(self) -> str:
         return self.console.read_text(errors="replace").replace("\r", "")
 
 
-def trouble(text):
+def trouble(text: str) -> list[str]:
     """Lines of a console that must not be there."""
     return [line.strip() for line in text.splitlines() if TROUBLE.search(line)]
+
+
+def emulators_own(console: str, log: str = "") -> str:
+    """The line of a console, or of QEMU's LOG, by which the emulator shows that it has
+    failed; "" if it hasn't, or if something else was wrong before, or memory was short."""
+    lines = [line.strip() for line in console.splitlines()]
+    if any(OOM.search(line) for line in lines):
+        return ""
+    for i, line in enumerate(lines):
+        if KVM_FAILED.match(line):
+            return line
+        if TWICE.search(line):
+            at = next((said for said in lines[i:i + 8] if "RIP: " in said), "")
+            return line if TWICE_AT.search(at) else ""
+        if TROUBLE.search(line):
+            return ""
+    return next((line for line in log.splitlines() if QEMU_FAILED.match(line)), "")
 
 
 class Verdict:
     """Collects checks and figures of a scenario and writes them down."""
 
-    def __init__(self, name, quiet=False):
+    def __init__(self, name: str, quiet: bool = False):
         self.name = name
         self.quiet = quiet
         self.metrics = {}
         self.checks = []
 
-    def check(self, name, ok, seen=None):
+    def check(self, name: str, ok: object, seen: object = None) -> object:
         self.checks.append({"name": name, "pass": bool(ok)})
         tail = "" if seen in (None, []) else f" ({seen})"
         if not self.quiet:
@@ -373,10 +410,10 @@ class Verdict:
         return ok
 
     @property
-    def ok(self):
+    def ok(self) -> bool:
         return bool(self.checks) and all(c["pass"] for c in self.checks)
 
-    def write(self):
+    def write(self) -> None:
         out = BUILD / "results" / f"{self.name}.json"
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps({"scenario": self.name, "pass": self.ok,
@@ -386,7 +423,7 @@ class Verdict:
             f"{os.path.relpath(out)}")
 
 
-def judge(name, work, *args):
+def judge(name: str, work: Callable[..., object], *args: object) -> Verdict:
     """Let WORK fill in a Verdict, and return it; what stops it is a failed check."""
     verdict = Verdict(name)
     try:
@@ -397,7 +434,7 @@ def judge(name, work, *args):
     return verdict
 
 
-def program(main):
+def program(main: Callable[[], int]) -> NoReturn:
     """Run MAIN as a program that may be interrupted, and leaves no QEMU behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,0 +1,443 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of the rig itself, without a boot: how it reads what guests say, what it makes of
+the scenarios' declarations, and what it takes for a failure of the emulator."""
+
+import contextlib
+import io
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+E2E = TESTS / "e2e"
+sys.path[:0] = [str(TESTS / "rig"), str(TESTS), str(E2E)]
+import catalogue  # noqa: E402
+import guests  # noqa: E402
+import kvm  # noqa: E402
+import plan as test_plan  # noqa: E402
+import registry  # noqa: E402
+import rig  # noqa: E402
+import steps  # noqa: E402
+import xen  # noqa: E402
+
+SCENARIOS = registry.load()
+
+
+# What consoles must not show, as it is seen there.
+BAD = """\
+[  1.0] BUG: kernel NULL pointer dereference, address: 0000000000000000
+WARNING: CPU: 0 PID: 1 at arch/x86/kernel/pvfault/table.c:77
+Oops: 0000 [#1] PREEMPT SMP
+Kernel panic - not syncing: Attempted to kill init!
+traps: init[1] general protection fault
+rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+watchdog: BUG: soft lockup - CPU#0 stuck for 30s! [qemu-system-x86:84]
+INFO: task pvload:77 blocked for more than 122 seconds.
+WARNING: possible circular locking dependency detected
+WARNING: inconsistent lock state
+[ BUG: Invalid wait context ]
+BUG: KASAN: slab-use-after-free in pvfault_ready+0x11/0x20
+UBSAN: array-index-out-of-bounds in table.c:5
+BUG: KCSAN: data-race in a / b
+pvload[80]: segfault at 0 ip 0 sp 0 error 14
+(XEN) domain_crash called from p2m-pt.c:700
+(XEN) Panic on CPU 0:
+(XEN) Xen BUG at mem_paging.c:30""".splitlines()
+
+GOOD = """\
+Linux version 6.12.1
+pvfault: kvm: backend active
+pvfault: kvm: pvload:80 waited 2004 ms for token 0x1001, retries
+rcu: Hierarchical SRCU implementation.
+debug: unmapping init memory""".splitlines()
+
+TWICE = """\
+BUG: ENTRY_TRAMPOLINE stack guard page was hit at 000000 (stack is 111111..222222)
+stack guard page: 0000 [#1] PREEMPT SMP
+CPU: 0 PID: 77 Comm: pvload Not tainted 6.12.1 #1
+RIP: 0010:{at}
+"""
+
+
+class Reading(unittest.TestCase):
+    """What guests and consoles say."""
+
+    def test_trouble(self):
+        for line in BAD:
+            self.assertEqual(rig.trouble(f"ok\n  {line}\nok"), [line])
+        self.assertEqual(rig.trouble("\n".join(GOOD)), [])
+
+    def test_number(self):
+        for text, want in (("7", 7.0), ("0.25", 0.25), ("-1", -1.0), ("x7", "x7"),
+                           ("7 8", "7 8")):
+            self.assertEqual(guests.number(text), want)
+
+    def test_guest(self):
+        guest = guests.Guest("a", "")
+        self.assertFalse(guest.done)
+        guest.said = {"done": 1.0, "counter.sleep": 12.0}
+        guest.heard = [("tick", 1.0), ("x", 2.0), ("tick", 3.0)]
+        self.assertTrue(guest.done)
+        self.assertEqual((guest.counter("sleep"), guest.counter("wake")), (12, 0))
+        self.assertEqual(guest.all("tick"), [1.0, 3.0])
+
+    def test_share_out_trouble(self):
+        a, b, c = (guests.Guest(name, "") for name in "abc")
+        console = (f"host\n=== console of a\n{BAD[0]}\n=== end of a\n{BAD[1]}\n"
+                   f"=== console of b\nfine\n=== end of b\n=== console of c\n{BAD[2]}\n")
+        self.assertEqual(guests.share_out_trouble(console, [a, b, c]), [BAD[1]])
+        self.assertEqual([a.trouble, b.trouble, c.trouble], [[BAD[0]], [], [BAD[2]]])
+        self.assertEqual(b.console, "fine\n")
+
+    def test_follow(self):
+        boot = mock.Mock()
+        boot.lines.return_value = iter(["run a", "phase walk", "corrupt 0", "done 1",
+                                        "exit 0", "lost 1", "run b", "corrupt 2"])
+        boot.text.return_value = ""
+        a, b = (guests.Guest(name, "") for name in "ab")
+        with quiet():
+            guests.follow(boot, [a, b], "swap", 100, 60)
+        self.assertTrue(a.done)
+        self.assertEqual((a.get("exit"), a.get("lost"), b.get("corrupt")), (0, None, 2))
+        self.assertEqual(boot.qmp.call_args.kwargs["iops_rd"], 100)
+
+    def test_verdict(self):
+        v = rig.Verdict("x", quiet=True)
+        self.assertFalse(v.ok)
+        v.check("a", 1)
+        self.assertTrue(v.ok)
+        v.check("b", [])
+        self.assertFalse(v.ok)
+
+    def test_kernel(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(rig, "BUILD", pathlib.Path(folder)):
+            self.assertRaises(rig.Failure, rig.kernel)
+            for name, where in (("main", "pvfault/out-main"),
+                                ("stock/main", "stock/out-main")):
+                image = rig.BUILD / where / "arch/x86/boot/bzImage"
+                image.parent.mkdir(parents=True)
+                image.touch()
+                self.assertEqual(rig.kernel(name), image)
+
+
+class Counting(unittest.TestCase):
+    """What a step says."""
+
+    def test_counted(self):
+        checks = "[10:00:00]   ok     a (1)\n[10:00:00]   FAILED b\n"
+        for output, code, want in (
+                (checks, 1, (1, 1)), (checks.replace("FAILED", "ok    "), 0, (2, 0)),
+                (checks.replace("FAILED", "ok    "), 1, (2, 1)),
+                ("3 passed, 1 failed\n7 passed, 0 failed\n", 0, (7, 0)),
+                ("7 passed, 0 failed\n", 1, (7, 1)), ("", 0, (1, 0)), ("boom", 2, (0, 1)),
+                (f"{checks}[10:00:01] {steps.EMULATOR}x\n[10:00:02]   ok     a\n", 0, (1, 0))):
+            self.assertEqual(steps.counted(output, code), want, output)
+
+    def test_red_lines(self):
+        self.assertEqual(steps.red_lines("a\nFAILED b\nc"), ["FAILED b"])
+        self.assertEqual(steps.red_lines("\n".join("abcdefg")), list("cdefg"))
+
+    def test_summary(self):
+        def step(emulator, red=0):
+            return {"passed": 2, "failed": red, "red": ["r"], "emulator": emulator}
+        with quiet() as said:
+            self.assertEqual(steps.summary({"a": step([]), "b": step([], 1)}), (4, 1))
+            self.assertEqual(steps.summary({"a": step(["x"]), "b": step([])}), (4, 0))
+            self.assertIn("a: x", said.getvalue())
+            self.assertEqual(steps.summary({"a": step(["x"]), "b": step(["x"])}), (4, 1))
+
+
+class Emulator(unittest.TestCase):
+    """What is taken for its failure, and what never is."""
+
+    OWN = ("KVM: entry failed, hardware error 0xffffffff", "KVM internal error. Suberror: 4")
+    LOG = ("ERROR:../../accel/tcg/cpu-exec.c:954:cpu_exec: assertion failed: (cpu == 0)",
+           "qemu: fatal: Bad clipping")
+
+    def test_own(self):
+        for line in self.OWN:
+            self.assertEqual(rig.emulators_own(f"Linux\n{line}\nRAX=0"), line)
+        for line in self.LOG:
+            self.assertEqual(rig.emulators_own("Linux\n", f"**\n{line}\n"), line)
+        console = TWICE.format(at="asm_sysvec_xen_hvm_callback+0x0/0x20")
+        self.assertIn("ENTRY_TRAMPOLINE", rig.emulators_own(console))
+
+    def test_not_own(self):
+        """What pvfault, or a kernel that lost its way, can bring about."""
+        own = self.OWN[0]
+        for console in (*BAD, "KVM internal error. Suberror: 1",
+                        "error: kvm run failed Bad address", "",
+                        TWICE.format(at="asm_exc_page_fault+0x0/0x20"),
+                        TWICE.format(at="asm_sysvec_xen_hvm_callback+0x7/0x20"),
+                        TWICE.format(at="pvfault_enter+0x0/0x20"),
+                        "pvfault: kvm: pvload:80 waited 2004 ms for token 0x1, retries"):
+            self.assertEqual(rig.emulators_own(console), "", console)
+        for before in BAD:
+            self.assertEqual(rig.emulators_own(f"{before}\n{own}"), "", before)
+            self.assertEqual(rig.emulators_own(before, self.LOG[0]), "", before)
+        for short in ("Memory cgroup out of memory: Killed process 84 (qemu-system-x86)",
+                      "oom-kill:constraint=CONSTRAINT_MEMCG", "Out of memory: Killed"):
+            self.assertEqual(rig.emulators_own(f"{own}\n{short}"), "", short)
+        for line in ("qemu: fatal: Trying to execute code outside RAM or ROM at 0xdead",
+                     "qemu-system-x86_64: terminating on signal 15", *self.OWN):
+            self.assertEqual(rig.emulators_own("", line), "", line)
+
+    def fault(self, red, said, emulator="x"):
+        """RED: the checks that failed. SAID: of each guest, "abc", what it said."""
+        v = rig.Verdict("v", quiet=True)
+        for name in ("b: other", "fine"):
+            v.check(name, True)
+        for name in red:
+            v.check(name, False)
+        all_ = [guests.Guest(name, "") for name in said]
+        for guest in all_:
+            guest.said = said[guest.name]
+            guest.heard = list(guest.said.items())
+        return registry.emulators_fault(v, [guests.Plan(None, all_, {}, {},
+                                                        emulator=emulator)])
+
+    def test_fault(self):
+        good, short, never = {"done": 1, "corrupt": 0}, {"phase": "walk"}, {}
+        for red, said, want in (
+                (["b: came to its end"], {"a": good, "b": short, "c": never}, "x"),
+                (["b: came to its end", "c: async faults happened", registry.HOST_CLEAN],
+                 {"a": good, "b": short, "c": never}, "x"),
+                ([], {"a": good}, ""),                                      # all is well
+                (["a: memory verified"], {"a": good, "b": short}, ""),      # one that ended
+                (["lost tokens were retried"], {"a": good, "b": short}, ""),
+                (["b: came to its end"], {"a": good, "b": {"corrupt": 3}}, ""),
+                (["b: came to its end"], {"a": short, "b": short}, "")):
+            self.assertEqual(self.fault(red, said), want, (red, said))
+        self.assertEqual(self.fault(["b: came to its end"], {"b": short}, emulator=""), "")
+
+    def test_once(self):
+        """It is repeated once, and what the second time shows counts."""
+        for outcomes, want in (((False, True), True), ((False, False), False)):
+            verdicts = [mock.Mock(ok=ok) for ok in outcomes]
+            with quiet() as said, mock.patch.object(rig, "judge", side_effect=verdicts), \
+                    mock.patch.object(registry, "emulators_fault", return_value="boom"):
+                self.assertEqual(SCENARIOS["kvm-smp"].judge().ok, want)
+            self.assertIn(f"{steps.EMULATOR}boom", said.getvalue())
+
+
+@contextlib.contextmanager
+def no_boots():
+    """Hosts and guests that say nothing. Yield a list of the boots that are asked for."""
+    boots = []
+
+    def boot(folder, all_, **how):
+        names = [guest.name for guest in all_]
+        assert len(names) == len(set(names)), names
+        for guest in all_:
+            guest.script(*("150M",) if isinstance(guest, kvm.L2) else ())
+        boots.append((folder, names, how))
+        return []
+
+    def plain(folder, *_, **how):
+        """A boot without guests."""
+        boots.append((folder, [], how))
+        there = mock.MagicMock()
+        there.__enter__.return_value.text.return_value = ""
+        return there
+
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "System.map").write_text("".join(
+            f"{i:x} T __{what}_text_{end}\n" for i, (what, end) in enumerate(
+                (what, end) for what in ("entry", "noinstr") for end in ("start", "end"))))
+        image = pathlib.Path(folder) / "arch/x86/boot/bzImage"
+        with mock.patch.multiple(rig, kernel=lambda name="main": image, Boot=plain,
+                                 archive=lambda *_: "cpio", guest_program=lambda *_: "init",
+                                 with_libraries=lambda *_: {}, run=lambda *_, **__: None,
+                                 BUILD=pathlib.Path(folder)), \
+                mock.patch.object(kvm, "run_guests", boot), \
+                mock.patch.object(xen, "run_guests", boot):
+            yield boots
+
+
+def quiet():
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+class Scenarios(unittest.TestCase):
+    """What follows from their declarations."""
+
+    def test_declared(self):
+        for s in SCENARIOS.values():
+            self.assertLessEqual(set(s.kernels), set(steps.BUILDS), s.name)
+            self.assertEqual("xen" in s.kernels, s.name.startswith("xen-"), s.name)
+            self.assertGreater(s.minutes, 0, s.name)
+            if s.shown_by:
+                self.assertIn(s.shown_by, SCENARIOS)
+                self.assertTrue(s.sabotages, s.name)
+
+    def test_each(self):
+        """Each runs, with each sabotage, and has the check that this must turn red. On
+        guests that say nothing it is red."""
+        for s in SCENARIOS.values():
+            for what, red in {"": "", **s.known}.items():
+                with self.subTest(s.name, sabotage=what), no_boots() as boots, quiet():
+                    v = rig.Verdict(s.name, quiet=True)
+                    s.play(v, what, [])
+                    self.assertTrue(boots)
+                    self.assertFalse(v.ok)
+                    if red:
+                        names = [c["name"] for c in v.checks]
+                        self.assertTrue(any(
+                            text.startswith(red) for name in names
+                            for text in (name, name.partition(": ")[2])), (red, names))
+
+    def test_groups(self):
+        """A scenario *-sabotage boots each declared sabotage once, in one boot, and is red
+        because none of these guests has said anything."""
+        for group in {s.shown_by for s in SCENARIOS.values()} - {""}:
+            with no_boots() as boots, quiet():
+                v = rig.Verdict(group, quiet=True)
+                SCENARIOS[group].play(v, "", [])
+            shown = [c for c in v.checks if c["name"].startswith("sabotage turns red")]
+            want = [what for s in SCENARIOS.values() if s.shown_by == group
+                    for what in s.sabotages]
+            self.assertEqual([len(boots), len(shown)], [1, len(want)])
+            self.assertEqual([name.rpartition("-" + what)[1]
+                              for name, what in zip(boots[0][1], want)],
+                             ["-" + what for what in want])
+            self.assertFalse(any(c["pass"] for c in shown))
+
+    def test_group_needs(self):
+        for s in SCENARIOS.values():
+            if s.shown_by:
+                self.assertLessEqual(set(s.kernels), set(SCENARIOS[s.shown_by].kernels))
+
+    def test_turned_red(self):
+        v = rig.Verdict("x", quiet=True)
+        v.check("a: memory verified", False)
+        v.check("b: came to its end", True)
+        v.check("overlap", False)
+        for want, red in (("memory verified", True), ("a: memory", True), ("overlap", True),
+                          ("came to its end", False), ("verified", False)):
+            self.assertEqual(registry.turned_red(v, want), red, want)
+
+    def test_refused(self):
+        v = rig.Verdict("kvm-smp", quiet=True)
+        self.assertRaisesRegex(rig.Failure, "knows no sabotage 'flip'",
+                               SCENARIOS["kvm-smp"].play, v, "flip", [])
+        chosen = catalogue.chosen
+        for pattern, sabotage in (("typo", ""), ("", ""), ("kvm-smp", "flip"),
+                                  ("kvm-*", "flip")):
+            self.assertRaises(SystemExit, chosen, pattern, sabotage)
+        self.assertEqual([s.name for s in chosen("kvm-swap", "flip")], ["kvm-swap"])
+        self.assertGreater(len(chosen("xen-*", "")), 10)
+
+    def test_wrong_declarations(self):
+        def no_text(_):
+            pass
+
+        def text(_):
+            """It has one."""
+
+        for function, more in ((no_text, {}), (text, {"name": "kunit"}),
+                               (text, {"sabotages": {"a": "b"}})):
+            with mock.patch.dict(registry.ALL):
+                self.assertRaises(TypeError, registry.scenario(minutes=1, **more), function)
+
+    def test_together(self):
+        a, b = kvm.L2("a", ""), kvm.L2("b", "")
+        a.memory = "1M"
+        plan = guests.together([kvm.host(a, reads=1, memory="2M", l1_kernel="x"),
+                                kvm.host(b, reads=1, memory="3M")])
+        self.assertEqual(plan.how, {"reads": 1, "l1_kernel": "x"})
+        self.assertEqual([g.memory for g in plan.guests], ["1M", "3M"])
+
+    def test_libraries(self):
+        """To import one registers nothing, and no scenario is imported by another file."""
+        files = sorted(E2E.glob("*.py"))
+        libraries = [f.stem for f in files if not f.stem.startswith("scenarios_")
+                     and f.stem not in ("run", "demo", "builds")]
+        code = (f"import sys; sys.path[:0] = {[str(TESTS), str(TESTS / 'rig'), str(E2E)]}; "
+                f"import {', '.join(libraries)}; assert not registry.ALL")
+        subprocess.run([sys.executable, "-c", code], check=True)
+        for path in (*TESTS.glob("*.py"), *TESTS.glob("*/*.py")):
+            self.assertNotRegex(path.read_text(), r"(?m)^\s*(from|import) scenarios_", path)
+
+
+class Plans(unittest.TestCase):
+    """What is run, and in which order."""
+
+    def test_everything(self):
+        plan = test_plan.everything()
+        names = [step.name for step in plan]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertLessEqual(set(SCENARIOS), set(names))
+        self.assertEqual([s.name for s in plan if s.quick],
+                         names[:sum(s.quick for s in plan)])
+        built = [s.name for s in steps.with_builds(plan)]
+        for step in plan:
+            for name in step.builds:
+                self.assertLess(built.index(steps.build(name).name), built.index(step.name))
+        self.assertEqual(len(built), len(set(built)))
+        self.assertEqual(len(built), len(plan) + len(steps.BUILDS))
+
+    def test_builds(self):
+        """scripts/kernel.sh knows all of them, and refuses what it doesn't know."""
+        for command, want in [(steps.build(name).command, 0) for name in steps.BUILDS
+                              if name != "xen"] + [
+                                  (("scripts/kernel.sh", "pvfault", "typo"), 1),
+                                  (("scripts/kernel.sh", "typo", "main"), 1)]:
+            done = subprocess.run([*command, "check"], cwd=steps.ROOT, capture_output=True,
+                                  check=False)
+            self.assertEqual(done.returncode, want, command)
+
+    def test_slice(self):
+        plan = [steps.Step("old", (), 5), steps.Step("new", (), 5), steps.Step("never", (), 5),
+                steps.Step("long", (), 90), steps.Step("built", (), 5, ("main",))]
+        known = {"old": {"last": 10, "seconds": 60}, "new": {"last": 20, "seconds": 60},
+                 "long": {"last": 5, "seconds": 5000}, "built": {"last": 15, "seconds": 60}}
+        for minutes, there, want in ((5, True, ["never"]), (6, True, ["old", "never"]),
+                                     (7.5, True, ["old", "never", "built"]),
+                                     (8.5, True, ["old", "new", "never", "built"]),
+                                     (7.5, False, ["old", "new", "never"]),
+                                     (0.5, True, [])):
+            with quiet():
+                found = test_plan.slice_of(minutes, plan, known, lambda _, there=there: there)
+            self.assertEqual([step.name for step in found], want, minutes)
+
+    def test_history(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(steps, "HISTORY", pathlib.Path(folder, "a/history.json")):
+            step = steps.Step("x", ("echo", "ok"), 2)
+            self.assertEqual(step.seconds, 120)
+            with quiet():
+                self.assertEqual(steps.run_step(step)["passed"], 1)
+            self.assertLess(step.seconds, 60)
+            self.assertGreater(steps.history()["x"]["last"], 1e9)
+
+
+class Texts(unittest.TestCase):
+    """What people read."""
+
+    def test_table(self):
+        text = catalogue.TESTING.read_text()
+        self.assertEqual(text, catalogue.with_table(text, SCENARIOS.values()),
+                         "run tests/e2e/run.py --table")
+
+    def test_listing(self):
+        text = catalogue.listing(SCENARIOS.values())
+        for s in SCENARIOS.values():
+            self.assertIn(f"\n{s.name}  (", f"\n{text}")
+        self.assertIn("SABOTAGE=flip: memory verified", text)
+
+    def test_makefile(self):
+        words = re.findall(r"[\w.-]+", (TESTS.parent / "Makefile").read_text())
+        self.assertEqual(set(words) & set(SCENARIOS), {"kunit"})
+
+
+if __name__ == "__main__":
+    program = unittest.main(exit=False, verbosity=0)
+    failed = len(program.result.failures) + len(program.result.errors)
+    print(f"{program.result.testsRun - failed} passed, {failed} failed")
+    sys.exit(bool(failed))
