@@ -1,13 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# checkpatch --strict over our C files and patches, sparse over what is built.
+# pylint over our Python files, checkpatch --strict over our C files and patches, sparse
+# over what is built.
 
 . "$(dirname "$0")/common.sh"
 
 src=$BUILD/pvfault/src
 out=$BUILD/pvfault/out-main
-[ -x "$src/scripts/checkpatch.pl" ] || "$TOP/scripts/kernel.sh" pvfault main
 bad=0
+cd "$TOP"
+
+say "compileall, pylint, and the tests of the rig"
+PYTHONPYCACHEPREFIX=$BUILD/pycache python3 -m compileall -q tests scripts || bad=1
+pylint --rcfile=tests/pylintrc tests/*.py tests/*/*.py scripts/*.py || bad=1
+python3 tests/rig/test_rig.py || bad=1
+
+[ -x "$src/scripts/checkpatch.pl" ] || "$TOP/scripts/kernel.sh" pvfault main
 
 say "checkpatch --strict"
 # Its SPDX check runs "env python3" and needs ply, which Debian's has; and says
@@ -17,7 +25,6 @@ check() {
 	"$src/scripts/checkpatch.pl" --root="$src" --strict --terse --no-summary "$@" \
 		2>"$BUILD/lint.log" || bad=1
 }
-cd "$TOP"
 # COMPLEX_MACRO, MACRO_ARG_REUSE: the list of events is a macro of macros.
 # OPEN_ENDED_LINE, PARENTHESIS_ALIGNMENT: how the kernel writes trace events.
 # OPEN_BRACE: mistakes a parameter that is a function for a function.

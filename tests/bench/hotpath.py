@@ -114,8 +114,8 @@ def hotpath(v):
 
     for fault, (title, _) in FAULTS.items():
         print(f"\n  A {title}, instructions (TSC ticks under -icount shift=0):")
-        for name in KERNELS:
-            print(f"    {KERNELS[name][2]:<40}{first[name][fault]:>8}")
+        for name, (*_, label) in KERNELS.items():
+            print(f"    {label:<40}{first[name][fault]:>8}")
         for kind, ticks in kvm[fault].items():
             print(f"    {kind + ', as a guest of KVM':<40}{report.median(ticks):>8.0f}")
     backend = first["on"].get("minor_fault_backend")

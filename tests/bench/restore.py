@@ -18,7 +18,7 @@ def until_done(guest):
     """Seconds from the last tick before the move to the one with ALONE seconds' worth
     more done; None if that was never reached. A tick may itself wait for a page."""
     work = ALONE * guest.get("compute_alone", 0)
-    last = began = None
+    last, began = None, ()
     for key, value in guest.heard:
         if key == "postcopy_begin":
             began = last

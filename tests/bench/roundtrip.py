@@ -13,6 +13,7 @@ there is one guest of each kernel without PSI, too.
 """
 
 import bisect
+import functools
 import itertools
 import pathlib
 import re
@@ -117,8 +118,8 @@ def roundtrip(v):
         "init": rig.guest_program("roundtrip", HERE / "guest/roundtrip.c")})
     rows = {}
     for kind, psi in itertools.product(KERNELS, PSI):
-        g, console = counted.run(v, lambda: Traced(kind, psi), memory="110M", reads=READS,
-                                 initrd=initrd)
+        g, console = counted.run(v, functools.partial(Traced, kind, psi), memory="110M",
+                                 reads=READS, initrd=initrd)
         v.check(f"{g.name}: ended, its memory as it was", g.done and g.get("walked") == 0)
         trace = traced(console)
         for what, key, title in FIGURES:

@@ -53,10 +53,10 @@ def run(program, *args):
                           capture_output=True).stdout
 
 
-def instructions(program, table, sleepers):
+def instructions(program, kind, sleepers):
     """Of one call of each step, on average."""
     out = program.parent / "callgrind.out"
-    run("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", program, table,
+    run("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", program, kind,
         "steps", CPUS, sleepers, REPEAT)
     text = run("callgrind_annotate", "--inclusive=yes", "--threshold=100", out)
     counts = {}
