@@ -79,7 +79,7 @@ def as_kvm_guests(v):
     def guest(kind, number):
         return counted.run(v, lambda: L2(f"{kind}{number}", "bench.look=0", mib=192, limit=60,
                                          kernel=rig.kernel(f"{kind}/main")),
-                           memory="max", initrd=initrd)[0]
+                           memory="max", initrd=initrd)
 
     guests = [guest(kind, i) for i in range(2) for kind in ("stock", "pvfault")]
     for g in guests:

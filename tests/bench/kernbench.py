@@ -15,6 +15,7 @@ import shutil
 import statistics
 import subprocess
 
+import life
 import overlap
 import report
 import rig
@@ -163,9 +164,10 @@ def kernbench_swap(v):
     overlap.build()
     guests, turns = overlap.run_in_turns(
         v.name, f"bench.told=ttyS1 bench.jobs={','.join(SWAP_LOADS)}", SWAP_ROUNDS,
-        steps=f"squeeze {len(SWAP_LOADS)}", memory="max", reads=0,
+        memory="max", reads=0,
         l1_line=slow_disk(SWAP_MS), initrd=guest(),
-        guest_options={"mib": SWAP_MIB, "limit": 600})
+        guest_options={"mib": SWAP_MIB, "limit": 600,
+                       "steps": lambda g: life.squeeze(g, len(SWAP_LOADS))})
     for g in turns:
         v.check(f"{g.name}: compiled at all loads", g.done and
                 len(g.all("took")) == len(SWAP_LOADS) and not g.all("error"), g.all("took"))

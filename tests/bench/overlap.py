@@ -24,15 +24,13 @@ def guest(kind, number, load, **more):
     return L2(f"{kind}{number}", f"pvfault={mode} {load}", **more)
 
 
-def run_in_turns(folder, load, rounds, *, steps="", guest_options=None, **boot):
+def run_in_turns(folder, load, rounds, *, guest_options=None, **boot):
     """Run guests of all KINDS in turns in one boot of the host. LOAD may be one for each
     kind. Return a list of them for each kind, and all of them in their order."""
     loads = load if isinstance(load, dict) else dict.fromkeys(report.KINDS, load)
     guests = {kind: [guest(kind, i, loads[kind], **(guest_options or {}))
                      for i in range(rounds)] for kind in report.KINDS}
     turns = [guests[kind][i] for i in range(rounds) for kind in report.KINDS]
-    for g in turns:
-        g.steps = steps
     run_guests(folder, turns, **boot)
     # Now and then the host doesn't find what to take, and ends a guest; see kvm.py.
     ended = [g for g in turns if g.get("exit") == 137 and g.get("oom_kills")]

@@ -4,6 +4,7 @@ needs none of the missing memory has done what it does in some seconds alone, an
 longest that any of the others waited for a page. Half of these touch their memory, half
 let pread() do it."""
 
+import life
 import overlap
 import report
 import rig
@@ -34,8 +35,8 @@ def restore(v):
             "and 7 more, cold, for building the kernels")
     overlap.build()
     guests, turns = overlap.run_in_turns("restore", LOAD, ROUNDS, memory="max", reads=0,
-                                         steps=f"postcopy {KBYTES}",
-                                         guest_options={"mib": 160})
+                                         guest_options={"mib": 160, "steps": lambda g:
+                                                        life.postcopy(g, KBYTES)})
     for g in turns:
         seconds = g.get("postcopy_end", 0) - g.get("postcopy_begin", 0)
         v.check(f"{g.name}: moved, memory verified",

@@ -16,13 +16,12 @@ import bisect
 import functools
 import itertools
 import pathlib
-import re
 
 import counted
 import overlap
 import report
 import rig
-from kvm import L2
+from kvm import CPU, L2, TRACING
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -31,11 +30,9 @@ READS = 1000        # a second of the clock that counts instructions, which is a
 LEAST = 100         # samples, of each guest
 AFTER = 12          # lines of the host's trace that are looked at
 
-# In L1: around a guest, which says by leaves of CPUID what is to be traced. The trace,
-# shortened, goes to the console. Without PV EOI, see testing.rst.
-BEFORE = """\
-cpu=$cpu,kvm-pv-eoi=off
-T=/sys/kernel/debug/tracing
+# In L1: around a guest, which says by leaves of CPUID what is to be traced.
+BEFORE = f"""\
+T={TRACING}
 echo 0 >$T/tracing_on
 echo 16384 >$T/buffer_size_kb
 echo x86-tsc >$T/trace_clock
@@ -46,41 +43,34 @@ for e in kvm_entry kvm_exit kvm_inj_exception kvm_inj_virq; do
 	echo 1 >$T/events/kvm/$e/enable
 done
 echo >$T/trace
-( while sleep 1; do
-	o=$(cat /sys/kernel/debug/kvm/*/vcpu0/tsc-offset 2>/dev/null) && echo $o >/tmp/offset
-done ) &
-poll=$!
 """
 AFTERWARDS = f"""\
-kill $poll
-echo "=== trace"
-echo "O $(cat /tmp/offset)"
 sed -n -e 's/.* \\([0-9]*\\): kvm_entry:.*/E \\1/p' -e 's/.* \\([0-9]*\\): kvm_exit:.*/X \\1/p' \\
 	-e 's/.*: kvm_inj_exception: #PF (0x0).*/P 0/p' \\
-	-e 's/.*: kvm_inj_virq: .*/V 0/p' <$T/trace | sed -n '/^[PV]/,+{AFTER}p'
-echo "=== end of trace"
+	-e 's/.*: kvm_inj_virq: .*/V 0/p' <{TRACING}/trace | sed -n '/^[PV]/,+{AFTER}p'
 """
+OFFSET = "/sys/kernel/debug/kvm/*/vcpu0/tsc-offset"
 
 
 class Traced(L2):
     strict = False
+    cpu = f"{CPU},kvm-pv-eoi=off"       # see testing.rst
+    traced = 0, []
 
     def __init__(self, kind, psi):
         super().__init__(f"{kind}{psi}", f"pvfault=user bench.touches=6000 psi={psi}",
-                         mib=192, limit=60, kernel=rig.kernel(f"{kind}/main"))
-        self.before = BEFORE
+                         mib=192, limit=60, kernel=rig.kernel(f"{kind}/main"),
+                         steps=Traced.trace)
 
-    def script(self, memory):
-        return super().script(memory) + AFTERWARDS
-
-
-def traced(console):
-    """What L1 traced: (offset of its TSC, [(what, ticks)])."""
-    body = re.search(r"=== trace\r?\n(.*?)=== end of trace", console, re.S)
-    lines = re.findall(r"^([OEXPV]) (-?\d+)\r?$", body[1], re.M) if body else ()
-    if not lines or lines[0][0] != "O":
-        return 0, []
-    return int(lines[0][1]), [(k, int(t)) for k, t in lines[1:]]
+    def trace(self):
+        """Note (offset of its TSC, [(what, ticks)]), as L1 traced them."""
+        self.host.run(BEFORE)
+        self.boot()
+        self.until_phase("walk")
+        offset = int(self.host.run(f"cat {OFFSET}"))
+        self.until(lambda: not self.alive())
+        lines = (line.split() for line in self.host.run(AFTERWARDS).splitlines())
+        self.traced = offset, [(what, int(ticks)) for what, ticks in lines]
 
 
 def samples(trace, what, ends):
@@ -118,12 +108,11 @@ def roundtrip(v):
         "init": rig.guest_program("roundtrip", HERE / "guest/roundtrip.c")})
     rows = {}
     for kind, psi in itertools.product(KERNELS, PSI):
-        g, console = counted.run(v, functools.partial(Traced, kind, psi), memory="110M",
-                                 reads=READS, initrd=initrd)
+        g = counted.run(v, functools.partial(Traced, kind, psi), memory="110M", reads=READS,
+                        initrd=initrd)
         v.check(f"{g.name}: ended, its memory as it was", g.done and g.get("walked") == 0)
-        trace = traced(console)
         for what, key, title in FIGURES:
-            found = samples(trace, what, sorted(map(int, g.all(key))))
+            found = samples(g.traced, what, sorted(map(int, g.all(key))))
             v.check(f"{g.name}: {title}: seen {LEAST} times", len(found) >= LEAST, len(found))
             rows[title + PSI[psi], kind] = sorted(found)
     for title in (title + psi for psi in PSI.values() for _, _, title in FIGURES):

@@ -2,11 +2,13 @@
 """Guests that tell what they see, whatever hypervisor runs them."""
 
 import dataclasses
+import math
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import rig
+from agent import Host
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -40,20 +42,89 @@ def number(text):
         return text
 
 
+class Ended(Exception):
+    """The guest has ended, or its time is over; so its steps end, too."""
+
+
 class Guest:
-    """One line of a plan: a guest to boot, and what it said."""
+    """A guest to boot, and what it said. STEPS boots it, and does to it what else there
+    is to do. How it is prepared and booted, whether it is alive, and what to do at its end,
+    is a subclass's."""
+    # pylint: disable=no-member
 
     def __init__(self, name, line, vcpus=1, mib=256, limit=300, options=(),
-                 kernel=None):
+                 kernel=None, steps: Callable[["Guest"], None] | None = None):
         self.name, self.line, self.vcpus = name, line, vcpus
         self.mib, self.limit, self.options = mib, limit, options
         self.kernel = kernel        # an image, if not the one of this boot
         self.reads = None           # a second, if not as many as the boot's
+        self.steps = steps
         self.before = ""
         self.said = {}              # the last value of each key
         self.heard = []             # all of them, (key, value), in their order
         self.console = ""
         self.trouble = []
+
+    def run(self, host: Host, disk: str, reads: int) -> None:
+        """Boot it on HOST, whose DISK has its memory, and see it to its end."""
+        self.host, self.disk, self.deadline = host, disk, time.monotonic() + self.limit
+        if self.reads is None:
+            self.reads = reads
+        self.prepare()
+        try:
+            (self.steps or type(self).boot)(self)
+            self.until(lambda: not self.alive())
+        except Ended:
+            pass
+        self.end()
+
+    def until(self, condition: Callable[[], bool], seconds: float = math.inf) -> bool:
+        """Listen until CONDITION holds, for SECONDS at most; return whether it does."""
+        left = self.deadline - time.monotonic()
+        self.host.within(min(seconds, left), lambda: condition() or not self.alive())
+        if condition():
+            return True
+        if seconds >= left or not self.alive():
+            raise Ended
+        return False
+
+    def until_phase(self, phase: str, seconds: float = math.inf) -> bool:
+        return self.until(lambda: ("phase", phase) in self.heard, seconds)
+
+    def pause(self, seconds: float) -> None:
+        self.until(lambda: False, seconds)
+
+    def walk(self, seconds: float = 0) -> None:
+        """Boot it and let it walk its memory for so long."""
+        self.boot()
+        self.until_phase("walk")
+        self.pause(seconds)
+
+    def keep(self, what: str, text: str) -> None:
+        """Leave TEXT for people."""
+        (self.host.boot.folder / f"{self.name}.{what}").write_text(text)
+
+    def take_console(self, path: str) -> None:
+        self.console = self.host.read(path).replace("\r", "")
+        self.trouble = rig.trouble(self.console)
+        self.keep("console", self.console)
+
+    def hear(self, line: str) -> None:
+        """It says LINE."""
+        key, _, value = line.strip().partition(" ")
+        if value:
+            self.tell(key, number(value))
+
+    def tell(self, key: str, value: float | str) -> None:
+        """Take down what it says, or what happens to it."""
+        value = value if isinstance(value, str) else float(value)
+        self.said[key] = value
+        self.heard.append((key, value))
+        self.host.last = f"{self.name} {key} {value}"
+        with open(self.host.boot.results, "a") as f:
+            print(self.host.last, file=f)
+        if key == "phase":
+            throttle(self.host.boot, self.disk, value, self.reads)
 
     def get(self, key, default=None):
         return self.said.get(key, default)
@@ -86,10 +157,11 @@ class Plan:
         try:
             return self.boot(folder, self.guests, **self.how)
         finally:
-            self.emulator = rig.emulators_own(*(
-                path.read_text(errors="replace") if path.exists() else ""
-                for path in (rig.BUILD / "run" / folder / name
-                             for name in ("console", "qemu.log"))))
+            console, log = (path.read_text(errors="replace") if path.exists() else ""
+                            for path in (rig.BUILD / "run" / folder / name
+                                         for name in ("console", "qemu.log")))
+            self.emulator = rig.emulators_own(
+                "\n".join((console, *(guest.console for guest in self.guests))), log)
 
 
 def together(plans: list[Plan]) -> Plan:
@@ -113,13 +185,33 @@ def together(plans: list[Plan]) -> Plan:
                 plans[0].per_guest, host_clean=False)
 
 
-def follow(boot, guests, disk, reads, limit):
-    """Collect what GUESTS say while BOOT runs, for LIMIT seconds at most.
-
-    DISK, where the host keeps their memory, gives READS reads a second while a
-    guest walks its memory, and as many as it can while it fills and verifies it. In
-    the phase "starve" it gives next to none: who touches a missing page then, waits.
+def throttle(boot, disk, phase, reads):
+    """DISK, where the host keeps the memory of its guests, gives READS reads a second
+    while a guest walks its memory, and as many as it can while it fills and verifies it.
+    In the phase "starve" it gives next to none: what touches a missing page then, waits.
     """
+    rate = {"walk": reads, "starve": 1}.get(phase, 0)
+    boot.qmp("block_set_io_throttle", device=disk, bps=0, bps_rd=0, bps_wr=0,
+             iops=0, iops_rd=rate, iops_wr=0)
+
+
+def run_in_turn(boot: rig.Boot, prepare: str, guests: Sequence[Guest], disk: str,
+                reads: int) -> list[str]:
+    """BOOT a host, whose shell is to PREPARE what they need, and run GUESTS on it, one after
+    the other. For DISK and READS see throttle(). Return what is wrong on its console."""
+    with boot:
+        host, began = Host(boot), time.monotonic()
+        host.run(prepare)
+        for nth, guest in enumerate(guests, 1):
+            rig.say(f"guest {nth} of {len(guests)}: {guest.name}, {guest.vcpus} vCPU, "
+                    f"{time.monotonic() - began:.0f} s since the start")
+            guest.run(host, disk, reads)
+    return rig.trouble(boot.text())
+
+
+def follow(boot, guests, disk, reads, limit):
+    """Collect what GUESTS say while BOOT runs, for LIMIT seconds at most. DISK: see
+    throttle()."""
     by_name = {g.name: g for g in guests}
     current, done, began = None, 0, time.monotonic()
     for line in boot.lines(limit):
@@ -133,9 +225,7 @@ def follow(boot, guests, disk, reads, limit):
                     f"{current.vcpus} vCPU, {time.monotonic() - began:.0f} s "
                     "since the start")
         elif key == "phase":
-            rate = {"walk": current.reads or reads, "starve": 1}.get(value, 0)
-            boot.qmp("block_set_io_throttle", device=disk, bps=0, bps_rd=0, bps_wr=0,
-                     iops=0, iops_rd=rate, iops_wr=0)
+            throttle(boot, disk, value, current.reads or reads)
         elif key == "exit":
             current.said["exit"] = number(value)
             current = None

@@ -5,6 +5,7 @@ and nothing may sleep beyond the deadline.
 What a host may say, and what no guest survives: Documentation/virt/pvfault/proof.rst.
 """
 
+import life
 import rig
 from checks import check_guest
 from kernelmode import check_reasons
@@ -37,10 +38,10 @@ def lied_to(name, vcpus, seed, sabotage="", secs=25, **more):
     load = "load.sabotage=flip " if sabotage == "flip" else ""
     guest = L2(name, f"pvfault=on pvfault_deadline_ms={DEADLINE_MS} {load}"
                f"load.secs={secs} load.alone=1 load.oldest=1", vcpus=vcpus,
-               **{"limit": 600, **more})
-    guest.before = (f"lie_not={entry_text(rig.kernel())}; "
-                    f"lie_error_code={4 if sabotage == 'forged' else 0}")
-    guest.steps = f"lie {0 if sabotage == 'honest' else RATE} {seed}"
+               **{"limit": 600, **more}, steps=life.lie)
+    guest.lies = {"lie_not": entry_text(rig.kernel()), "lie_seed": seed,
+                  "lie_error_code": 4 if sabotage == "forged" else 0,
+                  "lie": 0 if sabotage == "honest" else RATE}
     return guest
 
 

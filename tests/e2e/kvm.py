@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """KVM scenarios: L1 is a real KVM host that swaps its guest, L2."""
 
+import contextlib
 import itertools
+import re
+import shlex
+from collections.abc import Callable, Mapping
 
 import rig
 from checks import READS, USUAL, check_guest
-from guests import HERE, Guest, Plan, follow, guest_initrd
+from guests import HERE, Ended, Guest, Plan, guest_initrd, run_in_turn
 
 SWAP_MIB = 1024
 L1_MIB = 1536
@@ -17,36 +21,143 @@ L1_CPUS = 1
 KCSAN = "kcsan.skip_watch=20"
 
 
+# Without XSAVE: its CPUID leaf is inconsistent under nested emulation.
+CPU = "host,-xsave"
+# QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what it can't name
+# only to guests that can't migrate.
+NESTED_CPU = f"{CPU},migratable=off"
+
+# A vCPU's own writes to MSR_KVM_ASYNC_PF_EN, of what KVM traces, and pages touched again
+# while they are on their way.
+MSR_WRITES = ("kvm_msr", "write == 1 && ecx == 0x4b564d02")
+REPEATED_FAULTS = ("kvm_async_pf_repeated_fault", "0")
+
+# In L1: the guests' group, a guest's console, and what load.told=ttyS1 waits for.
+GROUP = "/cg/l2"
+CONSOLE = "/tmp/console"
+ANSWERS = "/tmp/answers"
+KVM = "/sys/module/kvm/parameters"
+TRACING = "/sys/kernel/debug/tracing"
+
+# Swap on the harness's disk, or on memory that answers like a slow one.
+PREPARE = """\
+mount -t cgroup2 cgroup2 /cg && echo +memory >/cg/cgroup.subtree_control
+disk=/dev/vda
+! grep -q null_blk.memory_backed /proc/cmdline || disk=/dev/nullb0
+mkswap $disk && swapon $disk && echo 0 >/proc/sys/vm/page-cluster
+"""
+
+
+class Qemu:
+    """A QEMU in L1 with GUEST in it, whose results are what it writes."""
+
+    def __init__(self, guest: "L2", *options: str):
+        self.guest, self.host, self.monitor = guest, guest.host, None
+        self.pipe = f"/tmp/qmp{len(guest.qemus)}"
+        command = [
+            rig.QEMU, "-L", "/usr/share/qemu", "-M", "q35", "-accel", "kvm",
+            "-cpu", guest.cpu, *rig.smp(guest.vcpus), "-m", str(guest.mib), "-nodefaults",
+            "-no-user-config", "-display", "none", "-no-reboot",
+            "-kernel", guest.file("kernel"), "-initrd", guest.file("initrd"),
+            "-append", f"console=ttyS0 panic=-1 {guest.line}",
+            "-chardev", f"file,id=console,path={CONSOLE},append=on",
+            "-serial", "chardev:console", "-serial", "stdio",
+            "-chardev", f"pipe,id=qmp,path={self.pipe}", "-mon", "qmp,mode=control",
+            *guest.options, *options]
+        self.host.run(f"rm -f {self.pipe}.*; mkfifo {self.pipe}.in {self.pipe}.out")
+        self.job = self.host.spawn(f"echo 0 >{GROUP}/cgroup.procs; exec {shlex.join(command)} "
+                                   f"<>{ANSWERS} 2>/dev/console", guest.hear)
+
+    def connect(self) -> None:
+        """With its monitor, which takes a moment."""
+        if not self.monitor:
+            self.monitor = self.host.spawn(f"cat {self.pipe}.out")
+            self.qmp("qmp_capabilities")
+
+    def qmp(self, command: str, times: int = 1, sent: Callable[[], None] = lambda: None,
+            **arguments: object) -> object:
+        """Its monitor's answer; to the last of them if it is told so many TIMES. Before it
+        answers call SENT."""
+        self.connect()
+
+        def send(text: str) -> None:
+            self.host.write(f"{self.pipe}.in", text)
+            sent()
+
+        return rig.qmp(send, lambda: self.guest.until(lambda: b"\n" in self.monitor.output) and
+                       self.monitor.line(), command, arguments, times)
+
+
 class L2(Guest):
-    steps = ""          # of life.sh, for a guest that is more than booted
+    cpu = CPU
     initrd = None       # if not the one of this boot
     memory = None       # the limit of its group, if not the one of this boot
     # Does the host end a guest that it can't keep below the limit? Reclaim gives up
     # early in a small group that keeps touching all it has; else it's only slowed down.
     strict = True
+    # KVM's parameters of tests/patches while it is there: 0 before and after it.
+    lies: Mapping[str, object] = {}
+    trace = "", ""      # an event of KVM's that is to be told, and its filter
 
-    def script(self, memory):
-        """What L1 is to do for it."""
-        kernel, initrd = (f"/l2-{what}" + (f"-{self.name}" if own else "") for what, own
-                          in (("kernel", self.kernel), ("initrd", self.initrd)))
-        qemu = (f"{self.limit} {self.vcpus} {self.mib} '{self.line}' "
-                f"{' '.join(self.options)}")
-        run = (f'. /life.sh\n{self.before}\nvm() {{ qemu {qemu} "$@"; }}\n'
-               f"life {self.name}\n{self.steps}\nlife_end" if self.steps else
-               f"{self.before}\nl2 {self.name} {qemu}")
-        limit = self.memory or memory
-        return (f"echo {limit if self.strict else 'max'} >/cg/l2/memory.max\n"
-                f"echo {'max' if self.strict else limit} >/cg/l2/memory.high\n"
-                f"l2_kernel={kernel}\nl2_initrd={initrd}\n{run}\n")
+    def file(self, what: str) -> str:
+        """Where L1 has its kernel, or its initrd."""
+        return f"/l2-{what}-{self.name}" if getattr(self, what) else f"/l2-{what}"
 
     def files(self):
-        own = {f"l2-kernel-{self.name}": self.kernel, f"l2-initrd-{self.name}": self.initrd}
-        return {name: path for name, path in own.items() if path}
+        return {self.file(what)[1:]: getattr(self, what) for what in ("kernel", "initrd")
+                if getattr(self, what)}
 
+    def prepare(self) -> None:
+        self.qemus = []
+        limit = "max" if self.strict else "high"
+        self.host.run(f"mkdir {GROUP} && echo {self.memory} >{GROUP}/memory.{limit} && "
+                      f": >{CONSOLE}; rm -f {ANSWERS}; mkfifo {ANSWERS}")
+        for name, value in self.lies.items():
+            self.host.write(f"{KVM}/{name}", value)
+        event, only = self.trace
+        if event:
+            self.host.run(f"cd {TRACING}/events/kvm/{event} && echo '{only}' >filter && "
+                          "echo 1 >enable")
 
-def life_files():
-    return {"life.sh": HERE / "life.sh",
-            "bin/relay": rig.guest_program("relay", HERE / "relay.c")}
+    def boot(self, *options: str) -> None:
+        """Start a QEMU with it: it is alive while the last of them is."""
+        self.qemu = Qemu(self, *options)
+        self.qemus.append(self.qemu)
+
+    def alive(self) -> bool:
+        return self.qemu.job.status is None
+
+    def end(self) -> None:
+        over = self.alive()
+        if over:
+            self.look()
+        self.host.run(f"echo 1 >{GROUP}/cgroup.kill")
+        for qemu in self.qemus:
+            qemu.job.wait()
+        events = dict(line.split() for line in
+                      self.host.read(f"{GROUP}/memory.events").splitlines())
+        self.tell("oom_kills", int(events["oom_kill"]))
+        self.tell("exit", "its time was over" if over else self.qemu.job.status)
+        self.host.run(f"rmdir {GROUP}")
+        for name in self.lies:
+            self.host.write(f"{KVM}/{name}", 0)
+        self.take_console(CONSOLE)
+        if not self.trace[0]:
+            return
+        trace = self.host.run(f"cd {TRACING}; echo 0 >events/kvm/enable; grep kvm_ trace; "
+                              "echo >trace")
+        for thread, value in re.findall(r"-(\d+) .*msr_write 4b564d02 = 0x([0-9a-f]*)", trace):
+            self.tell("en_written", f"{thread} {value}")
+        self.tell("repeated_faults", trace.count(f"{REPEATED_FAULTS[0]}:"))
+
+    def look(self) -> None:
+        """At a guest that doesn't end: where does it stand?"""
+        self.deadline += 30
+        self.keep("stuck", self.host.run(
+            f"grep -s . /proc/[0-9]*/task/*/stack {GROUP}/memory.* || true"))
+        with contextlib.suppress(Ended):        # its monitor may not answer
+            self.keep("registers", self.qemu.qmp("human-monitor-command",
+                                                 **{"command-line": "info registers -a"}))
 
 
 def slow_disk(ms):
@@ -57,33 +168,27 @@ def slow_disk(ms):
 
 
 def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
-               l2_kernel=None, l1_line="", l1_setup="", initrd=None, icount=False):
+               l2_kernel=None, l1_line="", initrd=None, icount=False):
     """Boot L1, let it run GUESTS one after the other, collect what they say.
     Its swap gives READS reads a second, 0: as many as it can. With ICOUNT the TSC counts
     instructions, as many a second. Return what is wrong on its console."""
-    script = f"{l1_setup}\nswap_on\n" + "".join(g.script(memory) for g in guests)
+    for guest in guests:
+        guest.memory = guest.memory or memory
     parts = [rig.l1_root(),
              rig.archive(f"{folder}-l2", {
-                 "scenario.sh": script,
                  "l2-kernel": l2_kernel or rig.kernel(),
-                 "l2-initrd": initrd or guest_initrd(), **life_files(),
+                 "l2-initrd": initrd or guest_initrd(),
+                 "bin/relay": rig.guest_program("relay", HERE / "relay.c"),
                  **{k: v for g in guests for k, v in g.files().items()}})]
-    swap = rig.BUILD / "run" / folder / "swap"
-    swap.parent.mkdir(parents=True, exist_ok=True)
-    with open(swap, "wb") as f:
-        f.truncate(SWAP_MIB << 20)
     khz = 1000000 if icount else rig.tsc_khz()
     thread = "single" if icount else "multi"
     counting = ("-icount", "shift=0,sleep=off") if icount else ()
-    with rig.Boot(folder, l1_kernel or rig.kernel(), parts,
-                  append=f"tsc_early_khz={khz} tsc=reliable {l1_line}",
-                  guests=True, accel=("-accel", f"tcg,thread={thread}", "-cpu", "max"),
-                  options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB), *counting,
-                           "-drive", "if=none,id=swap,format=raw,file=swap,"
-                           "cache=unsafe", "-device",
-                           "virtio-blk-pci,drive=swap")) as boot:
-        return follow(boot, guests, "swap", reads,
-                      60 + sum(g.limit + 10 for g in guests))
+    boot = rig.Boot(folder, l1_kernel or rig.kernel(), parts,
+                    append=f"tsc_early_khz={khz} tsc=reliable {l1_line}",
+                    guests=True, accel=("-accel", f"tcg,thread={thread}", "-cpu", "max"),
+                    options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB), *counting,
+                             *rig.disk(folder, "swap", SWAP_MIB)))
+    return run_in_turn(boot, PREPARE, guests, "swap", reads)
 
 
 def host(*guests, clean=True, **how):
@@ -104,9 +209,7 @@ def nested(v, kernel):
     """L2, with this KERNEL, runs guests of its own while L1 swaps the memory of all."""
     guest = L2("nested", "pvfault=on load.secs=15 load.alone=1 load.mb=128 "
                "load.tasks=2 load.guest=2")
-    # QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what
-    # it can't name only to guests that can't migrate.
-    guest.before = "cpu=$cpu,migratable=off"
+    guest.cpu = NESTED_CPU
     yield host(guest, memory="130M", reads=4 * READS, l2_kernel=kernel)
     check_guest(v, guest)
     check_nested(v, guest)
@@ -127,7 +230,7 @@ def check_nested(v, guest):
 
 def told_turns(guest):
     """For each vCPU, on and off in turns, as it wrote MSR_KVM_ASYNC_PF_EN: its host
-    has traced that, see trace_msr in life.sh."""
+    has traced that, see MSR_WRITES."""
     vcpus = {}
     for written in guest.all("en_written"):
         thread, value = written.split()

@@ -3,6 +3,7 @@
 into it for the first one. L1 traces what each vCPU writes to MSR_KVM_ASYNC_PF_EN."""
 
 import kvm
+import life
 import rig
 from checks import least
 from guests import guest_initrd
@@ -23,10 +24,8 @@ def check_told(v, guest, whole, again=False):
 def ending(how, vcpus=2, mib=256, memory="100M", line=""):
     """A guest whose kernel ends under load."""
     guest = L2(how, f"pvfault=on load.mb=96 load.secs=30 load.alone=1 load.end={how} "
-               f"{line}", vcpus=vcpus, mib=mib, limit=400)
-    guest.memory, guest.strict = memory, False
-    guest.before = "trace_msr; quit_when_done=1"
-    guest.steps = ":"
+               f"{line}", vcpus=vcpus, mib=mib, limit=400, steps=life.quit_when_done)
+    guest.memory, guest.strict, guest.trace = memory, False, kvm.MSR_WRITES
     return guest
 
 
@@ -58,8 +57,12 @@ def check_second(v, guest, cpus):
 def kvm_reboot(v, sabotage):
     """The kernel reboots under load, and uses async faults again. Sabotage "sysrq": it is
     reset without a word to its kernel."""
+    def reboot(guest):
+        guest.host.run("dd if=/dev/zero of=/tmp/flag bs=512 count=8")
+        life.quit_when_done(guest)
+
     guest = ending("reboot")
-    guest.before += "; dd if=/dev/zero of=/tmp/flag bs=512 count=8"
+    guest.steps = reboot
     guest.options = ("-action", "reboot=reset", "-drive",
                      "file=/tmp/flag,if=virtio,format=raw")
     if sabotage:

@@ -29,8 +29,7 @@ def kvm_hostile(v, sabotage):
         guests = [lied_to(f"hostile{n}", n, seed) for n in (1, 2)]
         nested = lied_to("nested", 1, seed)
         nested.line += " load.mb=128 load.tasks=2 load.guest=2"
-        nested.before += "; cpu=$cpu,migratable=off"
-        nested.memory = "130M"
+        nested.cpu, nested.memory = kvm.NESTED_CPU, "130M"
         guests.append(nested)
     yield kvm.host(*guests, reads=4 * READS, l1_kernel=rig.kernel("hostile"))
     for guest in guests:

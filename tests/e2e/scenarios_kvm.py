@@ -72,13 +72,11 @@ def kvm_nested(v):
 def kvm_lost_ready(v):
     """An L1 whose KVM loses interrupts of READY (they are repaired), or READY altogether
     (it is retried): ``tests/patches``, never part of the series."""
-    irq = L2("lost-interrupt", "pvfault=on load.secs=8 load.alone=1")
-    token = L2("lost-token", "pvfault=on pvfault_deadline_ms=2000 load.secs=8 load.alone=1")
-    lose = "/sys/module/kvm/parameters/lose_"
     # Until it is repaired, a lost interrupt holds up all completions of its
     # vCPU, a lost token only its own task.
-    irq.before = f"echo 1000 >{lose}interrupt"
-    token.before = f"echo 0 >{lose}interrupt; echo 500 >{lose}token"
+    irq = L2("lost-interrupt", "pvfault=on load.secs=8 load.alone=1")
+    token = L2("lost-token", "pvfault=on pvfault_deadline_ms=2000 load.secs=8 load.alone=1")
+    irq.lies, token.lies = {"lose_interrupt": 1000}, {"lose_token": 500}
     yield kvm.host(irq, token, reads=4 * READS, l1_kernel=rig.kernel("hostile"))
     for guest in (irq, token):
         check_guest(v, guest)

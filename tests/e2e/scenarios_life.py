@@ -7,6 +7,7 @@ import random
 import statistics
 
 import kvm
+import life
 import rig
 from checks import READS, USUAL, check_guest, least
 from kvm import L2, told_turns, usual_line
@@ -33,21 +34,13 @@ def woken_by_all(guest):
     return c("wake") - (c("ready") - c("early") - c("dropped"))
 
 
-def snapshot(guest, rounds, many, each=""):
-    """Save and restore GUEST so often, each time when MANY tasks sleep."""
-    guest.rounds, guest.strict = rounds, False
-    guest.before += f"\nmany={many}"
-    guest.steps = f"rounds {rounds} '{each}'"
-    return guest
-
-
-def check_restored(v, guest):
+def check_restored(v, guest, rounds):
     check_guest(v, guest)
-    least(v, guest, f"restored {guest.rounds} times", "restored", guest.rounds)
+    least(v, guest, f"restored {rounds} times", "restored", rounds)
     v.check(f"{guest.name}: each restore was a READY for all",
-            ready_alls(guest) >= guest.rounds, ready_alls(guest))
+            ready_alls(guest) >= rounds, ready_alls(guest))
     v.metrics.update(restores=guest.get("restored"),
-                     asleep_at_save=round(woken_by_all(guest) / guest.rounds, 1),
+                     asleep_at_save=round(woken_by_all(guest) / rounds, 1),
                      async_faults=guest.counter("sleep"), retries=guest.counter("retry"),
                      worst_touch_ms=guest.get("worst_touch_ms"),
                      corrupt=guest.get("corrupt"))
@@ -61,13 +54,11 @@ def kvm_snapshot(v, sabotage):
     rounds = 3 if sabotage else int(os.environ.get("SNAPSHOT_ROUNDS", 20))
     guest = L2("snapshot", f"{usual_line(sabotage)} load.tasks=48 load.mb=56 "
                f"load.rest=20 load.secs={rounds * 12} load.alone=1 load.sample=1",
-               mib=128, limit=240 + 30 * rounds)
-    guest.memory = "56M"
-    snapshot(guest, rounds, 12)
-    if sabotage == "once":
-        guest.steps = "rounds 1"
+               mib=128, limit=240 + 30 * rounds, steps=lambda guest: life.restore_often(
+                   guest, 1 if sabotage == "once" else rounds, many=12))
+    guest.memory, guest.strict = "56M", False
     yield kvm.host(guest)
-    check_restored(v, guest)
+    check_restored(v, guest, rounds)
     asleep = v.metrics["asleep_at_save"]
     v.check("snapshot: dozens of tasks slept at a save, on average", asleep >= 24, asleep)
 
@@ -79,11 +70,11 @@ def kvm_nested_restore(v, sabotage):
     rounds = 5
     guest = L2("nested-restore", f"{usual_line(sabotage)} load.tasks=4 load.mb=64 "
                f"load.guest=2 load.secs={rounds * 16} load.alone=1 load.sample=1",
-               mib=160, limit=420)
-    guest.before = "cpu=$cpu,migratable=off"    # as in kvm.nested()
-    guest.memory = "90M"
-    yield kvm.host(snapshot(guest, rounds, 2, "nmis 20"), reads=4 * READS)
-    check_restored(v, guest)
+               mib=160, limit=420, steps=lambda guest: life.restore_often(
+                   guest, rounds, many=2, nmis=20))
+    guest.cpu, guest.memory, guest.strict = kvm.NESTED_CPU, "90M", False
+    yield kvm.host(guest, reads=4 * READS)
+    check_restored(v, guest, rounds)
     kvm.check_nested(v, guest)
     least(v, guest, "notifications came as #PF vmexits", "counter.deferred", 1)
     nmis = guest.console.count("NMI received for unknown reason")
@@ -97,8 +88,8 @@ def kvm_suspend(v, sabotage):
     """Suspended again and again (``/sys/power/pm_test``), and left by a kexec that jumps
     back; L1 traces MSR_KVM_ASYNC_PF_EN. Sabotage "awake": it never is suspended."""
     guest = L2("suspend", f"{usual_line(sabotage)} load.secs=50 load.alone=1 "
-               f"load.suspend={int(sabotage != 'awake')}", vcpus=2)
-    guest.before, guest.steps = "trace_msr; quit_when_done=1", ":"
+               f"load.suspend={int(sabotage != 'awake')}", vcpus=2, steps=life.quit_when_done)
+    guest.trace = kvm.MSR_WRITES
     yield kvm.host(guest)
     check_guest(v, guest)
     least(v, guest, "suspended at each depth, and once more", "suspends", 5)
@@ -172,10 +163,9 @@ def window(guest, alone_speed):
 def kvm_postcopy(v, sabotage):
     """Moved to another QEMU by post-copy over a slow channel, without and with pvfault."""
     rate = 2048
-    guests = [L2(name, f"{line} load.mb=64 load.secs=45 load.tick=1", mib=160, limit=240)
+    guests = [L2(name, f"{line} load.mb=64 load.secs=45 load.tick=1", mib=160, limit=240,
+                 steps=lambda guest: life.postcopy(guest, rate))
               for name, line in (("off", "pvfault=off"), ("on", usual_line(sabotage)))]
-    for guest in guests:
-        guest.steps = f"postcopy {rate}"
     yield kvm.host(*guests, memory="max", reads=0)
     overlap = {}
     for guest in guests:
@@ -202,8 +192,8 @@ def soak(v, sabotage):
     rig.say(f"SOAK_SEED={seed} SOAK_SECS={secs}")
     guest = L2("soak", f"{usual_line(sabotage)} load.secs=10 load.told=ttyS1 load.alone=1 "
                "load.sample=1 load.hotplug=1 load.suspend=1 load.kill=1 load.mb=64",
-               vcpus=3, limit=600 + 2 * secs)
-    guest.steps = f"soak {seed} {secs}"
+               vcpus=3, limit=600 + 2 * secs,
+               steps=lambda guest: life.soak(guest, seed, secs))
     yield kvm.host(guest, reads=2 * READS)
     check_guest(v, guest)
     least(v, guest, "something befell it", "acts", secs / 60)

@@ -2,6 +2,7 @@
 """A host that loses what it should say. Sabotage "kept": nothing is lost."""
 
 import kvm
+import life
 import rig
 from checks import READS, check_guest, least
 from kvm import L2
@@ -51,10 +52,10 @@ def kvm_out_again(v, sabotage):
     and are touched again; the vCPU can't go on before the slot is emptied. Sabotage "kept":
     no interrupt is lost."""
     guest = L2("out-again", "pvfault=on load.secs=12 load.alone=1 load.common=1 "
-               "load.mb=144 load.tasks=24 load.rest=20", limit=240)
-    guest.before = (f"lose_interrupt {0 if sabotage else 200}; "
-                    "trace kvm_async_pf_repeated_fault")
-    guest.steps = "press 16; lose_interrupt 0"
+               "load.mb=144 load.tasks=24 load.rest=20", limit=240,
+               steps=lambda guest: life.press_and_lose(guest, "16M"))
+    guest.lies = {"lose_interrupt": 0 if sabotage else 200}
+    guest.trace = kvm.REPEATED_FAULTS
     yield kvm.host(guest, reads=20 * READS, l1_kernel=rig.kernel("hostile"))
     check_guest(v, guest)
     least(v, guest, "pages on their way were touched again", "repeated_faults", 1)
@@ -70,11 +71,16 @@ def kvm_out_again(v, sabotage):
 def kvm_cut_off(v, sabotage):
     """Memory whose file the host has cut off, an ivshmem device's: one task can't go on,
     the others do, and it can be killed. Sabotage "kept": the file stays as it is."""
+    def cut(guest):
+        guest.boot()
+        guest.until_phase("cut")
+        if not sabotage:
+            guest.host.run(": >/tmp/hole")
+
     guest = L2("cut-off", "pvfault=on load.hole=1 load.mb=32 load.tasks=2 load.secs=4 "
-               "load.alone=1", limit=150, options=(
+               "load.alone=1", limit=150, steps=cut, options=(
                    "-object", "memory-backend-file,id=hole,share=on,size=1M,mem-path=/tmp/hole",
                    "-device", "ivshmem-plain,memdev=hole"))
-    guest.steps = "await cut" if sabotage else "await cut; : >/tmp/hole"
     yield kvm.host(guest)
     v.check("cut-off: came to its end", guest.done, f"exit {guest.get('exit')}")
     v.check("cut-off: memory verified", guest.get("corrupt") == 0, guest.get("corrupt"))
@@ -93,8 +99,7 @@ def kvm_stock_hang(v, sabotage):
     the record: it hangs. Sabotage "kept": no interrupt is lost."""
     guest = L2("stock", "load.secs=8 load.alone=1", limit=150,
                kernel=rig.kernel("stock/main"))
-    guest.before = (f"echo {0 if sabotage else 1000} "
-                    ">/sys/module/kvm/parameters/lose_interrupt")
+    guest.lies = {"lose_interrupt": 0 if sabotage else 1000}
     yield kvm.host(guest, clean=False, reads=4 * READS, l1_kernel=rig.kernel("hostile"))
     v.check("stock: it walked its memory", "walk" in guest.all("phase"))
     v.check("stock: and never came to its end", not guest.done, f"exit {guest.get('exit')}")

@@ -22,6 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
 import rig  # noqa: E402
 import kvm  # noqa: E402
+import life  # noqa: E402
 import xen  # noqa: E402
 from hostile import RATE, entry_text  # noqa: E402
 from xen import domu  # noqa: E402
@@ -115,17 +116,17 @@ def kvm_counts(v):
     kernel = rig.kernel("gcov")
     lied = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=ttyS1 load.secs=20 "
                   "load.alone=1 load.mb=128 load.tasks=4 load.hotplug=1 load.suspend=1 "
-                  "load.oldest=1", vcpus=2, limit=300, kernel=kernel)
-    lied.before = f"lie_not={entry_text(kernel)}; lie_error_code=0; lose_interrupt 100"
-    lied.steps = f"lie {RATE // 2} 1"
+                  "load.oldest=1", vcpus=2, limit=300, kernel=kernel, steps=life.lie)
+    lied.lies = {"lie_not": entry_text(kernel), "lie_seed": 1, "lie": RATE // 2,
+                 "lose_interrupt": 100}
     nested = kvm.L2("nested", "pvfault=on load.gcov=ttyS1 load.secs=10 load.alone=1 "
                     "load.mb=128 load.tasks=2 load.guest=2", limit=200, kernel=kernel)
-    nested.before = "cpu=$was,migratable=off"
+    nested.cpu = kvm.NESTED_CPU
     without = kvm.L2("no-kvmapf", "no-kvmapf load.gcov=ttyS1 load.secs=1 load.alone=1 "
                      "load.mb=8 load.tasks=1", limit=120, kernel=kernel)
     none = kvm.L2("none", "load.gcov=ttyS1 load.secs=1 load.alone=1 load.mb=8 load.tasks=1",
                   limit=120, kernel=kernel)
-    none.before = "was=$cpu; cpu=$cpu,kvm-asyncpf-int=off; lose_interrupt 0"
+    none.cpu = f"{kvm.CPU},kvm-asyncpf-int=off"
     guests = [lied, without, none, nested]
     for guest in guests:
         guest.strict = False

@@ -29,7 +29,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 QEMU = "qemu-system-x86_64"
 APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
-           "tail cp rm reboot timeout dmesg tr killall mke2fs dd cut mkfifo seq").split()
+           "tail cp rm reboot timeout dmesg tr killall mke2fs dd cut mkfifo rmdir seq").split()
 DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
                    ("xl", "libxl-save-helper", "xenstored", "xenconsoled",
                     "xen-init-dom0")) + tuple(
@@ -217,9 +217,19 @@ def hvm_root() -> pathlib.Path:
 @functools.lru_cache(None)
 def l1_root() -> pathlib.Path:
     """The initramfs of L1: busybox, QEMU and its libraries."""
-    files = {**busybox(), "cg": None, **with_libraries(QEMU), **firmware()}
-    files["init"] = HERE / "l1-init"
-    return archive("l1-root", files)
+    return archive("l1-root", {
+        **busybox(), "cg": None, **with_libraries(QEMU), **firmware(),
+        "init": guest_program("agent", HERE / "guest/agent.c")})
+
+
+def disk(folder: str, name: str, mib: int) -> tuple[str, ...]:
+    """An empty disk NAME for the boot of that FOLDER: options of QEMU."""
+    path = BUILD / "run" / folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as f:
+        f.truncate(mib << 20)
+    return ("-drive", f"if=none,id={name},format=raw,file={name},cache=unsafe",
+            "-device", f"virtio-blk-pci,drive={name}")
 
 
 def smp(cpus: int) -> tuple[str, str]:
@@ -246,11 +256,22 @@ def one_cpu() -> int:
     return min(os.sched_getaffinity(0), key=lambda cpu: busy[cpu])
 
 
+def qmp(send, readline, command, arguments=None, times=1):
+    """Have QEMU's monitor obey COMMAND so many TIMES; return its last answer."""
+    send((json.dumps({"execute": command, "arguments": arguments or {}}) + "\n") * times)
+    while times:
+        reply = json.loads(readline())
+        if "error" in reply:
+            raise Failure(f"QMP {command}: {reply['error']['desc']}")
+        times -= "return" in reply
+    return reply["return"]
+
+
 class Boot:
     """One QEMU with its ports in a folder; a context manager.
 
     With XEN, a hypervisor's command line, the kernel boots as its dom0. With
-    GUESTS it is to run some of its own.
+    GUESTS it is to run some of its own, for which it has a port more: see agent.py.
     """
 
     def __init__(self, folder: str, image: pathlib.Path, initrds: Iterable[pathlib.Path] = (),
@@ -268,13 +289,18 @@ class Boot:
         with open(initrd, "wb") as out:
             for part in initrds:
                 out.write(pathlib.Path(part).read_bytes())
-        # A relative path, because that of a socket must be short.
-        self.qmp_path = self.folder / "qmp"
-        self.qmp_path.unlink(missing_ok=True)
+        # (our end, QEMU's) of each.
+        self.ports = {name: socket.socketpair() for name in ("qmp", *["agent"] * guests)}
         self.cmd = [QEMU, "-M", "q35", *accel, "-nodefaults", "-no-user-config",
                     "-display", "none", "-no-reboot",
                     "-serial", "file:console", "-serial", "file:results",
-                    "-qmp", "unix:qmp,server=on,wait=off", *options]
+                    "-mon", "qmp,mode=control"]
+        for name, (_, theirs) in self.ports.items():
+            self.cmd += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
+        if guests:      # the first virtio device, as the agent expects
+            self.cmd += ["-device", "virtio-serial-pci", "-device",
+                         "virtserialport,chardev=agent"]
+        self.cmd += options
         if xen is None:
             self.cmd += ["-kernel", str(image),
                          "-append", f"console=ttyS0 panic=-1 {NO_ACPI} {append}"]
@@ -291,7 +317,13 @@ class Boot:
         self.log = open(self.folder / "qemu.log", "w")
         self.qemu = subprocess.Popen(self.cmd, cwd=self.folder, stdout=self.log,
                                      stderr=self.log, stdin=subprocess.DEVNULL,
+                                     pass_fds=[p.fileno() for _, p in self.ports.values()],
                                      preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
+        for ours, theirs in self.ports.values():
+            theirs.close()
+            ours.settimeout(30)
+        self.answers = self.ports["qmp"][0].makefile()
+        self.qmp("qmp_capabilities")
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -302,31 +334,10 @@ class Boot:
 
     def qmp(self, command: str, **arguments):
         try:
-            return self.talk(command, arguments)
+            return qmp(lambda text: self.ports["qmp"][0].sendall(text.encode()),
+                       self.answers.readline, command, arguments)
         except (OSError, ValueError) as problem:    # it has ended, or hangs
             raise Failure(f"QEMU doesn't answer to {command}: {problem}") from problem
-
-    def talk(self, command, arguments):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(30)
-            # The name in the kernel is short whatever the folder's is.
-            fd = os.open(self.folder, os.O_PATH)
-            try:
-                s.connect(f"/proc/self/fd/{fd}/qmp")
-            finally:
-                os.close(fd)
-            f = s.makefile("rw")
-            f.readline()
-            for execute, args in (("qmp_capabilities", {}), (command, arguments)):
-                f.write(json.dumps({"execute": execute, "arguments": args}) + "\n")
-                f.flush()
-                while True:
-                    reply = json.loads(f.readline())
-                    if "error" in reply:
-                        raise Failure(f"QMP {execute}: {reply['error']['desc']}")
-                    if "return" in reply:
-                        break
-            return reply["return"]
 
     def lines(self, limit: float) -> Iterator[str]:
         """Yield lines of the result port until QEMU ends; fail after LIMIT s."""

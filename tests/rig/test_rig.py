@@ -7,6 +7,7 @@ import contextlib
 import io
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from unittest import mock
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 E2E = TESTS / "e2e"
 sys.path[:0] = [str(TESTS / "rig"), str(TESTS), str(E2E)]
+import agent  # noqa: E402
 import catalogue  # noqa: E402
 import guests  # noqa: E402
 import kvm  # noqa: E402
@@ -85,6 +87,30 @@ class Reading(unittest.TestCase):
         self.assertTrue(guest.done)
         self.assertEqual((guest.counter("sleep"), guest.counter("wake")), (12, 0))
         self.assertEqual(guest.all("tick"), [1.0, 3.0])
+
+    def test_agent(self):
+        """Frames come in pieces, and of several jobs; lines in pieces, too."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            def say(*frames):
+                data = b"".join(agent.HEADER.pack(job, what, len(text)) + text
+                                for job, what, text in frames)
+                theirs.sendall(data[:-3])
+                host.listen(1)
+                theirs.sendall(data[-3:])
+                host.listen(1)
+
+            theirs.sendall(agent.HEADER.pack(0, agent.END, 1) + b"0")
+            host = agent.Host(mock.Mock(ports={"agent": (ours, None)}), 1)
+            lines = []
+            one, two = host.spawn("one", lines.append), host.spawn("two")
+            say((1, agent.OUTPUT, b"a b\r\nc"), (2, agent.OUTPUT, b"x\n"),
+                (1, agent.OUTPUT, b"d\n"), (2, agent.END, b"137"))
+            self.assertEqual((lines, one.status), (["a b\r", "cd"], None))
+            self.assertEqual((two.wait(1), two.output), (137, b"x\n"))
+            theirs.sendall(agent.HEADER.pack(3, agent.START, 2) + b"77")
+            self.assertRaises(rig.Failure, host.run, "silent", 0.01)
+            self.assertIn(b"kill -9 -77", theirs.recv(4096))
 
     def test_share_out_trouble(self):
         a, b, c = (guests.Guest(name, "") for name in "abc")
@@ -235,7 +261,8 @@ def no_boots():
         names = [guest.name for guest in all_]
         assert len(names) == len(set(names)), names
         for guest in all_:
-            guest.script(*("150M",) if isinstance(guest, kvm.L2) else ())
+            if isinstance(guest, xen.DomU):
+                guest.script()
         boots.append((folder, names, how))
         return []
 

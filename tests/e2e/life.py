@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What is done to a KVM guest while it runs: it is saved, moved, squeezed, lied to."""
+
+import random
+import time
+
+from kvm import ANSWERS, GROUP, KVM, L2
+
+# QEMU's children write the state; it is not to count as the group's memory.
+OUTSIDE = "exec:echo 0 >/cg/cgroup.procs; cat"
+
+POSTCOPY = [{"capability": "postcopy-ram", "state": True}]
+
+
+def restore(guest: L2) -> None:
+    """Save the guest, end its QEMU, restore it into a new one. Until it has been told to
+    stop the disk stands still: its sleepers are to be saved, not woken, and those who
+    run meanwhile join them. QEMU itself may need the disk to stop."""
+    old = guest.qemu
+    old.connect()
+    guest.tell("phase", "starve")
+    guest.pause(3)
+    old.qmp("stop", sent=lambda: guest.tell("phase", "save"))
+    old.qmp("migrate", uri=f"{OUTSIDE} >/tmp/state")
+    while old.qmp("query-migrate").get("status") != "completed":
+        guest.pause(0.3)
+    old.job.kill(15)
+    old.job.wait()
+    guest.boot("-incoming", f"{OUTSIDE} /tmp/state")
+    # Saved while stopped, it waits to be continued when all of it is there.
+    while guest.qemu.qmp("query-status")["status"] != "running":
+        guest.qemu.qmp("cont")
+        guest.pause(0.3)
+    guest.host.run("rm /tmp/state")
+    guest.tell("phase", "walk")
+
+
+def restore_often(guest: L2, rounds: int, many: int, nmis: int = 0) -> None:
+    """Restore it so often, each time when it says that MANY tasks sleep, after so many NMIs
+    to each vCPU, as fast as the monitor takes them."""
+    guest.walk()
+    since = 0
+    for done in range(1, rounds + 1):
+        guest.qemu.connect()
+        guest.until(lambda since=since: any(
+            key == "asleep" and int(said.split()[0]) >= many
+            for key, said in guest.heard[since:]))
+        if nmis:
+            guest.qemu.qmp("inject-nmi", times=nmis)
+        if ("phase", "verify") in guest.heard:
+            break
+        restore(guest)
+        since = len(guest.heard)
+        guest.tell("restored", done)
+
+
+def postcopy(guest: L2, kbytes: int) -> None:
+    """Move the guest to another QEMU over a channel of so many KBYTES a second. Small
+    buffers, or each page waits behind a full one."""
+    guest.walk()
+    guest.host.write("/proc/sys/net/core/wmem_default", 8192)
+    guest.host.run("rm -f /tmp/from-a /tmp/to-b")
+    old = guest.qemu
+    guest.boot("-incoming", "defer")
+    guest.qemu.qmp("migrate-set-capabilities", capabilities=POSTCOPY)
+    guest.qemu.qmp("migrate-incoming", uri="unix:/tmp/to-b")
+    relay = guest.host.spawn(f"relay {kbytes} /tmp/from-a /tmp/to-b")
+    while guest.host.spawn("[ -S /tmp/from-a ]").wait():
+        guest.pause(0.2)
+    old.qmp("migrate-set-capabilities", capabilities=POSTCOPY)
+    old.qmp("migrate", uri="unix:/tmp/from-a")
+    guest.pause(1)
+    old.qmp("migrate-start-postcopy")
+    guest.tell("postcopy_begin", time.monotonic())
+    guest.until(lambda: relay.status is not None)
+    guest.tell("postcopy_end", time.monotonic())
+    old.job.kill(15)
+    old.job.wait()
+
+
+def reclaim(guest: L2, amount: str) -> None:
+    """Take so much of the guest's memory; the kernel gives up early if its disk is slow."""
+    guest.host.spawn(f"echo {amount} >{GROUP}/memory.reclaim").wait()
+
+
+def squeeze(guest: L2, times: int) -> None:
+    """So many times, whenever the guest asks for it, take all that can be taken, and tell
+    it to go on."""
+    guest.boot()
+    for done in range(times):
+        guest.until(lambda done=done: guest.all("phase").count("squeeze") > done)
+        for _ in range(5):
+            reclaim(guest, "1G")
+            guest.pause(1)
+        now, swap = (guest.host.read(f"{GROUP}/memory.{which}current").strip()
+                     for which in ("", "swap."))
+        guest.tell("squeezed", f"{now} {swap}")
+        guest.tell("phase", "walk")
+        guest.host.write(ANSWERS, "go")
+
+
+def soak(guest: L2, seed: int, seconds: float) -> None:
+    """One thing after the other happens to it, at random, for so long; then it is told
+    that it is enough."""
+    def stop() -> None:
+        guest.qemu.qmp("stop")
+        guest.pause(2)
+        guest.qemu.qmp("cont")
+
+    acts = (lambda: restore(guest), lambda: guest.qemu.qmp("inject-nmi", times=10), stop,
+            lambda: reclaim(guest, "30M"))
+    dice, done = random.Random(seed), 0
+    guest.walk()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        dice.choice(acts)()
+        done += 1
+        guest.pause(dice.randint(1, 10))
+    guest.tell("acts", done)
+    guest.host.write(ANSWERS, "enough")
+
+
+def press_and_lose(guest: L2, amount: str) -> None:
+    """Press it while it walks; from then on KVM loses no interrupt any more."""
+    guest.walk()
+    while not guest.until_phase("verify", 0.5):
+        reclaim(guest, amount)
+    guest.host.write(f"{KVM}/lose_interrupt", 0)
+
+
+def lie(guest: L2) -> None:
+    """KVM lies to it until it verifies."""
+    def lied() -> list[int]:
+        return [int(n) for n in guest.host.read(f"{KVM}/lied").split(",")]
+
+    before = lied()
+    guest.boot()
+    try:
+        guest.until_phase("verify")
+    finally:
+        guest.host.write(f"{KVM}/lie", 0)
+        guest.tell("lied", ",".join(str(b - a) for a, b in zip(before, lied())))
+
+
+def quit_when_done(guest: L2) -> None:
+    """Its QEMU ends when it is done, which a reset doesn't do."""
+    guest.boot()
+    guest.until(lambda: guest.done)
+    guest.qemu.job.kill(15)
