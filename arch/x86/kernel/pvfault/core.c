@@ -4,7 +4,6 @@
  * never while the machine is about to stop being the one that the host knows.
  *
  *	register	arm the hook, then let the host tell each CPU
- *	a first wait	arm the hook in the page allocator, soon after
  *	unregister	let the host tell no CPU, disarm the hooks, wake all
  *	CPU hotplug	the same for one CPU, in its hotplug thread
  *	suspend		told no more from before tasks are frozen until they
@@ -26,14 +25,12 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/percpu.h>
-#include <linux/pvfault_alloc.h>
 #include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/static_call.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
-#include <linux/workqueue.h>
 
 #include <asm/pvfault.h>
 #include <asm/reboot.h>
@@ -208,8 +205,8 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	if (!backend || pvfault_backend != backend)
 		goto unlock;
 	cpuhp_remove_state(pvfault_cpuhp_state);
-	static_branch_disable(&pvfault_alloc_enabled);
 	static_branch_disable(&pvfault_enabled);
+	pvfault_alloc_stop();
 	static_call_update(pvfault_recognise, pvfault_recognise_none);
 	pvfault_why = "the last one was unregistered";
 	WRITE_ONCE(pvfault_backend, NULL);
@@ -223,30 +220,6 @@ unlock:
 	mutex_unlock(&pvfault_mutex);
 }
 EXPORT_SYMBOL_GPL(pvfault_unregister);
-
-static void pvfault_alloc_enable(struct work_struct *unused)
-{
-	mutex_lock(&pvfault_mutex);
-	if (pvfault_backend)
-		static_branch_enable(&pvfault_alloc_enabled);
-	mutex_unlock(&pvfault_mutex);
-}
-
-static DECLARE_WORK(pvfault_alloc_work, pvfault_alloc_enable);
-
-/**
- * pvfault_alloc_arm() - a task has waited for the host, which takes pages, then
- *
- * Free ones, too: let who allocates a page wait for it, until the backend goes. A guest
- * whose host takes nothing is spared that.
- *
- * Context: any but NMI, with no lock of the scheduler's or of workqueues.
- */
-void pvfault_alloc_arm(void)
-{
-	if (!static_key_enabled(&pvfault_alloc_enabled) && pvfault_kernel_mode())
-		schedule_work(&pvfault_alloc_work);
-}
 
 /**
  * pvfault_unavailable() - say why there will be no backend

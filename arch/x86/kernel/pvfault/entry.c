@@ -48,15 +48,18 @@ static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
 static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32 generation)
 {
 	pvfault_note(not_present, token);
-	if (likely(user_mode(regs)))
+	if (likely(user_mode(regs))) {
 		/* It holds nothing, so it may also be frozen. */
 		pvfault_table_sleep(token, generation, smp_processor_id(),
 				    TASK_KILLABLE | TASK_FREEZABLE);
-	else if (!pvfault_may_sleep(regs, token))
+	} else if (!pvfault_may_sleep(regs, token)) {
 		pvfault_refuse(regs, token, generation);
-	else if (pvfault_table_sleep(token, generation, smp_processor_id(),
-				     TASK_KILLABLE))
+	} else if (pvfault_table_sleep(token, generation, smp_processor_id(),
+				       TASK_KILLABLE)) {
 		pvfault_note(sleep_kernel, token);
+		if (pvfault_touches(regs))
+			pvfault_note(sleep_alloc, token);
+	}
 }
 
 /**

@@ -30,6 +30,7 @@ struct seq_file;
 	X(deferred)	/* of these: not by a #PF of the task itself */	\
 	X(sleep)	/* a task began to wait */			\
 	X(sleep_kernel)	/* of these: in kernel mode; when it's over */	\
+	X(sleep_alloc)	/* of these: for a page that is cleared next */	\
 	X(early_hit)	/* no wait: READY, single or for all, came first */ \
 	X(wake)		/* a wait ended by READY, single or for all */	\
 	X(retry)	/* a wait ended by its deadline */		\
@@ -117,8 +118,14 @@ static inline bool pvfault_watch_expired(unsigned long since)
 	return time_after_eq(jiffies, since + READ_ONCE(pvfault_deadline));
 }
 
+/* alloc.c: pages that are about to be cleared. Tests alone write the period. */
+extern unsigned long pvfault_alloc_idle;	/* jiffies */
+void pvfault_alloc_refused(const struct pt_regs *regs);
+void pvfault_alloc_stop(void);
+void pvfault_touch(void *page);
+bool pvfault_touches(const struct pt_regs *regs);
+
 /* where.c: where a task may sleep. */
-void pvfault_touch(const void *page);
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token);
 bool pvfault_kernel_possible(void);
 
@@ -133,7 +140,6 @@ extern enum pvfault_mode pvfault_mode;
 const char *pvfault_backend_name(void);
 const char *pvfault_mode_name(void);
 void pvfault_backend_repair(void);
-void pvfault_alloc_arm(void);
 
 /* stats.c */
 unsigned long pvfault_count(enum pvfault_event event);

@@ -6,10 +6,12 @@
  */
 
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/iopoll.h>
 #include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/jump_label.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -22,6 +24,8 @@
 #include <linux/sched/task.h>
 #include <linux/set_memory.h>
 
+#include <asm/page.h>
+#include <asm/ptrace.h>
 #include <asm/tlbflush.h>
 
 #include "pvfault_test.h"
@@ -106,48 +110,88 @@ static void allocator_end(struct kunit *test, struct task_struct *task)
 		map_last();
 }
 
+/*
+ * A page is touched only if it is cleared next. The boot parameters init_on_free=1 and
+ * page_poison=1 let nothing be cleared: the KUnit kernels are booted with them, too.
+ */
+static bool nothing_is_cleared(void)
+{
+	return want_init_on_free() || page_poisoning_enabled_static();
+}
+
 static void test_page_in(struct kunit *test)
 {
-	struct task_struct *task = allocator_start(test);
+	struct task_struct *task;
+
+	if (nothing_is_cleared())
+		kunit_skip(test, "init_on_free=1 or page_poison=1");
+	task = allocator_start(test);
 
 	pvfault_ready(pvt_host.fault_token);
 	allocator_end(test, task);
 	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(sleep_kernel, 1),
-		      N(wake, 1), N(ready, 1));
+		      N(sleep_alloc, 1), N(wake, 1), N(ready, 1));
 }
 
 static void test_page_in_kill(struct kunit *test)
 {
-	struct task_struct *task = allocator_start(test);
+	struct task_struct *task;
 
+	if (nothing_is_cleared())
+		kunit_skip(test, "init_on_free=1 or page_poison=1");
+	task = allocator_start(test);
 	KUNIT_EXPECT_EQ(test, send_sig(SIGKILL, task, 1), 0);
 	allocator_end(test, task);
 	pvfault_ready(pvt_host.fault_token);
 	expect_counts(test, 0, N(not_present, 1), N(sleep, 1), N(sleep_kernel, 1),
-		      N(abandoned, 1), N(ready, 1), N(dropped, 1));
+		      N(sleep_alloc, 1), N(abandoned, 1), N(ready, 1), N(dropped, 1));
 }
 
-static bool armed(void)
+static bool enabled(void)
 {
 	return static_key_enabled(&pvfault_alloc_enabled);
 }
 
-/* Once anybody has waited, and until the backend goes. */
-static void test_page_in_armed(struct kunit *test)
+static void await_enabled(struct kunit *test, bool want)
 {
-	struct pvt_sleeper *s = pvt_start(test, pvt_fresh_tokens(1));
-	bool is_armed;
+	bool is;
 
-	pvt_expect_asleep(test, 1);
-	KUNIT_EXPECT_EQ(test, 0, read_poll_timeout(armed, is_armed, is_armed, 20000,
+	KUNIT_EXPECT_EQ(test, 0, read_poll_timeout(enabled, is, is == want, 20000,
 						   WAIT_MS * 1000, false));
-	pvfault_ready(s->token);
-	pvt_expect_back(test, s);
-	pvfault_unregister(&pvt_backend);
-	KUNIT_EXPECT_FALSE(test, armed());
 }
 
-/* Not touched: by who mustn't sleep or fail, and if nothing is to be cleared. */
+/* The hook is enabled by a refusal while a page was cleared, and by no other. */
+static void test_evidence(struct kunit *test)
+{
+	struct pt_regs regs = { .ip = (unsigned long)test_evidence };
+
+	KUNIT_EXPECT_FALSE(test, enabled());
+	pvfault_alloc_refused(&regs);
+	msleep(100);
+	KUNIT_EXPECT_FALSE(test, enabled());
+
+	regs.ip = (unsigned long)clear_page_erms + 7;
+	pvfault_alloc_refused(&regs);
+	await_enabled(test, true);
+
+	pvfault_unregister(&pvt_backend);
+	KUNIT_EXPECT_FALSE(test, enabled());
+}
+
+/* Disabled again when no task has waited at the touch for a period. */
+static void test_idle(struct kunit *test)
+{
+	struct pt_regs regs = { .ip = (unsigned long)clear_page_erms + 7 };
+	unsigned long idle = pvfault_alloc_idle;
+
+	pvfault_alloc_idle = HZ / 2;
+	pvfault_alloc_refused(&regs);
+	await_enabled(test, true);
+	await_enabled(test, false);
+	pvfault_alloc_idle = idle;
+}
+
+/* Not touched if the allocation must not sleep or fail, or if nothing is cleared. */
 static void test_page_in_not(struct kunit *test)
 {
 	unmap_last(test);
@@ -157,6 +201,13 @@ static void test_page_in_not(struct kunit *test)
 	__pvfault_page_in(pages, 0, GFP_KERNEL | __GFP_ZERO);
 	if (!want_init_on_alloc(GFP_KERNEL))
 		__pvfault_page_in(pages, ORDER, GFP_KERNEL);
+	if (nothing_is_cleared())
+		__pvfault_page_in(pages, ORDER, GFP_KERNEL | __GFP_ZERO);
+#ifdef CONFIG_PSI
+	current->in_memstall = 1;
+	__pvfault_page_in(pages, ORDER, GFP_KERNEL | __GFP_ZERO);
+	current->in_memstall = 0;
+#endif
 	KUNIT_EXPECT_EQ(test, pvt_host.faults, 1);
 	map_last();
 	expect_counts(test, 0, 0);
@@ -200,10 +251,11 @@ static void test_touch_refused(struct kunit *test)
 
 static struct kunit_case pvfault_alloc_cases[] = {
 	KUNIT_CASE(test_page_in),
-	KUNIT_CASE_SLOW(test_page_in_armed),
 	KUNIT_CASE(test_page_in_kill),
 	KUNIT_CASE(test_page_in_not),
 	KUNIT_CASE(test_touch_refused),
+	KUNIT_CASE_SLOW(test_evidence),
+	KUNIT_CASE_SLOW(test_idle),
 	{}
 };
 

@@ -16,9 +16,6 @@
  * READY for all uses the same pass, at once. A pass that has many sleepers to
  * look at is cut into pieces of one tick each.
  *
- * A pass that nobody asked for, as READY for all does, was started by a sleeper: the
- * first one also arms the hook in the page allocator.
- *
  * The timer stops when a whole pass in one piece has found nobody, and is
  * armed by the next sleeper. Whoever queues behind the pass sees a timer that
  * isn't pending, for a running timer isn't: see the barriers named in
@@ -88,8 +85,6 @@ static void pvfault_watch_timer(struct timer_list *timer)
 	bool complete;
 
 	if (!scan.bucket) {
-		if (!READ_ONCE(pvfault_watch_kicked))
-			pvfault_alloc_arm();
 		WRITE_ONCE(pvfault_watch_kicked, false);
 		pvfault_watch_found = false;
 	}

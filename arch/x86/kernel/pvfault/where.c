@@ -50,27 +50,21 @@
  * In Linux 6.1 the instructions of copy_user_generic() have a type of their own, with
  * those of copy_to_nontemporal(), which sets AC whatever it copies.
  *
- * One more instruction counts, with user memory or without: pvfault_touch(). It touches
- * a page that has just been allocated and is about to be cleared, if the allocation may
- * wait for memory to be reclaimed, that is for disks. Here the sentence is: whoever
- * allocates like this has already provided for being put to sleep in the allocation,
- * and might_alloc() holds him to it. clear_page() itself is no such place: it also runs
- * for those who have said that they can't wait, and in alloc_pages_bulk() with a lock.
+ * One more instruction counts, with user memory or without: the one of pvfault_touch()
+ * (alloc.c). It touches a page that has just been allocated and is about to be cleared,
+ * if the allocation may wait for memory to be reclaimed, that is for disks. The caller of
+ * such an allocation has already provided for being put to sleep in it, and might_alloc()
+ * checks that.
  */
 
 #include <linux/cpufeature.h>
 #include <linux/extable.h>
-#include <linux/gfp.h>
 #include <linux/init.h>
-#include <linux/jump_label.h>
 #include <linux/kallsyms.h>
-#include <linux/mm.h>
-#include <linux/pvfault_alloc.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
-#include <asm/asm.h>
 #include <asm/checksum.h>
 #include <asm/extable.h>
 #include <asm/processor-flags.h>
@@ -156,47 +150,6 @@ static bool pvfault_accesses_user(const struct pt_regs *regs)
 	}
 }
 
-/* The one instruction of pvfault_touch() that accesses memory. */
-extern const char pvfault_touch_insn[];
-
-/**
- * pvfault_touch() - access a page where the task may sleep
- * @page: in the kernel's memory; need not be mapped (debug_pagealloc=)
- *
- * Context: process context that may sleep; elsewhere a missing page isn't waited for.
- */
-noinline __noclone void pvfault_touch(const void *page)
-{
-	/* Not written to: page_poison= looks at its contents later. */
-	asm volatile(".globl pvfault_touch_insn\n"
-		     "pvfault_touch_insn:\n\t"
-		     "cmpb $0, %0\n"
-		     "1:\n"
-		     _ASM_EXTABLE(pvfault_touch_insn, 1b)
-		     : : "m" (*(const char *)page) : "cc");
-}
-
-/* Is this pvfault_touch()? Context: as pvfault_may_sleep(). */
-static bool pvfault_touches(const struct pt_regs *regs)
-{
-	return regs->ip == (unsigned long)pvfault_touch_insn;
-}
-
-DEFINE_STATIC_KEY_FALSE(pvfault_alloc_enabled);
-
-/* pvfault_page_in(), once a task has waited for a page. */
-void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp)
-{
-	unsigned int i;
-
-	/* An allocation that must not fail may come here with the OOM killer's lock. */
-	if (!gfpflags_allow_blocking(gfp) || (gfp & __GFP_NOFAIL) || !want_init_on_alloc(gfp))
-		return;
-	for (i = 0; i < 1U << order; i++)
-		if (!PageHighMem(page + i))
-			pvfault_touch(page_address(page + i));
-}
-
 /**
  * pvfault_may_sleep() - may a task be put to sleep in kernel mode?
  * @regs: of the #PF that turned out to be a NOT_PRESENT there
@@ -225,6 +178,8 @@ bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
 		pvfault_note(rejected_state, token);
 	else
 		may = true;
+	if (!may)
+		pvfault_alloc_refused(regs);
 	return may;
 }
 
