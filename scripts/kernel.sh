@@ -88,8 +88,8 @@ patch_tree() {
 fragments() {
 	cd "$TOP/configs"
 	case $tree in
-	stock*)	cat base.config kvm.config xen.config ;;
-	*)	cat base.config kvm.config xen.config pvfault.config ;;
+	stock*)	cat base.config kvm.config xen.config people.config ;;
+	*)	cat base.config kvm.config xen.config people.config pvfault.config ;;
 	esac
 	[ "$SERIES" = 6.12 ] || cat "linux-$SERIES.config"
 	[ "$config" = main ] || [ "${tree%-6.1}" = stock ] || cat "$config.config"
