@@ -18,6 +18,7 @@
 
 #include <linux/cc_platform.h>
 #include <linux/cpufeature.h>
+#include <linux/errno.h>
 #include <linux/hardirq.h>
 #include <linux/init.h>
 #include <linux/kvm_para.h>
@@ -25,7 +26,7 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/pvfault.h>
-#include <linux/smp.h>
+#include <linux/workqueue.h>
 
 #include <asm/apic.h>
 #include <asm/hypervisor.h>
@@ -53,9 +54,9 @@ static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __ali
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_enabled);
 /* What EN holds now. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU_READ_MOSTLY(u64, kvm_apf_en);
-/* The id of this vCPU: the APIC's, until the host has shown what it uses. */
+/* The id of this vCPU, once it is known. */
 static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
-static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_shown);
+static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_known);
 /* It has shown another one since: it can't be told by its id. */
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_doubtful);
 
@@ -94,9 +95,9 @@ static __always_inline u32 kvm_apf_take_flags(void)
 /* A token that is one for sure shows the id that the host uses. */
 static __always_inline void kvm_apf_learn_vcpu_id(u32 id)
 {
-	if (!__this_cpu_read(kvm_apf_vcpu_id_shown)) {
+	if (!__this_cpu_read(kvm_apf_vcpu_id_known)) {
 		__this_cpu_write(kvm_apf_vcpu_id, id);
-		__this_cpu_write(kvm_apf_vcpu_id_shown, true);
+		__this_cpu_write(kvm_apf_vcpu_id_known, true);
 	} else if (__this_cpu_read(kvm_apf_vcpu_id) != id) {
 		__this_cpu_write(kvm_apf_vcpu_id_doubtful, true);
 	}
@@ -120,10 +121,11 @@ static __always_inline void kvm_apf_learn_vcpu_id(u32 id)
  * most, then it is retried: late, nothing worse.
  *
  * A notification taken for a genuine fault would be worse: -EFAULT, or an oops. So
- * we don't ask for it in kernel mode before one in user mode, where the id doesn't
- * matter, has shown which id the host uses, and no more once another one contradicts
- * it: see kvm_apf_ask_kernel(). What was shown first stays, so that a single wrong
- * token doesn't make strangers of all others.
+ * we don't ask for it in kernel mode before the id is known: KVM's id of a vCPU is its
+ * x2APIC id, which can be read in that mode alone; else a notification in user mode,
+ * where the id doesn't matter, has to show it first. And no more once another one
+ * contradicts it: see kvm_apf_ask_kernel(). What was known first stays, so that a single
+ * wrong token doesn't make strangers of all others.
  */
 static noinstr bool kvm_apf_is_token(struct pt_regs *regs, unsigned long address)
 {
@@ -137,7 +139,8 @@ static noinstr bool kvm_apf_is_token(struct pt_regs *regs, unsigned long address
 	if (user_mode(regs)) {
 		kvm_apf_learn_vcpu_id(address & KVM_APF_VCPU_ID_MASK);
 	} else {
-		if ((address & KVM_APF_VCPU_ID_MASK) != __this_cpu_read(kvm_apf_vcpu_id))
+		if (!__this_cpu_read(kvm_apf_vcpu_id_known) ||
+		    (address & KVM_APF_VCPU_ID_MASK) != __this_cpu_read(kvm_apf_vcpu_id))
 			return false;
 		if (in_nmi())
 			return false;
@@ -164,7 +167,8 @@ static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_
  */
 static void kvm_apf_take_token(void)
 {
-	u32 token = __this_cpu_read(kvm_apf_area.token);
+	/* Once: the host may write it at any time. */
+	u32 token = this_cpu_read(kvm_apf_area.token);
 
 	if (token == KVM_APF_TOKEN_ALL)
 		pvfault_ready_all();
@@ -185,7 +189,7 @@ static void kvm_apf_ask_kernel(void)
 {
 	u64 was = __this_cpu_read(kvm_apf_en), en = was & ~KVM_ASYNC_PF_SEND_ALWAYS;
 
-	if (__this_cpu_read(kvm_apf_vcpu_id_shown) &&
+	if (__this_cpu_read(kvm_apf_vcpu_id_known) &&
 	    !__this_cpu_read(kvm_apf_vcpu_id_doubtful) &&
 	    pvfault_kernel_mode() && !cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) &&
 	    !cpu_feature_enabled(X86_FEATURE_TDX_GUEST))
@@ -209,17 +213,57 @@ DEFINE_IDTENTRY_SYSVEC(sysvec_kvm_asyncpf_interrupt)
 	set_irq_regs(old_regs);
 }
 
+static void kvm_apf_give_up(struct work_struct *unused);
+static DECLARE_WORK(kvm_apf_give_up_work, kvm_apf_give_up);
+
 /*
- * A READY whose interrupt was lost still lies in the slot. If it was lost because
- * whoever restored this guest forgot the vector, none will come until that is back.
+ * Write the vector and EN, as they should be, where a restore has lost them: QEMU saves
+ * neither for a CPU model without async page faults. The host answers READY for all to a
+ * write of EN, because it has forgotten what it had announced.
+ *
+ * Return: 0; a negative error if this host offers or takes none of it any more.
+ */
+static int kvm_apf_restore_msrs(void)
+{
+	u64 en = __this_cpu_read(kvm_apf_en), now;
+	int err;
+
+	if (!kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_INT))
+		return -ENODEV;
+	err = wrmsrl_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ?:
+	      rdmsrl_safe(MSR_KVM_ASYNC_PF_EN, &now);
+	if (err || now == en)
+		return err;
+	pr_warn_once("MSR_KVM_ASYNC_PF_EN was lost, most likely by a restore; set again\n");
+	return wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, en);
+}
+
+/*
+ * A READY whose interrupt was lost still lies in the slot. If it was lost because a
+ * restore has forgotten an MSR, none will come until that is back.
  */
 static void kvm_apf_repair(void)
 {
-	wrmsrl(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR);
-	if (__this_cpu_read(kvm_apf_area.token))
+	if (kvm_apf_restore_msrs()) {
+		__this_cpu_write(kvm_apf_enabled, false);
+		schedule_work(&kvm_apf_give_up_work);
+		pvfault_ready_all();
+	} else if (__this_cpu_read(kvm_apf_area.token)) {
 		kvm_apf_take_token();
-	else
+	} else {
 		wrmsrl(MSR_KVM_ASYNC_PF_ACK, 1);
+	}
+}
+
+/* Take the vCPU's id from its APIC. Return: false if it can't be told from that. */
+static bool kvm_apf_read_vcpu_id(void)
+{
+	u64 id;
+
+	if (!x2apic_mode || rdmsrl_safe(APIC_BASE_MSR + (APIC_ID >> 4), &id))
+		return false;
+	__this_cpu_write(kvm_apf_vcpu_id, id & KVM_APF_VCPU_ID_MASK);
+	return true;
 }
 
 static int kvm_apf_cpu_online(unsigned int cpu)
@@ -233,8 +277,7 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 
 	__this_cpu_write(kvm_apf_area.flags, 0);
 	__this_cpu_write(kvm_apf_area.token, 0);
-	__this_cpu_write(kvm_apf_vcpu_id, cpu_physical_id(cpu) & KVM_APF_VCPU_ID_MASK);
-	__this_cpu_write(kvm_apf_vcpu_id_shown, false);
+	__this_cpu_write(kvm_apf_vcpu_id_known, kvm_apf_read_vcpu_id());
 	__this_cpu_write(kvm_apf_vcpu_id_doubtful, false);
 	__this_cpu_write(kvm_apf_en, en);
 	__this_cpu_write(kvm_apf_enabled, true);
@@ -245,12 +288,14 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 		__this_cpu_write(kvm_apf_enabled, false);
 		return -EIO;
 	}
+	kvm_apf_ask_kernel();
 	return 0;
 }
 
 static void kvm_apf_cpu_offline(unsigned int cpu)
 {
-	wrmsrl(MSR_KVM_ASYNC_PF_EN, 0);
+	/* Safe: the host that this guest was restored on may not know it. */
+	wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, 0);
 	__this_cpu_write(kvm_apf_enabled, false);
 }
 
@@ -261,6 +306,13 @@ static const struct pvfault_backend kvm_apf_backend = {
 	.cpu_offline	= kvm_apf_cpu_offline,
 	.repair		= kvm_apf_repair,
 };
+
+static void kvm_apf_give_up(struct work_struct *unused)
+{
+	pvfault_unregister(&kvm_apf_backend);
+	pvfault_unavailable("this KVM host no longer offers async page faults");
+	pr_warn_once("this host no longer offers async page faults\n");
+}
 
 /**
  * kvm_apf_suspend() - this CPU is about to run nothing, or another kernel
@@ -335,7 +387,9 @@ static int __init kvm_apf_init(void)
 	if (!kvm_apf_wanted)
 		pvfault_unavailable("switched off by no-kvmapf");
 	else if (!kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_INT))
-		pvfault_unavailable("this KVM host offers no async page faults by interrupt");
+		pvfault_unavailable(kvm_para_has_feature(KVM_FEATURE_ASYNC_PF) ?
+				    "this CPU model of QEMU's lacks kvm-asyncpf-int=on" :
+				    "this KVM host offers no async page faults");
 	else if (!boot_cpu_has(X86_FEATURE_APIC))
 		pvfault_unavailable("no local APIC");
 	else

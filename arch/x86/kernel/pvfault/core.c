@@ -59,7 +59,7 @@ static bool pvfault_quiet;
 /* This CPU is told. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU(bool, pvfault_told);
 
-/* Why there is no backend: said once, at the end of boot. */
+/* Why there is no backend: said at the end of boot, and in sysfs. */
 static const char *pvfault_why = "no supported hypervisor";
 
 static int __init pvfault_param(char *arg)
@@ -223,11 +223,12 @@ EXPORT_SYMBOL_GPL(pvfault_unregister);
 
 /**
  * pvfault_unavailable() - say why there will be no backend
- * @why: half a sentence for the boot line; a string constant
+ * @why: half a sentence for the boot line and /sys/kernel/pvfault/backend; a string
+ *	constant
  *
- * For a backend that finds its hypervisor, but not what it needs.
+ * For a backend that finds its hypervisor, but not what it needs, or not any more.
  *
- * Context: any, before the end of boot.
+ * Context: any.
  */
 void pvfault_unavailable(const char *why)
 {
@@ -261,6 +262,17 @@ const char *pvfault_mode_name(void)
 	if (mode == PVFAULT_MODE_KERNEL && !pvfault_kernel_possible())
 		mode = PVFAULT_MODE_USER;
 	return pvfault_mode_names[mode];
+}
+
+/**
+ * pvfault_backend_why_none() - why there is no backend
+ *
+ * Context: any.
+ * Return: half a sentence, or NULL if there is one.
+ */
+const char *pvfault_backend_why_none(void)
+{
+	return READ_ONCE(pvfault_backend) ? NULL : pvfault_why;
 }
 
 /**
@@ -318,10 +330,15 @@ static struct notifier_block pvfault_pm_nb = {
 	.notifier_call = pvfault_pm,
 };
 
-/* Not under the mutex: an emergency must not wait for anybody. */
+/*
+ * Not under the mutex, and for a restart alone: an emergency must not wait for a task or
+ * for a CPU that doesn't answer, and when the machine is switched off no other kernel
+ * begins in this one's memory.
+ */
 static int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
 {
-	pvfault_hush_all();
+	if (code == SYS_RESTART)
+		pvfault_hush_all();
 	return NOTIFY_DONE;
 }
 

@@ -138,6 +138,7 @@ enum pvfault_mode {
 
 extern enum pvfault_mode pvfault_mode;
 const char *pvfault_backend_name(void);
+const char *pvfault_backend_why_none(void);
 const char *pvfault_mode_name(void);
 void pvfault_backend_repair(void);
 

@@ -2,7 +2,7 @@
 /*
  * What can be seen from outside.
  *
- *	/sys/kernel/pvfault/backend		its name, or "none"
+ *	/sys/kernel/pvfault/backend		its name, or "none: why"
  *	/sys/kernel/pvfault/mode		"off", "user" or "kernel"
  *	/sys/kernel/pvfault/deadline_ms		writable
  *	/sys/kernel/pvfault/outstanding		tasks asleep now
@@ -50,10 +50,12 @@ unsigned long pvfault_count(enum pvfault_event event)
 static ssize_t backend_show(struct kobject *kobj, struct kobj_attribute *attr,
 			    char *buf)
 {
+	const char *why = pvfault_backend_why_none();
 	ssize_t len;
 
 	rcu_read_lock();
-	len = sysfs_emit(buf, "%s\n", pvfault_backend_name());
+	len = sysfs_emit(buf, "%s%s%s\n", pvfault_backend_name(), why ? ": " : "",
+			 why ?: "");
 	rcu_read_unlock();
 	return len;
 }
