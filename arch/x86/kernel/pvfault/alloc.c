@@ -173,7 +173,11 @@ static bool pvfault_may_wait(gfp_t gfp)
 		return false;
 #endif
 	/* An allocation that must not fail may come with the OOM killer's lock. */
-	return gfpflags_allow_blocking(gfp) && !(gfp & __GFP_NOFAIL);
+	if (gfp & __GFP_NOFAIL)
+		return false;
+	/* A huge page isn't worth reclaim, but its allocation is a page fault's. */
+	return gfpflags_allow_blocking(gfp) ||
+	       (gfp & GFP_TRANSHUGE_LIGHT) == GFP_TRANSHUGE_LIGHT;
 }
 
 /* pvfault_page_in(), when the hook is enabled. */

@@ -68,6 +68,7 @@ static void unmap_last(struct kunit *test)
 static struct {
 	struct mutex lock;		/* held meanwhile */
 	struct completion back;
+	gfp_t gfp;
 	bool wrong;
 } allocator;
 
@@ -75,7 +76,7 @@ static int allocator_thread(void *unused)
 {
 	allow_signal(SIGKILL);
 	mutex_lock(&allocator.lock);
-	__pvfault_page_in(pages, ORDER, GFP_KERNEL | __GFP_ZERO);
+	__pvfault_page_in(pages, ORDER, allocator.gfp);
 	allocator.wrong = irqs_disabled() || !task_is_running(current);
 	mutex_unlock(&allocator.lock);
 	flush_signals(current);
@@ -83,11 +84,12 @@ static int allocator_thread(void *unused)
 	return 0;
 }
 
-static struct task_struct *allocator_start(struct kunit *test)
+static struct task_struct *allocator_start(struct kunit *test, gfp_t gfp)
 {
 	struct task_struct *task;
 
 	unmap_last(test);
+	allocator.gfp = gfp;
 	mutex_init(&allocator.lock);
 	init_completion(&allocator.back);
 	task = kthread_create(allocator_thread, NULL, "pvfault_test/a");
@@ -119,18 +121,29 @@ static bool nothing_is_cleared(void)
 	return want_init_on_free() || page_poisoning_enabled_static();
 }
 
-static void test_page_in(struct kunit *test)
+static void wait_in_allocation(struct kunit *test, gfp_t gfp)
 {
 	struct task_struct *task;
 
 	if (nothing_is_cleared())
 		kunit_skip(test, "init_on_free=1 or page_poison=1");
-	task = allocator_start(test);
+	task = allocator_start(test, gfp);
 
 	pvfault_ready(pvt_host.fault_token);
 	allocator_end(test, task);
 	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(sleep_kernel, 1),
 		      N(sleep_alloc, 1), N(wake, 1), N(ready, 1));
+}
+
+static void test_page_in(struct kunit *test)
+{
+	wait_in_allocation(test, GFP_KERNEL | __GFP_ZERO);
+}
+
+/* That of a huge page doesn't reclaim, and may wait. */
+static void test_page_in_huge(struct kunit *test)
+{
+	wait_in_allocation(test, GFP_TRANSHUGE_LIGHT | __GFP_ZERO);
 }
 
 static void test_page_in_kill(struct kunit *test)
@@ -139,7 +152,7 @@ static void test_page_in_kill(struct kunit *test)
 
 	if (nothing_is_cleared())
 		kunit_skip(test, "init_on_free=1 or page_poison=1");
-	task = allocator_start(test);
+	task = allocator_start(test, GFP_KERNEL | __GFP_ZERO);
 	KUNIT_EXPECT_EQ(test, send_sig(SIGKILL, task, 1), 0);
 	allocator_end(test, task);
 	pvfault_ready(pvt_host.fault_token);
@@ -251,6 +264,7 @@ static void test_touch_refused(struct kunit *test)
 
 static struct kunit_case pvfault_alloc_cases[] = {
 	KUNIT_CASE(test_page_in),
+	KUNIT_CASE(test_page_in_huge),
 	KUNIT_CASE(test_page_in_kill),
 	KUNIT_CASE(test_page_in_not),
 	KUNIT_CASE(test_touch_refused),

@@ -191,7 +191,11 @@ bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
  */
 bool pvfault_kernel_possible(void)
 {
-	if (!IS_ENABLED(CONFIG_X86_64))
+	/*
+	 * Without PREEMPT_COUNT a spinlock doesn't show, so that a caller which is wrong
+	 * about its context would not be refused.
+	 */
+	if (!IS_ENABLED(CONFIG_X86_64) || !IS_ENABLED(CONFIG_PREEMPT_COUNT))
 		return false;
 	return cpu_feature_enabled(X86_FEATURE_SMAP) ||
 	       (pvfault_copiers_known && !cpu_feature_enabled(X86_FEATURE_IBT));
