@@ -9,8 +9,9 @@ import rig
 SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
           "pvfault_alloc", "pvfault_xen_ring", "pvfault_xen_offer")
 
-# Preemption models that one kernel can be booted with.
-PREEMPTION = ("none", "voluntary", "full")
+# Preemption models that one kernel can be booted with, and with two of them allocators
+# that clear no page: pvfault must not write to those.
+MODELS = ("preempt=none", "preempt=voluntary init_on_free=1", "preempt=full page_poison=1")
 
 
 def one_boot(v, kernel, line, limit=180, cpu="max"):
@@ -45,6 +46,6 @@ def one_boot(v, kernel, line, limit=180, cpu="max"):
 def all_models(v, kernel="main", limit=180):
     """With each preemption model, and on a processor without SMAP: where tasks may sleep
     in kernel mode is found out by other means there."""
-    for model in PREEMPTION:
-        one_boot(v, kernel, f"preempt={model}", limit)
+    for model in MODELS:
+        one_boot(v, kernel, model, limit)
     one_boot(v, kernel, "preempt=none", limit, cpu="max,-smap")
