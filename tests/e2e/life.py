@@ -12,15 +12,25 @@ OUTSIDE = "exec:echo 0 >/cg/cgroup.procs; cat"
 POSTCOPY = [{"capability": "postcopy-ram", "state": True}]
 
 
-def restore(guest: L2) -> None:
-    """Save the guest, end its QEMU, restore it into a new one. Until it has been told to
-    stop the disk stands still: its sleepers are to be saved, not woken, and those who
-    run meanwhile join them. QEMU itself may need the disk to stop."""
+def asleep(guest: L2) -> int:
+    """How many of its tasks slept when it last said so, see load.sample."""
+    return int(str(guest.get("asleep", 0)).split(maxsplit=1)[0])
+
+
+def restore(guest: L2, many: int = 0) -> None:
+    """Save the guest, end its QEMU, restore it into a new one. Before that the disk stands
+    still until MANY tasks sleep, 40 s at most: they are to be saved asleep. QEMU itself
+    may need the disk to stop, and gets it two seconds later."""
+    def let_go() -> None:
+        guest.pause(2)
+        guest.tell("phase", "save")
+
     old = guest.qemu
     old.connect()
     guest.tell("phase", "starve")
-    guest.pause(3)
-    old.qmp("stop", sent=lambda: guest.tell("phase", "save"))
+    guest.pause(1)
+    guest.until(lambda: asleep(guest) >= many, 40)
+    old.qmp("stop", sent=let_go)
     old.qmp("migrate", uri=f"{OUTSIDE} >/tmp/state")
     while old.qmp("query-migrate").get("status") != "completed":
         guest.pause(0.3)
@@ -35,9 +45,10 @@ def restore(guest: L2) -> None:
     guest.tell("phase", "walk")
 
 
-def restore_often(guest: L2, rounds: int, many: int, nmis: int = 0) -> None:
+def restore_often(guest: L2, rounds: int, many: int, more: int = 0, nmis: int = 0) -> None:
     """Restore it so often, each time when it says that MANY tasks sleep, after so many NMIs
-    to each vCPU, as fast as the monitor takes them."""
+    to each vCPU, as fast as the monitor takes them, and when, with the disk standing still,
+    MORE tasks sleep."""
     guest.walk()
     since = 0
     for done in range(1, rounds + 1):
@@ -49,7 +60,7 @@ def restore_often(guest: L2, rounds: int, many: int, nmis: int = 0) -> None:
             guest.qemu.qmp("inject-nmi", times=nmis)
         if ("phase", "verify") in guest.heard:
             break
-        restore(guest)
+        restore(guest, more)
         since = len(guest.heard)
         guest.tell("restored", done)
 

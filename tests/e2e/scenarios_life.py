@@ -55,7 +55,7 @@ def kvm_snapshot(v, sabotage):
     guest = L2("snapshot", f"{usual_line(sabotage)} load.tasks=48 load.mb=56 "
                f"load.rest=20 load.secs={rounds * 12} load.alone=1 load.sample=1",
                mib=128, limit=240 + 30 * rounds, steps=lambda guest: life.restore_often(
-                   guest, 1 if sabotage == "once" else rounds, many=12))
+                   guest, 1 if sabotage == "once" else rounds, many=12, more=32))
     guest.memory, guest.strict = "56M", False
     yield kvm.host(guest)
     check_restored(v, guest, rounds)

@@ -13,7 +13,8 @@
  *			crash (kdump); see ender()
  *   load.second=1	this is the kernel after that one: say what the host
  *			still believes of it
- *   load.novector=1	lose MSR_KVM_ASYNC_PF_INT, as a bad restore does
+ *   load.lose=MSR	lose MSR_KVM_ASYNC_PF_INT or _EN, as a bad restore does: "vector",
+ *			"enable"
  *   load.noapic=1	switch the local APIC off for two seconds, now and then
  */
 #define _GNU_SOURCE
@@ -324,6 +325,7 @@ static void ender(void)
 	/* The crash kernel runs on the CPU that crashes. */
 	pin(0);
 	report("first.sleep %ld", read_number(PVFAULT_DIR "/counters/sleep"));
+	report("phase starve");		/* whatever is missing now stays so */
 	report("first.outstanding %ld", await_sleepers());
 	report("phase end");		/* the next kernel needn't boot slowly */
 
@@ -352,15 +354,20 @@ void life_second(void)
 	close(fd);
 }
 
-static void lose_vector(void)
+static void lose_msr(void)
 {
+	char what[16] = "";
+	uint32_t msr = MSR_KVM_ASYNC_PF_INT;
 	int fd = open_msr();
 
+	parameter_text("load.lose", what, sizeof(what));
+	if (!strcmp(what, "enable"))
+		msr = MSR_KVM_ASYNC_PF_EN;
 	await_walk();
 	while (walking()) {
 		sleep(4);
-		report("vector_before %#" PRIx64, read_msr(fd, MSR_KVM_ASYNC_PF_INT));
-		write_msr(fd, MSR_KVM_ASYNC_PF_INT, 0);
+		report("msr_before %#" PRIx64, read_msr(fd, msr));
+		write_msr(fd, msr, 0);
 	}
 	close(fd);
 }
@@ -416,7 +423,7 @@ static void lose_apic(void)
 
 void life_start(void)
 {
-	char end[16];
+	char end[16], lose[16];
 
 	if (parameter("load.sample", 0))
 		start(sampler);
@@ -429,8 +436,8 @@ void life_start(void)
 	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&
 	    prepare_end(end))
 		start(ender);
-	if (parameter("load.novector", 0))
-		start(lose_vector);
+	if (parameter_text("load.lose", lose, sizeof(lose)))
+		start(lose_msr);
 	if (parameter("load.noapic", 0))
 		start(lose_apic);
 	if (parameter("load.kill", 0))
