@@ -64,6 +64,7 @@ class Guest:
         self.heard = []             # all of them, (key, value), in their order
         self.console = ""
         self.trouble = []
+        self.emulator = ""          # how the emulator failed, as far as it shows in its CPUs
 
     def run(self, host: Host, disk: str, reads: int) -> None:
         """Boot it on HOST, whose DISK has its memory, and see it to its end."""
@@ -161,7 +162,8 @@ class Plan:
                             for path in (rig.BUILD / "run" / folder / name
                                          for name in ("console", "qemu.log")))
             self.emulator = rig.emulators_own(
-                "\n".join((console, *(guest.console for guest in self.guests))), log)
+                "\n".join((console, *(guest.console for guest in self.guests))), log) or \
+                next((guest.emulator for guest in self.guests if guest.emulator), "")
 
 
 def together(plans: list[Plan]) -> Plan:

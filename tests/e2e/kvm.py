@@ -156,8 +156,12 @@ class L2(Guest):
         self.keep("stuck", self.host.run(
             f"grep -s . /proc/[0-9]*/task/*/stack {GROUP}/memory.* || true"))
         with contextlib.suppress(Ended):        # its monitor may not answer
-            self.keep("registers", self.qemu.qmp("human-monitor-command",
-                                                 **{"command-line": "info registers -a"}))
+            registers = str(self.qemu.qmp("human-monitor-command",
+                                          **{"command-line": "info registers -a"}))
+            self.keep("registers", registers)
+            image = self.kernel or rig.kernel()
+            self.emulator = rig.ticks_in_itself(
+                registers, (image.parents[3] / "System.map").read_text())
 
 
 def slow_disk(ms):

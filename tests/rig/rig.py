@@ -8,6 +8,7 @@ what must not be there.
 """
 
 import atexit
+import bisect
 import collections
 import functools
 import json
@@ -402,6 +403,30 @@ def emulators_own(console: str, log: str = "") -> str:
         if TROUBLE.search(line):
             return ""
     return next((line for line in log.splitlines() if QEMU_FAILED.match(line)), "")
+
+
+def ticks_in_itself(registers: str, system_map: str) -> str:
+    """What REGISTERS, QEMU's of all CPUs of a guest with this SYSTEM_MAP, say of a timer
+    interrupt that was entered twice at once: a CPU that waits for the lock that it holds
+    itself, with interrupts off. No other CPU can hold it: they only read the clock."""
+    at, names, locks = [], [], set()
+    for line in system_map.splitlines():
+        address, _, name = line.split(maxsplit=2)
+        at.append(int(address, 16))
+        names.append(name)
+        if name == "timekeeper_lock":
+            locks.add(address)
+    waits = 0
+    for cpu in registers.split("CPU#")[1:]:
+        value = dict(re.findall(r"\b(\w+) *=([0-9a-f]+)", cpu))
+        if int(value["RFL"], 16) & 0x200 or value["HLT"] == "1":
+            return ""
+        where = names[max(bisect.bisect(at, int(value["RIP"], 16)) - 1, 0)]
+        if where.endswith("queued_spin_lock_slowpath") and value["RDI"] in locks:
+            waits += 1
+        elif not where.startswith("ktime_get"):
+            return ""
+    return "a timer interrupt was entered twice at once" if waits == 1 else ""
 
 
 class Verdict:
