@@ -23,6 +23,7 @@ def check_guest(v, guest, asynchronous=True):
     v.check(f"{name}: memory verified", guest.get("corrupt") == 0,
             f"{guest.get('corrupt')} wrong words")
     v.check(f"{name}: consoles are clean", not guest.trouble, guest.trouble[:3])
+    v.check(f"{name}: its host had memory for it", guest.get("oom_kills", 0) == 0)
     if not asynchronous:
         return
     c = guest.counter

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import rig
 from checks import READS, USUAL, check_guest
@@ -48,6 +48,15 @@ mkswap $disk && swapon $disk && echo 0 >/proc/sys/vm/page-cluster
 """
 
 
+# What a guest may have beside its memory, by a word of its "devices".
+DEVICES = {
+    "balloon": ("-device", "virtio-balloon-pci,free-page-reporting=on"),
+    "net": ("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="),
+    "disk": ("-drive", "if=virtio,format=raw,file=/tmp/disk"),
+}
+DISK_MIB = 32
+
+
 class Qemu:
     """A QEMU in L1 with GUEST in it, whose results are what it writes."""
 
@@ -59,10 +68,11 @@ class Qemu:
             "-cpu", guest.cpu, *rig.smp(guest.vcpus), "-m", str(guest.mib), "-nodefaults",
             "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", guest.file("kernel"), "-initrd", guest.file("initrd"),
-            "-append", f"console=ttyS0 panic=-1 {guest.line}",
+            "-append", f"console=ttyS0 panic=-1 init_on_alloc=1 {guest.line}",
             "-chardev", f"file,id=console,path={CONSOLE},append=on",
             "-serial", "chardev:console", "-serial", "stdio",
             "-chardev", f"pipe,id=qmp,path={self.pipe}", "-mon", "qmp,mode=control",
+            *(option for device in guest.devices for option in DEVICES[device]),
             *guest.options, *options]
         self.host.run(f"rm -f {self.pipe}.*; mkfifo {self.pipe}.in {self.pipe}.out")
         self.job = self.host.spawn(f"echo 0 >{GROUP}/cgroup.procs; exec {shlex.join(command)} "
@@ -95,6 +105,7 @@ class L2(Guest):
     # Does the host end a guest that it can't keep below the limit? Reclaim gives up
     # early in a small group that keeps touching all it has; else it's only slowed down.
     strict = True
+    devices: Sequence[str] = ()
     # KVM's parameters of tests/patches while it is there: 0 before and after it.
     lies: Mapping[str, object] = {}
     trace = "", ""      # an event of KVM's that is to be told, and its filter
@@ -112,6 +123,8 @@ class L2(Guest):
         limit = "max" if self.strict else "high"
         self.host.run(f"mkdir {GROUP} && echo {self.memory} >{GROUP}/memory.{limit} && "
                       f": >{CONSOLE}; rm -f {ANSWERS}; mkfifo {ANSWERS}")
+        if "disk" in self.devices:
+            self.host.run(f"dd if=/dev/zero of=/tmp/disk bs=1M count={DISK_MIB}")
         for name, value in self.lies.items():
             self.host.write(f"{KVM}/{name}", value)
         event, only = self.trace

@@ -44,7 +44,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -257,7 +259,7 @@ static long read_file(const char *dir, const char *name)
 /* Reports what a file holds; returns it, if it is a number. */
 static long report_file(const char *prefix, const char *dir, const char *name)
 {
-	char value[64];
+	char value[160];
 
 	read_text(dir, name, value, sizeof(value));
 	if (!value[0])
@@ -315,6 +317,18 @@ static void report_early(void)
 	report_counters(1);
 	while (!report_file("pvfault.", "/sys/kernel/pvfault", "outstanding") && --tries)
 		usleep(1000);
+}
+
+/* The drivers of its virtual hardware. */
+static void report_devices(void)
+{
+	glob_t found;
+
+	if (glob("/sys/bus/virtio/drivers/*/virtio[0-9]*", 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		report("virtio %s", basename(dirname(found.gl_pathv[i])));
+	globfree(&found);
 }
 
 /* Interrupts on the vector that brings READY, all CPUs together. */
@@ -433,6 +447,7 @@ static void run(void)
 	withdraw_start();
 	wait_walkers(tasks, POPULATE);
 
+	report_devices();
 	report("phase settle");
 	settle(parameter("load.settle", 0), before);
 	if (parameter("load.places", 0))
