@@ -80,8 +80,9 @@ int main(void)
 	freopen("/dev/null", "r", stdin);
 	answer_number(END, 0);
 	requests = fdopen(port, "r");
+	/* Octets, not items: a command may be empty. */
 	while (fread(&frame, frame.data - (char *)&frame, 1, requests) == 1 &&
-	       fread(frame.data, frame.octets, 1, requests) == 1) {
+	       fread(frame.data, 1, frame.octets, requests) == frame.octets) {
 		frame.data[frame.octets] = '\0';
 		if (!fork())
 			run();
