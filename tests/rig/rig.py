@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -405,10 +405,11 @@ def emulators_own(console: str, log: str = "") -> str:
     return next((line for line in log.splitlines() if QEMU_FAILED.match(line)), "")
 
 
-def ticks_in_itself(registers: str, system_map: str) -> str:
-    """What REGISTERS, QEMU's of all CPUs of a guest with this SYSTEM_MAP, say of a timer
-    interrupt that was entered twice at once: a CPU that waits for the lock that it holds
-    itself, with interrupts off. No other CPU can hold it: they only read the clock."""
+def ticks_in_itself(samples: Sequence[str], system_map: str) -> str:
+    """What SAMPLES of the registers of all CPUs of a guest with this SYSTEM_MAP say of a
+    timer interrupt that was entered twice at once: all CPUs wait, with interrupts off, for
+    the lock of the clock, or to read the clock while it is being set; so the CPU that has
+    the lock and sets the clock is one of them. "" if that isn't so, or if any moves."""
     at, names, locks = [], [], set()
     for line in system_map.splitlines():
         address, _, name = line.split(maxsplit=2)
@@ -416,17 +417,19 @@ def ticks_in_itself(registers: str, system_map: str) -> str:
         names.append(name)
         if name == "timekeeper_lock":
             locks.add(address)
-    waits = 0
-    for cpu in registers.split("CPU#")[1:]:
-        value = dict(re.findall(r"\b(\w+) *=([0-9a-f]+)", cpu))
-        if int(value["RFL"], 16) & 0x200 or value["HLT"] == "1":
-            return ""
-        where = names[max(bisect.bisect(at, int(value["RIP"], 16)) - 1, 0)]
-        if where.endswith("queued_spin_lock_slowpath") and value["RDI"] in locks:
-            waits += 1
-        elif not where.startswith("ktime_get"):
-            return ""
-    return "a timer interrupt was entered twice at once" if waits == 1 else ""
+    stood = set()
+    for sample in samples:
+        where = []
+        for cpu in sample.split("CPU#")[1:]:
+            value = dict(re.findall(r"\b(\w+) *=([0-9a-f]+)", cpu))
+            name = names[max(bisect.bisect(at, int(value["RIP"], 16)) - 1, 0)]
+            waits = name.endswith("queued_spin_lock_slowpath") and value["RDI"] in locks
+            if (int(value["RFL"], 16) & 0x200 or value["HLT"] == "1" or
+                    not (waits or name.startswith("ktime_get"))):
+                return ""
+            where.append((name, value["RSP"]))
+        stood.add(tuple(where))
+    return "a timer interrupt was entered twice at once" if len(stood) == 1 else ""
 
 
 class Verdict:

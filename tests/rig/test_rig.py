@@ -223,24 +223,27 @@ ffffffff82000000 D timekeeper_lock
 ffffffff82000040 D pvfault_buckets
 """
 
-    def cpus(self, *cpus):
-        return "".join(f"\nCPU#{i}\nRAX=0000000000000001 RDI={rdi}\nRIP={rip} RFL={rfl} "
-                       f"[-------] CPL=0 II=0 A20=1 SMM=0 HLT={hlt}\n"
+    def cpus(self, *cpus, stack="ffffc90000003d20"):
+        return "".join(f"\nCPU#{i}\nRAX=0000000000000001 RDI={rdi} RSP={stack}\nRIP={rip} "
+                       f"RFL={rfl} [-------] CPL=0 II=0 A20=1 SMM=0 HLT={hlt}\n"
                        for i, (rip, rdi, rfl, hlt) in enumerate(cpus))
 
     def test_ticks_in_itself(self):
         lock, off, on = "ffffffff82000000", "00000002", "00000246"
         waits = ("ffffffff81300010", lock, off, 0)
         reads = ("ffffffff81100010", "0000000000000000", off, 0)
-        self.assertTrue(rig.ticks_in_itself(self.cpus(waits), self.MAP))
-        self.assertTrue(rig.ticks_in_itself(self.cpus(waits, reads, reads), self.MAP))
+        for cpus in ((waits,), (reads,), (waits, reads, reads)):
+            self.assertTrue(rig.ticks_in_itself([self.cpus(*cpus)] * 3, self.MAP))
         for other in ((waits[0], "ffffffff82000040", off, 0),       # a lock of pvfault's
                       ("ffffffff81200010", lock, off, 0),           # in pvfault
                       (waits[0], lock, on, 0), (waits[0], lock, off, 1)):
-            self.assertEqual(rig.ticks_in_itself(self.cpus(other), self.MAP), "", other)
-            # Another CPU may hold the lock.
-            self.assertEqual(rig.ticks_in_itself(self.cpus(waits, other), self.MAP), "")
-        self.assertEqual(rig.ticks_in_itself(self.cpus(waits, waits), self.MAP), "")
+            # Another CPU may have the lock.
+            for cpus in ((other,), (waits, other), (reads, other)):
+                self.assertEqual(rig.ticks_in_itself([self.cpus(*cpus)], self.MAP), "", cpus)
+        # It moves.
+        self.assertEqual(rig.ticks_in_itself([self.cpus(reads), self.cpus(
+            reads, stack="ffffc90000003d28")], self.MAP), "")
+        self.assertEqual(rig.ticks_in_itself([], self.MAP), "")
 
     def fault(self, red, said, emulator="x"):
         """RED: the checks that failed. SAID: of each guest, "abc", what it said."""
