@@ -59,7 +59,6 @@ class Guest:
         self.kernel = kernel        # an image, if not the one of this boot
         self.reads = None           # a second, if not as many as the boot's
         self.steps = steps
-        self.before = ""
         self.said = {}              # the last value of each key
         self.heard = []             # all of them, (key, value), in their order
         self.console = ""
@@ -125,7 +124,12 @@ class Guest:
         with open(self.host.boot.results, "a") as f:
             print(self.host.last, file=f)
         if key == "phase":
-            throttle(self.host.boot, self.disk, value, self.reads)
+            # While it walks its memory the disk gives so many reads a second, and as many
+            # as it can while it fills and verifies it. In the phase "starve" it gives next
+            # to none: what touches a missing page then, waits.
+            rate = {"walk": self.reads, "starve": 1}.get(value, 0)
+            self.host.boot.qmp("block_set_io_throttle", device=self.disk, bps=0, bps_rd=0,
+                               bps_wr=0, iops=0, iops_rd=rate, iops_wr=0)
 
     def get(self, key, default=None):
         return self.said.get(key, default)
@@ -187,20 +191,10 @@ def together(plans: list[Plan]) -> Plan:
                 plans[0].per_guest, host_clean=False)
 
 
-def throttle(boot, disk, phase, reads):
-    """DISK, where the host keeps the memory of its guests, gives READS reads a second
-    while a guest walks its memory, and as many as it can while it fills and verifies it.
-    In the phase "starve" it gives next to none: what touches a missing page then, waits.
-    """
-    rate = {"walk": reads, "starve": 1}.get(phase, 0)
-    boot.qmp("block_set_io_throttle", device=disk, bps=0, bps_rd=0, bps_wr=0,
-             iops=0, iops_rd=rate, iops_wr=0)
-
-
 def run_in_turn(boot: rig.Boot, prepare: str, guests: Sequence[Guest], disk: str,
                 reads: int) -> list[str]:
     """BOOT a host, whose shell is to PREPARE what they need, and run GUESTS on it, one after
-    the other. For DISK and READS see throttle(). Return what is wrong on its console."""
+    the other. For DISK and READS see Guest.tell(). Return what is wrong on its console."""
     with boot:
         host, began = Host(boot), time.monotonic()
         host.run(prepare)
@@ -209,41 +203,3 @@ def run_in_turn(boot: rig.Boot, prepare: str, guests: Sequence[Guest], disk: str
                     f"{time.monotonic() - began:.0f} s since the start")
             guest.run(host, disk, reads)
     return rig.trouble(boot.text())
-
-
-def follow(boot, guests, disk, reads, limit):
-    """Collect what GUESTS say while BOOT runs, for LIMIT seconds at most. DISK: see
-    throttle()."""
-    by_name = {g.name: g for g in guests}
-    current, done, began = None, 0, time.monotonic()
-    for line in boot.lines(limit):
-        key, _, value = line.partition(" ")
-        if current and value:
-            current.heard.append((key, number(value)))
-        if key == "run":
-            current = by_name[value]
-            done += 1
-            rig.say(f"guest {done} of {len(guests)}: {current.name}, "
-                    f"{current.vcpus} vCPU, {time.monotonic() - began:.0f} s "
-                    "since the start")
-        elif key == "phase":
-            throttle(boot, disk, value, current.reads or reads)
-        elif key == "exit":
-            current.said["exit"] = number(value)
-            current = None
-        elif current and value:
-            current.said[key] = number(value)
-    return share_out_trouble(boot.text(), guests)
-
-
-def share_out_trouble(console, guests):
-    """Give each guest the trouble on its console; return that of the host."""
-    for guest in guests:
-        begin, end = (f"=== {what} of {guest.name}\n" for what in ("console", "end"))
-        _, found, rest = console.partition(begin)
-        text = rest.partition(end)[0]
-        if found:
-            guest.console = text
-            guest.trouble = rig.trouble(text)
-            console = console.replace(begin + text, "")
-    return rig.trouble(console)

@@ -2,13 +2,15 @@
 """What happens to the pager of a Xen guest, and must not happen to the guest."""
 
 import pathlib
+import re
 
 import rig
 import xen
 from checks import READS
 from registry import scenario, show_sabotages
 from xen import check_paged, domu, held
-from xenguests import check_not_saved, restored, restored_late, save_refused
+from xenguests import (check_not_saved, drain, kill, kill_often, lack, migrate, restored,
+                       restored_late, save_refused)
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -17,15 +19,9 @@ KILLS = 16
 
 # What a page file must not survive; see tools/pvfault/pagefile.h for where it hits.
 SPOIL = {
-    "no-table": "dd if=/dev/zero of=/pages/$name bs=4096 seek=2 count=400 conv=notrunc",
-    "no-file": "rm /pages/$name",
+    "no-table": "dd if=/dev/zero of=/pages/{} bs=4096 seek=2 count=400 conv=notrunc",
+    "no-file": "rm /pages/{}",
 }
-
-# A pager that leaves without bringing anything back.
-KILLED = "sleep 5; killall -9 pvfault-pager"
-
-DRAIN = ("sleep 8; pvfault-pager --drain --domain $name 2>>/tmp/$name.pager; "
-         "tell drained $?")
 
 
 def limit(sabotage, seconds, sabotaged=100):
@@ -48,9 +44,9 @@ def xen_pager_crash(v, sabotage):
     the next one goes on with the same page file. Sabotages: that is spoilt."""
     # When several takeovers in a row are killed, it stands still for all of them.
     guest = domu("crash", "load.secs=5 load.told=hvc0 load.alone=1 watchdog_thresh=60",
-                 pager="--target 212", vcpus=2, **limit(sabotage, 900))
-    guest.kills = KILLS
-    guest.spoil = SPOIL.get(sabotage, "")
+                 pager="--target 212", vcpus=2, **limit(sabotage, 900),
+                 steps=lambda guest: kill_often(
+                     guest, KILLS, SPOIL.get(sabotage, "").format(guest.name)))
     yield xen.host(guest, reads=4 * READS)
     check_paged(v, guest)
     name = guest.name
@@ -61,8 +57,9 @@ def xen_pager_crash(v, sabotage):
             f"{guest.get('midway')}, and {guest.get('early')} before that")
     v.check(f"{name}: no pager ended by itself", guest.get("own_ends") == 0,
             guest.get("own_ends"))
+    still = re.findall(r"stood still for (\d+) ms", "\n".join(guest.pager_said))
     v.metrics.update(kills=guest.get("kills"), midway=guest.get("midway"),
-                     takeovers=guest.get("takeovers"), still_ms=guest.get("still_ms"),
+                     takeovers=len(still), still_ms=" ".join(still),
                      async_faults=guest.counter("sleep"), retries=guest.counter("retry"),
                      held=held(guest), corrupt=guest.get("corrupt"),
                      worst_touch_ms=guest.get("worst_touch_ms"))
@@ -85,8 +82,8 @@ def check_left(v, guest):
 def xen_pager_term(v, sabotage):
     """The pager is asked to leave while Xen lacks the memory for that: it says how much,
     serves on, and leaves when there is enough. Sabotage "kill": it is killed."""
-    guest = domu("term", "load.secs=60 load.alone=1", **limit(sabotage, 360))
-    guest.at_walk = KILLED if sabotage else "sleep 5; lack"
+    guest = domu("term", "load.secs=60 load.alone=1", **limit(sabotage, 360),
+                 steps=kill if sabotage else lack)
     yield xen.host(guest, reads=4 * READS)
     check_left(v, guest)
     name = guest.name
@@ -109,8 +106,8 @@ def xen_pager_term(v, sabotage):
 def xen_detach(v, sabotage):
     """The pager leaves for good while tasks sleep; the guest goes on without. Sabotage
     "kill": it is killed."""
-    guest = domu("detach", "load.secs=25 load.alone=1", vcpus=2, **limit(sabotage, 300))
-    guest.at_walk = KILLED if sabotage else DRAIN
+    guest = domu("detach", "load.secs=25 load.alone=1", vcpus=2, **limit(sabotage, 300),
+                 steps=kill if sabotage else drain)
     yield xen.host(guest, reads=4 * READS)
     check_left(v, guest)
     v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
@@ -173,7 +170,6 @@ def unmarked():
     return {"unmarked.so": out}
 
 
-# The last one here: what dom0 preloads, it preloads for all that come after it.
 @scenario(kernels=("main", "xen"), minutes=4, shown_by="xen-pager-sabotage",
           also={"flip": "memory verified"}, sabotages={"unmarked": "memory verified"})
 def xen_migrate(v, sabotage):
@@ -183,10 +179,9 @@ def xen_migrate(v, sabotage):
     # It walks on until it has been moved, however long that takes.
     flip = " load.sabotage=flip" if sabotage == "flip" else ""
     guest = restored("migrate", f"load.secs=5 load.told=hvc0{flip}",
-                     **limit(sabotage, 600, sabotaged=400))
-    guest.at_walk = "sleep 8; migrate"
+                     **limit(sabotage, 600, sabotaged=400), steps=migrate)
     if sabotage == "unmarked":
-        guest.before = "export LD_PRELOAD=/unmarked.so"
+        guest.pager_env = "LD_PRELOAD=/unmarked.so"
     yield xen.host(guest, reads=10 * READS, files=unmarked())
     check_paged(v, guest)
     check_lives(v, guest)

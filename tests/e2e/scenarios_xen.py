@@ -7,7 +7,8 @@ from checks import READS, USUAL, check_guest, side_by_side
 from guests import guest_initrd
 from registry import scenario, show_sabotages
 from xen import HVM, PAGER, DomU, check_paged, domu, held
-from xenguests import FORGOTTEN, check_not_saved, forgotten, withdrawing
+from xenguests import (FORGOTTEN, check_not_saved, forgotten, relieve, save_early,
+                       withdrawing)
 
 # Of memory, in pages.
 BLOCK = (128 << 20) // 4096
@@ -136,29 +137,28 @@ def xen_lifecycle(v):
     each taking leave and reconnecting; a guest that had its pager since it was built is
     saved (``xl save -c``) and goes on."""
     hotplug = domu("hotplug", "load.secs=20 load.alone=1 load.hotplug=1", vcpus=2)
-    reconnect = domu("reconnect", "load.secs=60 load.alone=1", vcpus=2, limit=450)
-    reconnect.lives = 3
-    save = domu("save", "load.secs=30 load.alone=1", vcpus=2)
-    save.early = True
-    save.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
+    pagers = 3
+    reconnect = domu("reconnect", "load.secs=60 load.alone=1", vcpus=2, limit=450,
+                     steps=lambda guest: relieve(guest, pagers))
+    save = domu("save", "load.secs=30 load.alone=1", vcpus=2, steps=save_early)
     guests = [hotplug, reconnect, save]
     yield xen.host(*guests, reads=10 * READS)
     for guest in guests:
         check_paged(v, guest)
     v.check("hotplug: a vCPU went and came", hotplug.get("cpu_switches", 0) > 10,
             hotplug.get("cpu_switches"))
-    for life in range(1, reconnect.lives + 1):
+    for life in range(1, pagers + 1):
         prefix = f"pager.life{life}."
         v.check(f"reconnect: pager {life} connected, paged, and left nothing out",
                 reconnect.get(f"{prefix}pager_exit") == 0 and
                 reconnect.get(f"{prefix}connects", 0) >= 1 and
                 reconnect.get(f"{prefix}told", 0) > 100 and
-                (life == reconnect.lives or not reconnect.get(f"{prefix}pages_out")),
+                (life == pagers or not reconnect.get(f"{prefix}pages_out")),
                 [reconnect.get(prefix + k) for k in ("pager_exit", "connects", "told",
                                                      "pages_out")])
     # The frontend waits with its suspending until the last page is back.
     v.check("save: it was saved", save.get("saved") == 0, save.get("saved"))
-    for guest, times in ((reconnect, reconnect.lives), (save, 2)):
+    for guest, times in ((reconnect, pagers), (save, 2)):
         active = guest.console.count("backend xen active")
         v.check(f"{guest.name}: the guest connected {times} times", active == times, active)
     v.metrics.update(cpu_switches=hotplug.get("cpu_switches"),

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Xen scenarios: a PV dom0 that pages its PVH guests."""
 
+import time
+
 import rig
 from checks import check_guest
-from guests import Guest, Plan, follow, guest_initrd
+from guests import Ended, Guest, Plan, guest_initrd, number, run_in_turn
 
 PAGEFILE_MIB = 1024
 MACHINE_MIB = 2560
@@ -22,30 +24,144 @@ HVM = ('type = "hvm"', 'device_model_version = "qemu-xen"',
        'vga = "none"', "nographic = 1", "vnc = 0", "sdl = 0", "usb = 0")
 
 
+# What dom0 needs: a file system for page files on the harness's disk, the toolstack.
+PREPARE = """\
+mkdir -p /dev/pts /run /var/run/xen /var/run/xenstored /var/lib/xen /var/log/xen /var/lock /pages
+mount -t devpts devpts /dev/pts && mount -t xenfs xenfs /proc/xen || exit
+mke2fs -F /dev/vda && mount -t ext2 /dev/vda /pages || exit
+xenstored --pid-file /var/run/xenstored.pid && xen-init-dom0 &&
+xenconsoled --log=guest --log-dir=/tmp
+"""
+
+# TCG has no invariant TSC, for want of which Xen would emulate each RDTSC, as it wouldn't
+# on a machine of today.
+SETTINGS = """\
+type = "pvh"; name = "{0.name}"; vcpus = {0.vcpus}; memory = {0.mib}; tsc_mode = "native"
+kernel = "/domu-kernel"; ramdisk = "/domu-initrd"
+cmdline = "console=hvc0 panic=-1 printk.devkmsg=on guest.results=/dev/kmsg {0.line}"
+on_poweroff = "destroy"; on_reboot = "destroy"; on_crash = "destroy"
+"""
+
+
+def counters(text: str) -> dict[str, float]:
+    """Those of a pager."""
+    return {key: number(value) for key, _, value in
+            (line.partition(" ") for line in text.splitlines())}
+
+
+class Pager:
+    """A pager of GUEST, killed after so many seconds, if KILL_AFTER says so."""
+
+    def __init__(self, guest: "DomU", kill_after: float | None = None):
+        self.guest, self.began, self.took = guest, time.monotonic(), None
+        self.stats = f"/tmp/{guest.name}.stats{len(guest.pagers)}"
+        command = (f"{guest.pager_env} exec pvfault-pager --domain {guest.name} --pagefile "
+                   f"/pages/{guest.name} --stats {self.stats} {guest.pager}")
+        if kill_after is not None:
+            command += f" & sleep {kill_after:.2f}; kill -9 $!; wait $!"
+        self.job = guest.host.spawn(command, self.hear)
+
+    def hear(self, line: str) -> None:
+        self.guest.pager_said.append(line)
+        if "is taken over" in line:
+            self.took = time.monotonic() - self.began
+
+    def counters(self) -> dict[str, float]:
+        return counters(self.guest.host.run(f"cat {self.stats} 2>/dev/null || true"))
+
+
 class DomU(Guest):
-    """A PVH guest; with PAGER, options of pvfault-pager, one that is paged, by
-    LIVES pagers one after the other; EARLY, not only when it has filled its memory.
-    AT_WALK is what dom0's shell is to do while the guest walks its memory; KILLS
-    how many pagers it kills then after they have taken over, and half as many while
-    they do, and SPOIL what it does to the page file after the first of these.
-    AGAIN: the next pager begins when AT_WALK says so."""
+    """A PVH guest; with PAGER, options of pvfault-pager, one that is paged, from when it
+    has filled its memory, or EARLY, while it is built."""
 
     pager = None
-    lives = 1
     early = False
-    at_walk = ""
-    kills = None
-    spoil = ""
-    again = False
+    pager_env = ""      # "NAME=VALUE ..." of the pager
+    pager_said = ()
+    watched = True      # by the xl that created it, until that has saved or moved it
 
-    def script(self):
-        options = " ".join(f"'{o}'" for o in self.options)
-        return (f"{self.before}\npager='{self.pager or ''}' lives={self.lives} "
-                f"early={'y' if self.early else ''} at_walk='{self.at_walk}'\n"
-                f"kills={self.kills or ''} "
-                f"spoil='{self.spoil}' again={'y' if self.again else ''}\n"
-                f"domu {self.name} {self.limit} {self.vcpus} {self.mib} "
-                f"'{self.line}' {options}\n")
+    def prepare(self) -> None:
+        self.log, self.settings = f"/tmp/guest-{self.name}.log", f"/tmp/{self.name}.cfg"
+        self.pagers, self.pager_said = [], []
+        self.host.write(self.settings, "\n".join((SETTINGS.format(self), *self.options)))
+        self.host.run(f"rm -f /tmp/xl.log; : >{self.log}")
+
+    def boot(self) -> None:
+        # In the foreground xl stays until the guest has ended.
+        self.job = self.host.spawn(f"exec xl create -F {self.settings} >>/tmp/xl.log 2>&1")
+        self.relay = self.host.spawn(f"exec tail -f -n +1 {self.log}", self.hear_console)
+        if not self.pager:
+            return
+        if self.early:
+            while self.host.spawn(f"xl domid {self.name}").wait():
+                self.pause(0.1)
+        else:
+            self.until_phase("settle")
+        self.serve()
+
+    def serve(self, kill_after: float | None = None) -> Pager:
+        """Start a pager."""
+        self.pagers.append(Pager(self, kill_after))
+        return self.pagers[-1]
+
+    def alive(self) -> bool:
+        return self.job.status is None if self.watched else not self.done
+
+    def hear_console(self, line: str) -> None:
+        """Its results are the records of its kernel log that its program wrote, for a
+        record is never mixed with another, whoever writes."""
+        _, _, result = line.partition("guest: ")
+        self.hear(result)
+
+    def tell(self, key: str, value: float | str) -> None:
+        super().tell(key, value)
+        # When it verifies its memory it may have all of it, so that this takes no longer
+        # than reading back what is out.
+        if (key, value, bool(self.pager)) == ("phase", "verify", True):
+            self.host.spawn(f"xenstore-write {self.node()}/memory/pvfault-target 1073741824")
+
+    def node(self) -> str:
+        """Its place in XenStore, for dom0's shell."""
+        return f"/local/domain/$(xl domid {self.name})"
+
+    def status(self, command: str) -> int:
+        """Of a command in dom0, for which it has as long as it has itself."""
+        job = self.host.spawn(f"{command} >>/tmp/xl.log 2>&1")
+        if not self.host.within(self.deadline - time.monotonic(),
+                                lambda: job.status is not None):
+            job.kill()
+            raise Ended
+        return job.status
+
+    def pager_status(self) -> dict[str, float]:
+        """What its pager says of itself."""
+        return counters(self.host.run(f"pvfault-pager --status --domain {self.name}"))
+
+    def go_on(self) -> None:
+        """What load.told waits for."""
+        self.host.run(f"echo >$(xenstore-read {self.node()}/console/tty)")
+
+    def end(self) -> None:
+        self.tell("exit", "its time was over" if self.alive() else
+                  self.job.status if self.watched else 0)
+        self.host.spawn(f"xl destroy {self.name}").wait()
+        # A line of our own, behind its last.
+        self.host.run(f"sleep 2; echo 'guest: relayed 1' >>{self.log}")
+        self.host.within(30, lambda: "relayed" in self.said)
+        self.relay.kill()
+        for life, pager in enumerate(self.pagers, 1):
+            # It ends with its domain, or before.
+            if not self.host.within(3, lambda job=pager.job: job.status is not None):
+                pager.job.kill(15)
+            status = pager.job.wait()
+            for key, value in {**pager.counters(), "pager_exit": status}.items():
+                self.tell(f"pager.life{life}.{key}", value)
+                self.tell(f"pager.{key}", value)
+        self.take_console(self.log)
+        self.keep("pager", "\n".join(self.pager_said))
+        self.keep("xl", self.host.run("cat /tmp/xl.log /var/log/xen/qemu-dm-"
+                                      f"{self.name}.log 2>/dev/null || true"))
+        self.host.run(f"rm -f /pages/{self.name}")
 
 
 def pager_program():
@@ -55,29 +171,19 @@ def pager_program():
     return out / "pvfault-pager"
 
 
-def run_guests(folder, guests, reads=100, files=None, setup="", initrd=None,
-               domu_kernel=None):
+def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=None):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
     they say. The disk of the page file gives READS reads a second while a guest
     walks its memory, and as many as it can else."""
-    script = f"{setup}\n" + "".join(g.script() for g in guests)
     parts = [rig.dom0_root(pager_program()),
              *([rig.hvm_root()] if any(g.options == HVM for g in guests) else []),
              rig.archive(f"{folder}-domu", {
-                 "scenario.sh": script, "domu-kernel": domu_kernel or rig.kernel(),
+                 "domu-kernel": domu_kernel or rig.kernel(),
                  "domu-initrd": initrd or guest_initrd(), **(files or {})})]
-    disk = rig.BUILD / "run" / folder / "pagefile"
-    disk.parent.mkdir(parents=True, exist_ok=True)
-    with open(disk, "wb") as f:
-        f.truncate(PAGEFILE_MIB << 20)
-
-    with rig.Boot(folder, rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE,
-                  guests=True,
-                  options=("-m", str(MACHINE_MIB), "-drive",
-                           "if=none,id=pagefile,format=raw,file=pagefile,cache=unsafe",
-                           "-device", "virtio-blk-pci,drive=pagefile")) as boot:
-        return follow(boot, guests, "pagefile", reads,
-                      90 + sum(g.limit + 20 for g in guests))
+    boot = rig.Boot(folder, rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE, guests=True,
+                    options=("-m", str(MACHINE_MIB),
+                             *rig.disk(folder, "pagefile", PAGEFILE_MIB)))
+    return run_in_turn(boot, PREPARE, guests, "pagefile", reads)
 
 
 def host(*guests, **how):

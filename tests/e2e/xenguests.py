@@ -1,26 +1,187 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Guests of Xen to which something happens, for scenarios and for "make coverage"."""
+"""What is done to Xen's guests and their pagers while they run, and guests to which it is
+done, for scenarios and for "make coverage"."""
 
-from xen import MIB, PAGER, DomU, domu
+import random
+import re
+
+from xen import MIB, PAGER, DomU, Pager, domu
 
 # What XenStore forgets of the device of a guest, and how often the guest connects then.
 FORGOTTEN = {
     # The pager's nodes: it can't be found any more. Another one makes them again.
-    "backend": ("/local/domain/0/backend/pvfault/$id", 1),
+    "backend": ("/local/domain/0/backend/pvfault/$(xl domid {})", 1),
     # The guest's, as if it were unplugged: the pager plugs it in again.
-    "device": ("/local/domain/$id/device/pvfault", 2),
+    "device": ("/local/domain/$(xl domid {})/device/pvfault", 2),
 }
+
+
+def save(guest: DomU) -> None:
+    """Save it as xl does, and let it go on."""
+    guest.watched = False
+    guest.tell("saved", guest.status(f"xl save -c {guest.name} /tmp/save"))
+    guest.host.run("rm -f /tmp/save")
+
+
+def save_early(guest: DomU, starve: bool = False) -> None:
+    """Save it; its pager has been there since it was built, and, if it is to STARVE, brings
+    next to nothing back."""
+    guest.early = True
+    guest.walk(5)
+    if starve:
+        guest.tell("phase", "starve")
+        guest.pause(3)
+    save(guest)
+    if starve:
+        guest.tell("phase", "walk")
+
+
+def unpause(guest: DomU, late: float = 0) -> None:
+    """Its next pager makes its device before the guest looks for one, or comes so LATE."""
+    if not late:
+        guest.serve()
+        while guest.status(f"xenstore-read {guest.node()}/device/pvfault/0/backend"):
+            guest.pause(0.2)
+    guest.tell("unpaused", guest.status(f"xl unpause {guest.name}"))
+    if late:
+        guest.pause(late)
+        guest.serve()
+
+
+def restore(guest: DomU, late: float = 0) -> None:
+    """Save it as xl does, which ends the guest, and let it go on from there. LATE: see
+    unpause()."""
+    guest.walk(8)
+    guest.watched = False
+    guest.tell("saved", guest.status(f"xl save {guest.name} /tmp/save"))
+    guest.tell("restored", guest.status("xl restore -e -p /tmp/save"))
+    guest.host.run("rm -f /tmp/save")
+    unpause(guest, late)
+
+
+def migrate(guest: DomU) -> None:
+    """Move it, live, to this very host. What restores it calls it by another name at first,
+    and so is the file of its console called."""
+    guest.walk(8)
+    guest.watched = False
+    guest.host.run(f"ln -s {guest.log} /tmp/guest-{guest.name}--incoming.log")
+    guest.tell("away_before", guest.pager_status()["away"])
+    moved = guest.status(f"timeout 200 xl migrate -s '' {guest.name} 'xl migrate-receive -e -p'")
+    guest.tell("migrated", moved)
+    if not moved:
+        unpause(guest)
+    guest.pause(20)
+    guest.go_on()
+
+
+def relieve(guest: DomU, pagers: int) -> None:
+    """Each of so many PAGERS is asked to leave when it has told of 100 faults or more; then
+    the next one begins."""
+    guest.boot()
+    for _ in range(pagers - 1):
+        pager = guest.pagers[-1]
+        while pager.counters().get("told", 0) < 100:
+            guest.pause(1)
+        pager.job.kill(15)
+        pager.job.wait()
+        guest.serve()
+
+
+def kill(guest: DomU) -> None:
+    """Its pager leaves without bringing anything back."""
+    guest.walk(5)
+    guest.pagers[-1].job.kill()
+
+
+def drain(guest: DomU) -> None:
+    guest.walk(8)
+    guest.tell("drained", guest.status(f"pvfault-pager --drain --domain {guest.name}"))
+
+
+def lack(guest: DomU) -> None:
+    """Leave the pager less memory than it needs to bring everything back, ask it to leave,
+    look at it meanwhile, and give the memory back."""
+    guest.walk(5)
+    host = guest.host
+    memory = int(host.run("xl info free_memory")) - 12
+    host.write("/tmp/hog.cfg", f'type = "pvh"\nname = "hog"\nmemory = {memory}\n'
+               'kernel = "/domu-kernel"')
+    guest.tell("hog", guest.status("xl create -p /tmp/hog.cfg"))
+    may = host.run(f"grep -h -e CapEff -e NoNewPrivs /proc/{guest.pagers[-1].job.session}/status")
+    guest.tell("privileges", "".join(may.split()))
+    told_before = guest.pager_status()["told"]
+    draining = host.spawn(f"pvfault-pager --drain --domain {guest.name}")
+    for _ in range(60):
+        missing = guest.pager_status()["missing_kib"]
+        if missing:
+            break
+        guest.pause(1)
+    guest.tell("missing_kib", missing)
+    guest.pause(5)
+    guest.tell("requests_lacking", guest.pager_status()["requests"])
+    guest.tell("told_before", told_before)
+    host.run("xl destroy hog")
+    guest.until(lambda: draining.status is not None)
+    guest.tell("drained", draining.status)
+    guest.tell("status_after", guest.status(f"pvfault-pager --status --domain {guest.name}"))
+
+
+def kill_often(guest: DomU, times: int, spoil: str = "") -> None:
+    """While it walks its memory kill one pager after the other, until so many were killed
+    some time after they had taken over, and half as many in the middle of that, at a random
+    moment of the time that the last one took. SPOIL is what dom0 does to the page file
+    after the first of them. Then the guest may go on."""
+    count = dict.fromkeys(("kills", "midway", "early", "own_ends"), 0)
+
+    def has_taken_over(pager: Pager) -> bool:
+        guest.until(lambda: pager.took or pager.job.status is not None)
+        return bool(pager.took)
+
+    def judge(pager: Pager) -> None:
+        """What was it doing? A domain that it had paused stays paused."""
+        if pager.job.wait() != 137:
+            count["own_ends"] += 1
+        elif pager.took:
+            count["kills"] += 1
+        else:
+            state = guest.host.run(f"xl list {guest.name} || true")
+            paused = re.search(r" [r-][b-]p[s-][c-][d-] ", state)
+            count["midway" if paused else "early"] += 1
+
+    guest.walk(3)
+    pager = guest.pagers[0]
+    pager.took = 1      # the first one had nothing to take over
+    pager.job.kill()
+    judge(pager)
+    guest.host.run(spoil)
+    pager = guest.serve()
+    while has_taken_over(pager) and sum(count.values()) < times * 8 and (
+            count["kills"] < times or count["midway"] < times // 2):
+        guest.pause(random.uniform(0, 2))
+        pager.job.kill()
+        judge(pager)
+        if count["midway"] < times // 2:
+            for _ in range(2):
+                judge(guest.serve(kill_after=random.uniform(0, pager.took)))
+        pager = guest.serve()
+    count["own_ends"] += not has_taken_over(pager)
+    for key, value in count.items():
+        guest.tell(key, value)
+    guest.go_on()
 
 
 def forgotten(name, kept=False):
     """Its device's nodes vanish, or, KEPT, they don't."""
-    guest = domu(name, f"load.secs={90 if name == 'backend' else 25} load.alone=1", vcpus=2)
-    forget = "true" if kept else "xenstore-rm"
-    guest.at_walk = (f'sleep 8; id=$(xl domid $name); {forget} {FORGOTTEN[name][0]}; '
-                     'tell "removed $?"')
-    if name == "backend":
-        guest.at_walk += "; sleep 2; save /tmp/save; rm /tmp/save"
-    return guest
+    def forget(guest: DomU) -> None:
+        guest.walk(8)
+        nodes = FORGOTTEN[name][0].format(guest.name)
+        guest.tell("removed", 0 if kept else guest.status(f"xenstore-rm {nodes}"))
+        if name == "backend":
+            guest.pause(2)
+            save(guest)
+
+    return domu(name, f"load.secs={90 if name == 'backend' else 25} load.alone=1", vcpus=2,
+                steps=forget)
 
 
 def withdrawing(kept=False):
@@ -38,26 +199,19 @@ def withdrawing(kept=False):
 
 def restored(name, line="load.secs=60", **more):
     """It is saved and restored under load, each time with a pager of its own."""
-    guest = domu(name, f"{line} load.alone=1", **{"vcpus": 2, "limit": 600, **more})
-    guest.lives, guest.again = 2, True
-    guest.at_walk = "sleep 8; restore /tmp/save"
-    return guest
+    return domu(name, f"{line} load.alone=1",
+                **{"vcpus": 2, "limit": 600, "steps": restore, **more})
 
 
 def restored_late(name):
     """Its second pager comes when it already runs."""
-    guest = restored(name)
-    guest.at_walk = "sleep 8; restore /tmp/save 5"
-    return guest
+    return restored(name, steps=lambda guest: restore(guest, late=5))
 
 
 def save_refused(name, quick=False, **more):
     """Its pager's disk is so slow that the guest gives up waiting and refuses; unless QUICK."""
-    guest = domu(name, "load.secs=90 load.alone=1", **{"vcpus": 2, "limit": 500, **more})
-    guest.early = True
-    slow = "" if quick else 'tell "phase starve"; sleep 3;'
-    guest.at_walk = f'sleep 5; {slow} save /tmp/save; tell "phase walk"'
-    return guest
+    return domu(name, "load.secs=90 load.alone=1", vcpus=2, **{"limit": 500, **more},
+                steps=lambda guest: save_early(guest, starve=not quick))
 
 
 def check_not_saved(v, guest):

@@ -26,8 +26,8 @@ import life  # noqa: E402
 import xen  # noqa: E402
 from hostile import RATE, entry_text  # noqa: E402
 from xen import domu  # noqa: E402
-from xenguests import (FORGOTTEN, forgotten, restored_late, save_refused,  # noqa: E402
-                       withdrawing)
+from xenguests import (FORGOTTEN, forgotten, relieve, restored_late,  # noqa: E402
+                       save_early, save_refused, withdrawing)
 
 FOLDERS = ("arch/x86/kernel/pvfault", "drivers/pvfault")
 # What is judged, and the files that are it.
@@ -139,11 +139,9 @@ def xen_counts(v):
     """Xen guests: whose pagers and vCPU come and go, that take back what they have given,
     that is saved and restored, or refuses to be, whose device XenStore forgets."""
     line = "load.alone=1 load.secs="
-    comes = domu("xen", f"{line}40 load.hotplug=1", vcpus=2, limit=400)
-    comes.lives = 2
-    saved = domu("saved", f"{line}20", vcpus=2)
-    saved.early = True
-    saved.at_walk = "sleep 5; save /tmp/save; rm /tmp/save"
+    comes = domu("xen", f"{line}40 load.hotplug=1", vcpus=2, limit=400,
+                 steps=lambda guest: relieve(guest, 2))
+    saved = domu("saved", f"{line}20", vcpus=2, steps=save_early)
     guests = [comes, *withdrawing(), saved, restored_late("late"),
               save_refused("refused"), *map(forgotten, FORGOTTEN)]
     for guest in guests:

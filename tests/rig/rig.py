@@ -192,7 +192,7 @@ def dom0_root(pager: pathlib.Path) -> pathlib.Path:
     files["etc/xen/xl.conf"] = ""
     # The tools look for their like where Debian puts them.
     files["usr/lib/xen-4.17"] = ("->", "/")
-    files["init"] = HERE / "dom0-init"
+    files["init"] = guest_program("agent", HERE / "guest/agent.c")
     return archive("dom0-root", files)
 
 

@@ -112,25 +112,16 @@ class Reading(unittest.TestCase):
             self.assertRaises(rig.Failure, host.run, "silent", 0.01)
             self.assertIn(b"kill -9 -77", theirs.recv(4096))
 
-    def test_share_out_trouble(self):
-        a, b, c = (guests.Guest(name, "") for name in "abc")
-        console = (f"host\n=== console of a\n{BAD[0]}\n=== end of a\n{BAD[1]}\n"
-                   f"=== console of b\nfine\n=== end of b\n=== console of c\n{BAD[2]}\n")
-        self.assertEqual(guests.share_out_trouble(console, [a, b, c]), [BAD[1]])
-        self.assertEqual([a.trouble, b.trouble, c.trouble], [[BAD[0]], [], [BAD[2]]])
-        self.assertEqual(b.console, "fine\n")
-
-    def test_follow(self):
-        boot = mock.Mock()
-        boot.lines.return_value = iter(["run a", "phase walk", "corrupt 0", "done 1",
-                                        "exit 0", "lost 1", "run b", "corrupt 2"])
-        boot.text.return_value = ""
-        a, b = (guests.Guest(name, "") for name in "ab")
-        with quiet():
-            guests.follow(boot, [a, b], "swap", 100, 60)
-        self.assertTrue(a.done)
-        self.assertEqual((a.get("exit"), a.get("lost"), b.get("corrupt")), (0, None, 2))
-        self.assertEqual(boot.qmp.call_args.kwargs["iops_rd"], 100)
+    def test_tell(self):
+        with tempfile.TemporaryDirectory() as folder:
+            guest = guests.Guest("a", "")
+            guest.disk, guest.reads, guest.host = "swap", 100, mock.Mock()
+            guest.host.boot.results = pathlib.Path(folder) / "results"
+            for line in ("phase walk\r", "corrupt 0", "told by nobody", "", "x", "done 1"):
+                guest.hear(line)
+        self.assertTrue(guest.done)
+        self.assertEqual((guest.get("corrupt"), guest.get("x")), (0, None))
+        self.assertEqual(guest.host.boot.qmp.call_args.kwargs["iops_rd"], 100)
 
     def test_verdict(self):
         v = rig.Verdict("x", quiet=True)
@@ -291,9 +282,6 @@ def no_boots():
     def boot(folder, all_, **how):
         names = [guest.name for guest in all_]
         assert len(names) == len(set(names)), names
-        for guest in all_:
-            if isinstance(guest, xen.DomU):
-                guest.script()
         boots.append((folder, names, how))
         return []
 
