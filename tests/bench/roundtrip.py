@@ -21,7 +21,7 @@ import counted
 import overlap
 import report
 import rig
-from kvm import CPU, L2, TRACING
+from kvm import L2, TRACING
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -54,7 +54,6 @@ OFFSET = "/sys/kernel/debug/kvm/*/vcpu0/tsc-offset"
 
 class Traced(L2):
     strict = False
-    cpu = f"{CPU},kvm-pv-eoi=off"       # see testing.rst
     traced = 0, []
 
     def __init__(self, kind, psi):

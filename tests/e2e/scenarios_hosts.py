@@ -83,7 +83,7 @@ def kvm_model(v):
     would; with that property all is well."""
     without, has = L2("without", "load.mb=16 load.secs=1 load.alone=1"), \
         L2("with", "load.secs=5 load.alone=1")
-    without.cpu = "EPYC-v1,-xsave"
+    without.cpu = "EPYC-v1,-xsave,-kvm-pv-eoi"
     has.cpu = f"{without.cpu},kvm-asyncpf-int=on"
     yield kvm.host(without, has, reads=4 * READS)
     said = "pvfault: no backend: this CPU model of QEMU's lacks kvm-asyncpf-int=on"
