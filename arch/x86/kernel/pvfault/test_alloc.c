@@ -160,6 +160,13 @@ static void test_page_in_kill(struct kunit *test)
 		      N(sleep_alloc, 1), N(abandoned, 1), N(ready, 1), N(dropped, 1));
 }
 
+/* In an instruction that clears a page. No task sleeps in kernel mode on 32 bit. */
+#ifdef CONFIG_X86_64
+#define CLEARS_PAGE	((unsigned long)clear_page_erms + 7)
+#else
+#define CLEARS_PAGE	0
+#endif
+
 static bool enabled(void)
 {
 	return static_key_enabled(&pvfault_alloc_enabled);
@@ -183,7 +190,7 @@ static void test_evidence(struct kunit *test)
 	msleep(100);
 	KUNIT_EXPECT_FALSE(test, enabled());
 
-	regs.ip = (unsigned long)clear_page_erms + 7;
+	regs.ip = CLEARS_PAGE;
 	pvfault_alloc_refused(&regs);
 	await_enabled(test, true);
 
@@ -194,7 +201,7 @@ static void test_evidence(struct kunit *test)
 /* Disabled again when no task has waited at the touch for a period. */
 static void test_idle(struct kunit *test)
 {
-	struct pt_regs regs = { .ip = (unsigned long)clear_page_erms + 7 };
+	struct pt_regs regs = { .ip = CLEARS_PAGE };
 	unsigned long idle = pvfault_alloc_idle;
 
 	pvfault_alloc_idle = HZ / 2;
