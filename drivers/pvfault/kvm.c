@@ -245,7 +245,7 @@ static int kvm_apf_restore_msrs(void)
 static void kvm_apf_repair(void)
 {
 	if (kvm_apf_restore_msrs()) {
-		__this_cpu_write(kvm_apf_enabled, false);
+		/* Until EN has been written there this CPU must know a NOT_PRESENT. */
 		schedule_work(&kvm_apf_give_up_work);
 		pvfault_ready_all();
 	} else if (__this_cpu_read(kvm_apf_area.token)) {
