@@ -9,7 +9,7 @@ import textwrap
 import registry
 
 HERE = pathlib.Path(__file__).resolve().parent
-TESTING = HERE.parents[1] / "Documentation/virt/pvfault/testing.rst"
+TESTING = HERE.parents[1] / "docs/testing.rst"
 BEGIN, END = ".. Made by \"tests/e2e/run.py --table\".\n", ".. The table's end.\n"
 RULE = f"{'=' * 21} {'=' * 3} {'=' * 4} {'=' * 60}\n"
 

@@ -2,7 +2,7 @@
 """A host that lies: it says what it likes about missing pages. Nothing may break,
 and nothing may sleep beyond the deadline.
 
-What a host may say, and what no guest survives: Documentation/virt/pvfault/proof.rst.
+What a host may say, and what no guest survives: docs/proof.rst.
 """
 
 import life

@@ -14,7 +14,7 @@ from guests import HERE, Ended, Guest, Plan, guest_initrd, run_in_turn
 SWAP_MIB = 1024
 L1_MIB = 1536
 # One CPU: on two, QEMU 7.2's multi-threaded TCG loses its way in nested SVM.
-# See Documentation/virt/pvfault/testing.rst.
+# See docs/testing.rst.
 L1_CPUS = 1
 
 # One access in so many is watched by KCSAN; only pvfault's are.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """make proof: the protocol's model, its mutants, and the fuzzer, in one table.
 
-What each row shows, and with which bounds: Documentation/virt/pvfault/proof.rst.
+What each row shows, and with which bounds: docs/proof.rst.
 """
 
 import os
