@@ -14,7 +14,7 @@ from guests import HERE, Ended, Guest, Plan, guest_initrd, run_in_turn
 SWAP_MIB = 1024
 L1_MIB = 1536
 # One CPU: on two, QEMU 7.2's multi-threaded TCG loses its way in nested SVM.
-# See docs/testing.rst.
+# See docs/rig.rst.
 L1_CPUS = 1
 
 # One access in so many is watched by KCSAN; only pvfault's are.
@@ -22,7 +22,7 @@ KCSAN = "kcsan.skip_watch=20"
 
 
 # Without XSAVE: its CPUID leaf is inconsistent under nested emulation. Without PV EOI, so
-# that the first thing an interrupt's handler does is a vmexit: see testing.rst on interrupts
+# that the first thing an interrupt's handler does is a vmexit: see rig.rst on interrupts
 # that TCG delivers twice.
 CPU = "host,-xsave,-kvm-pv-eoi"
 # QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what it can't name

@@ -61,7 +61,7 @@ QEMU_FAILED = re.compile(r"ERROR:.*: assertion failed|Bail out! |"
                          r"qemu: fatal: (?!Trying to execute code outside RAM or ROM)")
 KVM_FAILED = re.compile(r"KVM: entry failed, hardware error|"       # VMRUN refused
                         r"KVM internal error\. Suberror: 4$")       # of no known kind
-# An interrupt that is entered twice at once: with interrupts off. See testing.rst.
+# An interrupt that is entered twice at once: with interrupts off. See docs/rig.rst.
 TWICE = re.compile(r"BUG: ENTRY_TRAMPOLINE stack guard page was hit")
 TWICE_AT = re.compile(r"RIP: 0010:asm_sysvec_\w+\+0x0/")
 OOM = re.compile(r"oom-kill|[Oo]ut of memory")
