@@ -35,7 +35,7 @@ help:
 	@echo '  make bench             beside a stock kernel: one table, one picture (35 minutes, cold 50)'
 	@echo '  make bench-full        all benchmarks (some hours); goes on where it stopped'
 	@echo '  make bench BENCH=name  one of them; make bench-list names them'
-	@echo '  make lint              checkpatch --strict, sparse, pylint'
+	@echo '  make lint              checkpatch --strict, sparse, pylint, the words of comments'
 	@echo '  make test-all          everything; goes on where it stopped'
 	@echo '  make test-slice MINUTES=25  what of it has not been run for longest, as far as it fits'
 	@echo '  make clean             remove the build folder'

@@ -81,7 +81,7 @@ def misfit(said):
 
 
 def put(source, target, stat_of=None):
-    """Replace TARGET in one step; a tree of hard links keeps its other names."""
+    """Replace TARGET in one step. Another hard link to the old file keeps the old text."""
     target.parent.mkdir(parents=True, exist_ok=True)
     new = target.with_name(f".{target.name}.pvfault")
     shutil.copyfile(source, new)

@@ -100,7 +100,7 @@ configure() {
 	mkdir -p "$out"
 	fragments >"$out/.fragments.new"
 	cmp -s "$out/.fragments.new" "$out/.fragments" && [ -e "$out/.config" ] && return
-	# 6.1 says a lot here, and that choices have changed, which is what is wanted.
+	# 6.1 prints a lot here, and warns that choices change, as they should.
 	make -s -C "$src" O="$out" tinyconfig >"$out/merge.log" 2>&1 ||
 		die "no configuration; see $out/merge.log"
 	(cd "$src" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" \
@@ -117,12 +117,12 @@ build() {
 	# So many are in a cold build of any of them.
 	of=' of about 1330'
 	[ ! -e "$out/vmlinux" ] || of=
-	# A race is found by stopping at one access in so many. Of the whole kernel's
-	# hardly any are ours, so that only our Makefiles have it, by override.
+	# KCSAN finds a race by stopping at one access in so many. Hardly any of the whole
+	# kernel's are pvfault's, so only pvfault's Makefiles enable it, by override.
 	only=
 	[ "$config" != kcsan ] || only=KCSAN_SANITIZE=n
 	start=$(date +%s)
-	# Not those of a "make -s" that has called us, which would leave the log empty.
+	# No flags of a "make -s" that has called us, because the log would be empty.
 	MAKEFLAGS= make -C "$src" O="$out" -j"$(nproc)" CC="ccache gcc" $only bzImage >"$out/build.log" 2>&1 &
 	pid=$!
 	trap 'kill $pid 2>/dev/null; exit 130' INT TERM
@@ -139,7 +139,7 @@ build() {
 	say "built $out/arch/x86/boot/bzImage in $(($(date +%s) - start)) s"
 }
 
-# One at a time, for all builds of a tree share its source.
+# One at a time, because all builds of a tree share its source.
 alone() {
 	mkdir -p "$dir"
 	exec 9>"$dir/.building"
@@ -162,5 +162,6 @@ main() {
 	build
 	exit 0
 }
-# In one line and to its end, for a shell reads a script while it runs it.
+# One call that never returns, because a shell reads a script while it runs it, and this
+# file may change meanwhile.
 main

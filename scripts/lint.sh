@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # pylint over our Python files, checkpatch --strict over our C files and patches, sparse
-# over what is built.
+# over what is built, words.py over comments and documents.
 
 . "$(dirname "$0")/common.sh"
 
@@ -14,6 +14,9 @@ say "compileall, pylint, and the tests of the rig"
 PYTHONPYCACHEPREFIX=$BUILD/pycache python3 -m compileall -q tests scripts || bad=1
 pylint --rcfile=tests/pylintrc tests/*.py tests/*/*.py scripts/*.py || bad=1
 python3 tests/rig/test_rig.py || bad=1
+
+say "words.py"
+scripts/words.py || bad=1
 
 [ -x "$src/scripts/checkpatch.pl" ] || "$TOP/scripts/kernel.sh" pvfault main
 
@@ -38,7 +41,7 @@ for f in $(overlay | grep '\.[ch]$'); do
 	*)	check --ignore $ignore -f "$f" ;;
 	esac
 done
-# By standard input, for a file that git knows is taken for source.
+# By standard input, because checkpatch takes a file that git knows for source.
 for f in patches/linux-*/*.patch; do
 	check --ignore FILE_PATH_CHANGES - <"$f"
 done

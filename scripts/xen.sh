@@ -7,8 +7,8 @@
 #
 # The tools are Debian's, unpacked and not installed: the maintainer scripts of
 # xen-utils would edit this machine's boot menu and start its services. The
-# libraries and headers come with libxen-dev, which scripts/setup.sh installs,
-# for it touches neither.
+# libraries and headers come with libxen-dev, which scripts/setup.sh installs, because
+# that package touches neither.
 
 . "$(dirname "$0")/common.sh"
 
@@ -43,7 +43,7 @@ sources() {
 			>"$apt/sources/$(basename "$f")"
 	done
 	say "fetching lists of packages and sources"
-	# One list that can't be had does no harm, unless it is the one.
+	# A list that can't be fetched does no harm, unless it is the one that is needed.
 	apt_get apt-get update >"$apt/log" 2>&1 || true
 	[ -n "$(versions xen Sources)" ] || die "no source package 'xen' $XEN in the lists of this" \
 		"machine's package sources; see $apt/log (Debian 12 has it)"

@@ -45,8 +45,8 @@ def e2e(scenario):
 
 
 def soonest(step):
-    """In this order mistakes are found soonest: first what "make test" has, last what takes
-    long; first what needs few builds, first what is short."""
+    """The order that finds mistakes soonest: first the steps of "make test", last those that
+    take long; within that, first those that need few builds, then the short ones."""
     last = max((list(BUILDS).index(name) for name in step.builds), default=-1)
     return not step.quick, step.minutes > 10, last, step.minutes
 
@@ -57,8 +57,8 @@ def everything():
 
 
 def slice_of(minutes, plan, known, built):
-    """Of PLAN what has not been run for longest, as far as HISTORY knows, and fits into
-    so many MINUTES, together with what it needs and is not BUILT."""
+    """The steps of PLAN that have not been run for longest, as far as HISTORY knows, and that
+    fit into so many MINUTES. The time to build what a step needs and is not BUILT counts."""
     left, chosen, too_long, there = 60 * minutes, [], [], set()
     for step in sorted(plan, key=lambda step: known.get(step.name, {}).get("last", 0)):
         new = set(step.builds) - there

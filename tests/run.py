@@ -3,9 +3,9 @@
 """The test run. Prints each step, ends with "N passed, N failed".
 
   run.py quick          the steps of "make test"
-  run.py all            all of them; what has passed, in either, is not run again until
-                        a file has changed, so that an interrupted run goes on where it
-                        stopped
+  run.py all            all of them. A step that has passed, in "quick" or "all", is not run
+                        again until a file has changed, so that an interrupted run goes on
+                        where it stopped
   run.py slice MINUTES  those of "all" that have not been run for longest on this machine,
                         as many as fit
   run.py step NAME      one, with what it needs

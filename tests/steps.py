@@ -15,18 +15,18 @@ from collections.abc import Iterable
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
 
-# The exit status of a step that came to its end but missed a target: run again, it
-# would say the same.
+# The exit status of a step that came to its end but missed a target. It is not run again,
+# because it would say the same.
 SHORT = 3
 
-# How a step says that it is begun anew because the emulator failed; see registry.py.
+# A step prints this when it starts anew because the emulator failed; see registry.py.
 EMULATOR = "the emulator failed, not what is tested; once more: "
 
 # When each step ran last on this machine, and the seconds it took.
 HISTORY = BUILD / "history.json"
 
 # What scenarios and steps boot or look at: [TREE/]CONFIG as for scripts/kernel.sh, and
-# Xen. In the order in which they are built, with the minutes that takes when cold.
+# Xen. In the order in which they are built, with the minutes of a cold build.
 BUILDS = {"main": 6, "hostile": 2, "xen": 2, "off": 4, "bare": 4, "debug": 6, "gcov": 6,
           "kcsan": 4, "rt": 5, "torture": 6, "stock/main": 4, "pvfault-6.1/main": 6}
 
@@ -65,7 +65,7 @@ def prepare(builds: Iterable[str]) -> None:
 
 
 def is_built(name: str) -> bool:
-    """Is there something from an earlier time? Then to build it again takes little."""
+    """Is there an earlier build? Then it takes little time to build it again."""
     tree, _, config = name.rpartition("/")
     return (BUILD / "xen/xen" if name == "xen" else
             BUILD / (tree or "pvfault") / f"out-{config}/arch/x86/boot/bzImage").exists()
@@ -87,7 +87,7 @@ def history() -> dict[str, dict]:
 
 
 def remember(name: str, seconds: float) -> None:
-    """It has run just now."""
+    """Note that NAME has run just now, and how long it took."""
     HISTORY.parent.mkdir(parents=True, exist_ok=True)
     new = HISTORY.with_suffix(f".{os.getpid()}")
     new.write_text(json.dumps({**history(), name: {"last": round(time.time()),
@@ -108,7 +108,8 @@ def fingerprint() -> str:
 
 
 def counted(output: str, code: int) -> tuple[int, int]:
-    """How many passed and failed: as the step says, or the step itself."""
+    """How many checks passed and failed, as the step says. If it says nothing, the step
+    itself counts as one."""
     output = output.rpartition(EMULATOR)[2]
     found = re.findall(r"^(\d+) passed, (\d+) failed", output, re.M)
     if found:
@@ -122,14 +123,14 @@ def counted(output: str, code: int) -> tuple[int, int]:
 
 
 def red_lines(output: str) -> list[str]:
-    """What a step says of its failures; its last words if it says nothing."""
+    """A step's lines about its failures; its last lines if there are none."""
     found = [line for line in output.rpartition(EMULATOR)[2].splitlines()
              if re.search(r"FAILED|FAIL:|SURVIVED", line)]
     return found[:20] or output.splitlines()[-5:]
 
 
 def run_step(step: Step) -> dict:
-    """Run it, show what it says. Return what is to be remembered of it."""
+    """Run it and show its output. Return the counts that are to be remembered."""
     output, began = [], time.monotonic()
     with subprocess.Popen(step.command, cwd=ROOT, text=True, errors="replace",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -156,8 +157,8 @@ def to_go(plan: list[Step]) -> str:
 
 
 def run_all(plan: list[Step], state: pathlib.Path, resume: bool) -> int:
-    """Run all steps of PLAN. With RESUME, what the file STATE says is done is not done
-    again, until a file has changed. Return how many failed."""
+    """Run all steps of PLAN. With RESUME, steps that the file STATE lists as done are
+    skipped, until a file of the repository changes. Return how many checks failed."""
     done = {}
     print_ = fingerprint()
     if state.exists():

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """make apply and make unapply, on pristine trees and on damaged ones.
 
-A tree is made of all files of each folder that they write into or pass through, as they
-are in Debian's package. The others can't matter: a file that would be written elsewhere,
-or a folder removed, is found by comparing all names.
+A test tree holds all files of each folder that they write into or pass through, as they
+are in Debian's package. Other folders are not needed: all names are compared, which finds
+a file written elsewhere, and a folder removed.
 """
 
 import collections
@@ -36,7 +36,7 @@ def check(what, ok, seen=""):
 
 
 def make(action, kdir):
-    # Also when a make has started us: this one is a user's, on its own.
+    # Without the variables of a make that has started us, as if a user called it.
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     done = subprocess.run(["make", "-s", "--no-print-directory", "-C", str(ROOT),
                            action, f"KDIR={kdir}"],

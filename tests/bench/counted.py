@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Guests of a KVM host whose instructions are counted, by -icount. Each has a boot of the
-host for itself: the more runs, the likelier does QEMU hang, see docs/rig.rst."""
+host for itself, because the more runs, the likelier QEMU hangs, see docs/rig.rst."""
 
 import rig
 from kvm import run_guests

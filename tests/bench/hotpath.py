@@ -20,7 +20,7 @@ KERNELS = {
 }
 
 
-# Which fault, what people call it, and how many no-ops it may meet.
+# Which fault, its name in the table, and how many no-ops it may meet.
 FAULTS = {"minor_fault": ("minor fault", 1), "write_fault": ("minor fault by a write", 2)}
 
 

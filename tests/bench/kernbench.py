@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""kernbench as the 2010 mail ran it, with and without the hook: a real C
-project compiled at half, optimal and maximal load, no hypervisor, no paging;
-and kernbench-swap: the same project compiled in a guest that its host has swapped out
-before each run.
+"""kernbench, with and without the hook: a real C project compiled at half, optimal and
+maximal load, no hypervisor, no paging, as for the patch "Add 'handle page fault' PV helper"
+on linux-kernel in January 2010; and kernbench-swap: the same project compiled in a guest
+that its host has swapped out before each run.
 
 kernbench's seconds are instructions, 10^9 a second (-icount), and it has one CPU, so that
 all of them are its own: two emulated CPUs take up to a third more or less for the
@@ -153,8 +153,8 @@ def kernbench(v):
 SWAP_LOADS = ("2", "8")
 SWAP_ROUNDS = 2
 SWAP_MIB = 384          # the guest's; its files, unpacked, take 90
-# A read takes that long, a hard disk's access time in 2010. Not a disk of so many reads a
-# second as elsewhere: that would be the limit, whoever waits for it.
+# The time of a read, a hard disk's access time in 2010. The disk of the other benchmarks, with
+# so many reads a second, would be the limit by itself, with pvfault or without.
 SWAP_MS = 8
 
 
@@ -171,7 +171,7 @@ def kernbench_swap(v):
     for g in turns:
         v.check(f"{g.name}: compiled at all loads", g.done and
                 len(g.all("took")) == len(SWAP_LOADS) and not g.all("error"), g.all("took"))
-        # In octets: what was left in memory, and what was in the host's swap.
+        # In octets: how much was left in memory, and how much was in the host's swap.
         squeezed = [tuple(map(int, said.split())) for said in g.all("squeezed")]
         v.check(f"{g.name}: most of its memory was taken before each",
                 len(squeezed) == len(SWAP_LOADS) and all(out > 10 * left

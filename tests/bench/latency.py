@@ -14,7 +14,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 ROUNDS = 3
 READS = 100
-# Of 4 clients at once: for some 15 seconds, but held a guest would take minutes for as many.
+# Requests of 4 clients at once, some 15 seconds. A guest whose vCPU is held gets fewer, because
+# it would take minutes.
 REQUESTS = {"off": 12000, "stock": 60000, "pvfault": 60000}
 # Of the eight neighbours, how many read()
 READERS = {0: "touching", 4: "half reading"}

@@ -32,7 +32,7 @@ def run_in_turns(folder, load, rounds, *, guest_options=None, **boot):
                      for i in range(rounds)] for kind in report.KINDS}
     turns = [guests[kind][i] for i in range(rounds) for kind in report.KINDS]
     run_guests(folder, turns, **boot)
-    # Now and then the host doesn't find what to take, and ends a guest; see kvm.py.
+    # Now and then the host finds no page to take, and ends a guest; see kvm.py.
     ended = [g for g in turns if g.get("exit") == 137 and g.get("oom_kills")]
     if ended:
         rig.say(f"{', '.join(g.name for g in ended)}: ended by the host, for want of memory; "
@@ -75,10 +75,10 @@ def overlap(v, reads, load, least, rounds=ROUNDS):
     v.metrics["ratio_to_stock"] = round(ours / stock, 3) if stock else None
 
 
-# Here pvfault and stock do the same for the computing task, so what else takes its time is
-# to be small. Without a rest the others, between two missing pages, walk what is present as
-# fast as they are let, by chance 3 or 18 million pages in a minute. And the machine is not
-# as fast at all times: the computing task is measured alone in between.
+# Here pvfault and stock do the same for the computing task, so nothing else may take much of
+# its time. Without a rest the others walk the pages that are present as fast as they can, by
+# chance 3 or 18 million of them in a minute. The computing task is measured alone in between,
+# because the machine's speed changes.
 USER_LOAD = "load.rest=5 load.secs=40 load.turns=8 load.alone=1"
 USER_ROUNDS = 3
 

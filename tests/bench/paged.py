@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""xen: a guest that the pager holds at each missing page, as Xen's own paging does,
-and one that it tells; in user mode and in kernel mode (pread), in turns in one boot."""
+"""xen: a guest that the pager holds at each page that is out, as Xen's own paging does,
+and one that it notifies; in user mode and in kernel mode (pread), in turns in one boot."""
 
 import report
 import rig

@@ -14,9 +14,9 @@ COLUMNS = (34, 14, 22, 22, 22, 7, 18)
 
 
 def note(v, what, unit, less, target, met, **rows):
-    """A figure for the table: ROWS are the raw values of each of KINDS that it has.
-    LESS is better, or more; TARGET for people, and whether it is MET, which is also
-    a check of V; without a target it is only shown."""
+    """A figure for the table: ROWS are the raw values of each of KINDS that it has. LESS: is
+    less better? TARGET is a text. Whether it is MET is also a check of V. Without a target
+    the figure is only shown."""
     v.metrics.setdefault("figures", []).append(
         {"what": what, "unit": unit, "less": less, "target": target, "met": bool(met),
          "rows": rows})
@@ -30,7 +30,7 @@ def short(x):
 
 
 def spread(values):
-    """The median, and between what they lie if that is not the same."""
+    """The median, and the least and most value if they differ."""
     if not values:
         return ""
     low, mid, high = min(values), median(values), max(values)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""restore: a guest moved by post-copy over a slow channel. How long until the task that
-needs none of the missing memory has done what it does in some seconds alone, and the
-longest that any of the others waited for a page. Half of these touch their memory, half
-let pread() do it."""
+"""restore: a guest moved by post-copy over a slow channel. Measures how long a task that
+needs no memory of the old host takes for its work of some seconds, and the longest wait
+of the other tasks for a page. Half of these touch their memory, half let pread() do it."""
 
 import life
 import overlap

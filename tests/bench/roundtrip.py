@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""roundtrip: instructions of a guest from the #PF that tells of a missing page until
-the task is asleep, and from the interrupt of READY until it is runnable.
+"""roundtrip: instructions of a guest from the #PF of NOT_PRESENT until the task is
+asleep, and from the interrupt of READY until it is runnable.
 
-Nothing stands in for anything: a KVM host swaps a guest with a stock kernel, and in
-other boots one with pvfault, under -icount, where the TSC counts instructions. The host
-traces where it injects, and each entry and exit of the guest, the guest its scheduler.
-Only what the guest runs is counted, not the host in between. Both figures hold the
-same few hundred of KVM's own between its trace event and VMRUN.
+A real KVM host swaps a guest with a stock kernel, and in other boots one with pvfault,
+under -icount, where the TSC counts instructions. The host traces where it injects, and
+each entry and exit of the guest; the guest traces its scheduler. Only instructions of the
+guest are counted, not the host's in between. Both figures include the same few hundred of
+KVM's own between its trace event and VMRUN.
 
 pvfault's wait is one for I/O, which PSI accounts in the scheduler; stock's is not. So
 there is one guest of each kernel without PSI, too.
@@ -30,7 +30,7 @@ READS = 1000        # a second of the clock that counts instructions, which is a
 LEAST = 100         # samples, of each guest
 AFTER = 12          # lines of the host's trace that are looked at
 
-# In L1: around a guest, which says by leaves of CPUID what is to be traced.
+# In L1, before a guest. The guest starts and stops the trace by leaves of CPUID.
 BEFORE = f"""\
 T={TRACING}
 echo 0 >$T/tracing_on

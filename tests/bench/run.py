@@ -25,7 +25,7 @@ import roundtrip  # noqa: E402
 import table  # noqa: E402
 import work  # noqa: E402
 
-# What it runs, and the minutes it takes once the kernels are built.
+# NAME: the function, and the minutes it takes once the kernels are built.
 SUITE = {
     "hotpath": (hotpath.hotpath, 4),
     "roundtrip": (roundtrip.roundtrip, 6),

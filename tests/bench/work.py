@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""total-work: the setup that was published in 2010 with KVM's async faults, 4 faulting
+"""total-work: the setup published with KVM's async faults in October 2010, 4 faulting
 and 4 working threads in a guest of four times the memory that it may use, for 60 s."""
 
 import overlap

@@ -18,8 +18,8 @@ def folder(config):
 
 
 def calls_out_of_noinstr(config):
-    """What objtool says of them. Again here, for in a build that found nothing to do
-    it says nothing."""
+    """What objtool says of them. It runs again here, because in a build that found nothing
+    to do it says nothing."""
     out = folder(config)
     said = subprocess.run([out / "tools/objtool/objtool", "--hacks=jump_label",
                            "--hacks=noinstr", "--noinstr", "--link", "--dry-run",
@@ -29,7 +29,7 @@ def calls_out_of_noinstr(config):
 
 
 def check_noinstr(v):
-    """Only in the debug kernel it is marked where noinstr code may call others."""
+    """Only the debug kernel marks where noinstr code may call other code."""
     out = folder("debug")
     v.check("debug: its build looked for calls out of noinstr text",
             "CONFIG_NOINSTR_VALIDATION=y\n" in (out / ".config").read_text() and

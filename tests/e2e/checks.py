@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What must have come out of a guest, whatever runs it."""
+"""Checks that every guest must pass, under any hypervisor."""
 
 import rig
 
@@ -17,7 +17,7 @@ USUAL = {
 
 
 def check_guest(v, guest, asynchronous=True):
-    """What holds for every guest, whatever it was booted for."""
+    """Checks that every guest must pass, in any scenario."""
     name = guest.name
     v.check(f"{name}: came to its end", guest.done, f"exit {guest.get('exit')}")
     v.check(f"{name}: memory verified", guest.get("corrupt") == 0,
@@ -39,7 +39,7 @@ def check_guest(v, guest, asynchronous=True):
 
 
 def least(v, guest, what, key, want):
-    """GUEST said a number of at least WANT under KEY: WHAT happened."""
+    """Check that GUEST reported at least WANT under KEY: so often WHAT happened."""
     seen = guest.get(key, 0)
     v.check(f"{guest.name}: {what}", isinstance(seen, float) and seen >= want, seen)
 
@@ -55,10 +55,10 @@ def figures(off, on):
 
 
 def side_by_side(v, boot):
-    """BOOT, as a scenario does, boots a guest without and one with pvfault, measured one
-    after the other, and returns them: 3 times the overlap is wanted. Where it falls short,
+    """Check that pvfault gives 3 times the overlap. BOOT boots a guest without and one with
+    pvfault, measured one after the other, and returns both. If the ratio is too low,
     something else may have had the CPU meanwhile: then it is done twice more, and the
-    median of all decides. Return: the guests of that one."""
+    median of the three decides. Return: the guests of the median."""
     pairs = [(yield from boot())]
     if ratio(pairs[0]) < 3:
         rig.say(f"{v.name}: {ratio(pairs[0]):.1f} times only; twice more, for the median")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Guests that tell what they see, whatever hypervisor runs them."""
+"""Guests that report what they see, under any hypervisor."""
 
 import dataclasses
 import math
@@ -14,14 +14,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def redis_server():
-    """Debian's redis-tools have the server as redis-check-rdb, which is the same program
-    by another name; the package of that name would start it on this machine."""
+    """The redis server. Debian's redis-tools have it under the name redis-check-rdb;
+    the package redis-server would start a server on this machine."""
     return rig.with_libraries("redis-check-rdb", "bin/redis-server")
 
 
 def guest_initrd(libs=False, **more):
-    """The load; with LIBS also its ways that need libraries, see ways.h; with MORE
-    files."""
+    """The load. With LIBS it also has the ways that need libraries, see ways.h; MORE
+    files can be added."""
     name, guest = "pvload", HERE / "guest"
     label = "-".join((name, *more))
     sources = sorted(guest.glob("*.c"))
@@ -47,9 +47,9 @@ class Ended(Exception):
 
 
 class Guest:
-    """A guest to boot, and what it said. STEPS boots it, and does to it what else there
-    is to do. How it is prepared and booted, whether it is alive, and what to do at its end,
-    is a subclass's."""
+    """A guest to boot, and what it said. STEPS boots it, and does everything else that is to
+    be done to it. A subclass knows how it is prepared and booted, whether it is alive, and
+    what to do at its end."""
     # pylint: disable=no-member
 
     def __init__(self, name, line, vcpus=1, mib=256, limit=300, options=(),
@@ -110,13 +110,13 @@ class Guest:
         self.keep("console", self.console)
 
     def hear(self, line: str) -> None:
-        """It says LINE."""
+        """Take in a LINE that it has written."""
         key, _, value = line.strip().partition(" ")
         if value:
             self.tell(key, number(value))
 
     def tell(self, key: str, value: float | str) -> None:
-        """Take down what it says, or what happens to it."""
+        """Note what it says, or what happens to it."""
         value = value if isinstance(value, str) else float(value)
         self.said[key] = value
         self.heard.append((key, value))
@@ -124,9 +124,9 @@ class Guest:
         with open(self.host.boot.results, "a") as f:
             print(self.host.last, file=f)
         if key == "phase":
-            # While it walks its memory the disk gives so many reads a second, and as many
-            # as it can while it fills and verifies it. In the phase "starve" it gives next
-            # to none: what touches a missing page then, waits.
+            # While the guest walks its memory the disk gives so many reads a second; while
+            # it fills and verifies its memory, as many as it can. In the phase "starve" it
+            # gives next to none, so that each task that touches a page that is out waits.
             rate = {"walk": self.reads, "starve": 1}.get(value, 0)
             self.host.boot.qmp("block_set_io_throttle", device=self.disk, bps=0, bps_rd=0,
                                bps_wr=0, iops=0, iops_rd=rate, iops_wr=0)
@@ -147,8 +147,9 @@ class Guest:
 
 @dataclasses.dataclass
 class Plan:
-    """A boot of a host with GUESTS: what a scenario yields. HOW is for the function
-    BOOT; of that, PER_GUEST names what a guest may have of its own, and where."""
+    """A boot of a host with GUESTS: what a scenario yields. HOW are arguments of the
+    function BOOT. PER_GUEST names those of them that a guest may have for itself, and the
+    attribute that holds each."""
 
     boot: Callable
     guests: list[Guest]
@@ -158,7 +159,7 @@ class Plan:
     emulator: str = ""          # how the emulator failed, if it did
 
     def run(self, folder: str) -> list[str]:
-        """Do it. Return what is wrong on the consoles of the host."""
+        """Boot. Return what is wrong on the consoles of the host."""
         try:
             return self.boot(folder, self.guests, **self.how)
         finally:
@@ -171,8 +172,8 @@ class Plan:
 
 
 def together(plans: list[Plan]) -> Plan:
-    """The guests of all PLANS in one boot. Where these differ in how, each guest keeps
-    its own; a host, there is one for all."""
+    """The guests of all PLANS in one boot of one host. Where the plans' HOW differ, each
+    guest keeps its own."""
     how = {}
     for key in dict.fromkeys(key for plan in plans for key in plan.how):
         values = [plan.how.get(key) for plan in plans]

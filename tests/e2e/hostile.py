@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A host that lies: it says what it likes about missing pages. Nothing may break,
-and nothing may sleep beyond the deadline.
+"""A host that lies about which pages are out. Nothing may break, and no task may sleep
+beyond its deadline.
 
-What a host may say, and what no guest survives: docs/proof.rst.
+docs/proof.rst has what the host says, and which lies no guest could survive.
 """
 
 import life
@@ -11,7 +11,7 @@ from checks import check_guest
 from kernelmode import check_reasons
 from kvm import L2
 
-# As tests/patches' lie.c numbers them.
+# As numbered in lie.c of tests/patches.
 LIES = ("user", "stranger", "kernel", "irqs_off", "ready", "all", "empty", "flags", "nmi")
 
 # So many a second to each vCPU.
@@ -23,7 +23,7 @@ OLDEST_MS = DEADLINE_MS + 1000 + 3000
 
 
 def entry_text(kernel):
-    """Where KERNEL is entered, and what is like it: START,END,START,END."""
+    """The entry code of KERNEL, and other noinstr text: START,END,START,END."""
     names = ("__entry_text_start", "__entry_text_end",
              "__noinstr_text_start", "__noinstr_text_end")
     symbols = {}
@@ -34,7 +34,7 @@ def entry_text(kernel):
 
 
 def lied_to(name, vcpus, seed, sabotage="", secs=25, **more):
-    """A guest under a usual load whose host lies, but for SABOTAGE."""
+    """A guest under a usual load whose host lies; SABOTAGE changes that."""
     load = "load.sabotage=flip " if sabotage == "flip" else ""
     guest = L2(name, f"pvfault=on pvfault_deadline_ms={DEADLINE_MS} {load}"
                f"load.secs={secs} load.alone=1 load.oldest=1", vcpus=vcpus,

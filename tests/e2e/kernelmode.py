@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Guests whose tasks sleep in kernel mode: in system calls that touch what the host has
-taken away."""
+"""Guests whose tasks sleep in kernel mode: in system calls that touch pages that are
+out."""
 
 import kvm
 import xen
@@ -17,7 +17,7 @@ REASONS = ("irqs", "mode", "no_mm", "insn", "atomic", "state")
 
 SABOTAGES = {"flip": "memory verified", "user": "slept in kernel mode"}
 
-# For Xen: some 15 MiB are out. Each page takes the pager 20 ms among so many tasks.
+# For Xen: some 15 MiB are out. With so many tasks each page takes the pager 20 ms.
 PAGER = "--target 205"
 
 
@@ -26,7 +26,7 @@ def rejections(guest):
 
 
 def check_kernel(v, guest, ways=WAYS):
-    """What holds for a guest that sleeps in kernel mode, whatever runs it."""
+    """Checks of a guest that sleeps in kernel mode, under any hypervisor."""
     name, c = guest.name, guest.counter
     v.check(f"{name}: slept in kernel mode", c("sleep_kernel") > 50, c("sleep_kernel"))
     check_reasons(v, guest)
@@ -44,7 +44,7 @@ def check_reasons(v, guest):
 
 
 def places(guest):
-    """The kernel's functions in which tasks could not sleep, and how often."""
+    """The functions in which notifications were rejected, and how often."""
     prefix = "place."
     return {k.removeprefix(prefix): int(n) for k, n in guest.said.items()
             if k.startswith(prefix)}
@@ -77,7 +77,8 @@ def usual(**more):
 
 
 def under_kvm(v, guest, check=check_l2, **more):
-    """A scenario's steps: GUEST alone, what CHECK makes of it, what it did in kernel mode."""
+    """A scenario's steps: boot GUEST alone, call CHECK, and check what it did in kernel
+    mode."""
     yield kvm.host(guest, **usual(**more))
     check(v, guest)
     report_kernel(v, guest)

@@ -9,8 +9,8 @@ import rig
 SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
           "pvfault_alloc", "pvfault_xen_ring", "pvfault_xen_offer")
 
-# Preemption models that one kernel can be booted with, and with two of them allocators
-# that clear no page: pvfault must not write to those.
+# Preemption models that one kernel can be booted with. With two of them the allocator
+# clears no page, so pvfault must not write to it.
 MODELS = ("preempt=none", "preempt=voluntary init_on_free=1", "preempt=full page_poison=1")
 
 
@@ -36,7 +36,7 @@ def one_boot(v, kernel, line, limit=180, cpu="max"):
         v.check(f"{label}: {result.split(' ', 2)[2] if good else result}", good)
     v.check(f"{label}: none failed, most ran", passed > 10 and not failed,
             f"{passed} passed, {failed} failed, {skipped} skipped of {total}")
-    # Booted without a root on purpose: the panic at the end is the end.
+    # There is no root file system on purpose, so the boot ends with a panic.
     text = text.split("Kernel panic - not syncing: VFS")[0]
     v.check(f"{label}: the console is clean", not rig.trouble(text),
             rig.trouble(text)[:3])
@@ -44,8 +44,8 @@ def one_boot(v, kernel, line, limit=180, cpu="max"):
 
 
 def all_models(v, kernel="main", limit=180):
-    """With each preemption model, and on a processor without SMAP: where tasks may sleep
-    in kernel mode is found out by other means there."""
+    """With each preemption model, and on a processor without SMAP, where another rule
+    decides whether a task may sleep in kernel mode."""
     for model in MODELS:
         one_boot(v, kernel, model, limit)
     one_boot(v, kernel, "preempt=none", limit, cpu="max,-smap")

@@ -17,31 +17,31 @@ L1_MIB = 1536
 # See docs/rig.rst.
 L1_CPUS = 1
 
-# One access in so many is watched by KCSAN; only pvfault's are.
+# KCSAN watches one access in so many, of pvfault's files only.
 KCSAN = "kcsan.skip_watch=20"
 
 
-# Without XSAVE: its CPUID leaf is inconsistent under nested emulation. Without PV EOI, so
-# that the first thing an interrupt's handler does is a vmexit: see rig.rst on interrupts
-# that TCG delivers twice.
+# Without XSAVE, because its CPUID leaf is inconsistent under nested emulation. Without PV
+# EOI, so that an interrupt's handler begins with a vmexit: docs/rig.rst on interrupts that
+# TCG delivers twice.
 CPU = "host,-xsave,-kvm-pv-eoi"
-# QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on what it can't name
-# only to guests that can't migrate.
+# QEMU 7.2 has no name for KVM_FEATURE_ASYNC_PF_VMEXIT, and passes on features without a
+# name only to guests that can't migrate.
 NESTED_CPU = f"{CPU},migratable=off"
 
-# A vCPU's own writes to MSR_KVM_ASYNC_PF_EN, of what KVM traces, and pages touched again
-# while they are on their way.
+# Events of KVM's: a vCPU's own writes to MSR_KVM_ASYNC_PF_EN, and touches of pages that are
+# on their way already.
 MSR_WRITES = ("kvm_msr", "write == 1 && ecx == 0x4b564d02")
 REPEATED_FAULTS = ("kvm_async_pf_repeated_fault", "0")
 
-# In L1: the guests' group, a guest's console, and what load.told=ttyS1 waits for.
+# In L1: the guests' group, a guest's console, and the pipe that load.told=ttyS1 reads.
 GROUP = "/cg/l2"
 CONSOLE = "/tmp/console"
 ANSWERS = "/tmp/answers"
 KVM = "/sys/module/kvm/parameters"
 TRACING = "/sys/kernel/debug/tracing"
 
-# Swap on the harness's disk, or on memory that answers like a slow one.
+# Swap on the rig's disk, or on memory that answers like a slow disk.
 PREPARE = """\
 mount -t cgroup2 cgroup2 /cg && echo +memory >/cg/cgroup.subtree_control
 disk=/dev/vda
@@ -50,7 +50,7 @@ mkswap $disk && swapon $disk && echo 0 >/proc/sys/vm/page-cluster
 """
 
 
-# What a guest may have beside its memory, by a word of its "devices".
+# Devices that a guest may have, by a word of its "devices".
 DEVICES = {
     "balloon": ("-device", "virtio-balloon-pci,free-page-reporting=on"),
     "net": ("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="),
@@ -60,7 +60,7 @@ DISK_MIB = 32
 
 
 class Qemu:
-    """A QEMU in L1 with GUEST in it, whose results are what it writes."""
+    """A QEMU in L1 that runs GUEST. Its output are the guest's results."""
 
     def __init__(self, guest: "L2", *options: str):
         self.guest, self.host, self.monitor = guest, guest.host, None
@@ -88,8 +88,8 @@ class Qemu:
 
     def qmp(self, command: str, times: int = 1, sent: Callable[[], None] = lambda: None,
             **arguments: object) -> object:
-        """Its monitor's answer; to the last of them if it is told so many TIMES. Before it
-        answers call SENT."""
+        """Send a command to its monitor, so many TIMES, and return the last answer. SENT is
+        called before it answers."""
         self.connect()
 
         def send(text: str) -> None:
@@ -104,11 +104,11 @@ class L2(Guest):
     cpu = CPU
     initrd = None       # if not the one of this boot
     memory = None       # the limit of its group, if not the one of this boot
-    # Does the host end a guest that it can't keep below the limit? Reclaim gives up
-    # early in a small group that keeps touching all it has; else it's only slowed down.
+    # May the host end a guest that it can't keep below the limit? Reclaim gives up early
+    # in a small group that keeps touching all it has. Otherwise it only slows the guest.
     strict = True
     devices: Sequence[str] = ()
-    # KVM's parameters of tests/patches while it is there: 0 before and after it.
+    # Values of the KVM parameters from tests/patches while this guest runs; else 0.
     lies: Mapping[str, object] = {}
     trace = "", ""      # an event of KVM's that is to be told, and its filter
 
@@ -135,7 +135,7 @@ class L2(Guest):
                           "echo 1 >enable")
 
     def boot(self, *options: str) -> None:
-        """Start a QEMU with it: it is alive while the last of them is."""
+        """Start a QEMU with it. The guest is alive while the last one started is."""
         self.qemu = Qemu(self, *options)
         self.qemus.append(self.qemu)
 
@@ -166,7 +166,7 @@ class L2(Guest):
         self.tell("repeated_faults", trace.count(f"{REPEATED_FAULTS[0]}:"))
 
     def look(self) -> None:
-        """At a guest that doesn't end: where does it stand?"""
+        """Where a guest that doesn't end stands still."""
         self.deadline += 30
         self.keep("stuck", self.host.run(
             f"grep -s . /proc/[0-9]*/task/*/stack {GROUP}/memory.* || true"))
@@ -183,8 +183,8 @@ class L2(Guest):
 
 
 def slow_disk(ms):
-    """What L1's kernel has to be told to swap to its own memory, as if that were a disk
-    that takes MS for each read, of which it does 64 at once."""
+    """Parameters of L1's kernel for swap in its own memory that behaves like a disk: MS for
+    each read, 64 reads at once."""
     return ("null_blk.memory_backed=1 null_blk.gb=1 null_blk.bs=4096 null_blk.irqmode=2 "
             f"null_blk.completion_nsec={ms * 1000000}")
 
@@ -228,7 +228,7 @@ def usual_line(sabotage):
 
 
 def nested(v, kernel):
-    """L2, with this KERNEL, runs guests of its own while L1 swaps the memory of all."""
+    """An L2 with this KERNEL that runs guests of its own while L1 swaps all memory."""
     guest = L2("nested", "pvfault=on load.secs=15 load.alone=1 load.mb=128 "
                "load.tasks=2 load.guest=2")
     guest.cpu = NESTED_CPU
@@ -243,7 +243,7 @@ def nested(v, kernel):
 
 
 def check_nested(v, guest):
-    """It has run guests of its own."""
+    """Check that it has run guests of its own."""
     v.check(f"{guest.name}: the guest's guests ran", guest.get("nested_walks", 0) > 0,
             guest.get("nested_walks"))
     v.check(f"{guest.name}: their memory verified", guest.get("nested_wrong") == 0,
@@ -251,8 +251,8 @@ def check_nested(v, guest):
 
 
 def told_turns(guest):
-    """For each vCPU, on and off in turns, as it wrote MSR_KVM_ASYNC_PF_EN: its host
-    has traced that, see MSR_WRITES."""
+    """For each vCPU its writes to MSR_KVM_ASYNC_PF_EN, as on and off, from the host's
+    trace; see MSR_WRITES."""
     vcpus = {}
     for written in guest.all("en_written"):
         thread, value = written.split()

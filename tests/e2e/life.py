@@ -6,21 +6,21 @@ import time
 
 from kvm import ANSWERS, GROUP, KVM, L2
 
-# QEMU's children write the state; it is not to count as the group's memory.
+# QEMU's children write the state. It must not count as the group's memory.
 OUTSIDE = "exec:echo 0 >/cg/cgroup.procs; cat"
 
 POSTCOPY = [{"capability": "postcopy-ram", "state": True}]
 
 
 def asleep(guest: L2) -> int:
-    """How many of its tasks slept when it last said so, see load.sample."""
+    """How many of its tasks slept when it last reported that (load.sample)."""
     return int(str(guest.get("asleep", 0)).split(maxsplit=1)[0])
 
 
 def restore(guest: L2, many: int = 0) -> None:
     """Save the guest, end its QEMU, restore it into a new one. Before that the disk stands
-    still until MANY tasks sleep, 40 s at most: they are to be saved asleep. QEMU itself
-    may need the disk to stop, and gets it two seconds later."""
+    still until MANY tasks sleep, 40 s at most, so that they are saved asleep. The disk goes
+    on two seconds later, because QEMU itself may need it."""
     def let_go() -> None:
         guest.pause(2)
         guest.tell("phase", "save")
@@ -46,9 +46,8 @@ def restore(guest: L2, many: int = 0) -> None:
 
 
 def restore_often(guest: L2, rounds: int, many: int, more: int = 0, nmis: int = 0) -> None:
-    """Restore it so often, each time when it says that MANY tasks sleep, after so many NMIs
-    to each vCPU, as fast as the monitor takes them, and when, with the disk standing still,
-    MORE tasks sleep."""
+    """Restore it so often. Each time: wait until MANY tasks sleep, send so many NMIs to each
+    vCPU as fast as the monitor takes them, and stop the disk until MORE tasks sleep."""
     guest.walk()
     since = 0
     for done in range(1, rounds + 1):
@@ -66,8 +65,8 @@ def restore_often(guest: L2, rounds: int, many: int, more: int = 0, nmis: int = 
 
 
 def postcopy(guest: L2, kbytes: int) -> None:
-    """Move the guest to another QEMU over a channel of so many KBYTES a second. Small
-    buffers, or each page waits behind a full one."""
+    """Move the guest to another QEMU over a channel of so many KBYTES a second. The buffers
+    are small, because each page waits until those before it are sent."""
     guest.walk()
     guest.host.write("/proc/sys/net/core/wmem_default", 8192)
     guest.host.run("rm -f /tmp/from-a /tmp/to-b")
@@ -90,13 +89,14 @@ def postcopy(guest: L2, kbytes: int) -> None:
 
 
 def reclaim(guest: L2, amount: str) -> None:
-    """Take so much of the guest's memory; the kernel gives up early if its disk is slow."""
+    """Take so much of the guest's memory, in several attempts, because the kernel gives up
+    early if its disk is slow."""
     guest.host.spawn(f"echo {amount} >{GROUP}/memory.reclaim").wait()
 
 
 def squeeze(guest: L2, times: int) -> None:
-    """So many times, whenever the guest asks for it, take all that can be taken, and tell
-    it to go on."""
+    """So many times, when the guest asks for it, take all memory that can be taken, and
+    let the guest go on."""
     guest.boot()
     for done in range(times):
         guest.until(lambda done=done: guest.all("phase").count("squeeze") > done)
@@ -111,8 +111,8 @@ def squeeze(guest: L2, times: int) -> None:
 
 
 def soak(guest: L2, seed: int, seconds: float) -> None:
-    """One thing after the other happens to it, at random, for so long; then it is told
-    that it is enough."""
+    """Do one thing after the other to it, chosen at random, for so long; then let it
+    verify and end."""
     def stop() -> None:
         guest.qemu.qmp("stop")
         guest.pause(2)
@@ -132,7 +132,7 @@ def soak(guest: L2, seed: int, seconds: float) -> None:
 
 
 def press_and_lose(guest: L2, amount: str) -> None:
-    """Press it while it walks; from then on KVM loses no interrupt any more."""
+    """Take its memory while it walks; after that KVM loses no more interrupts."""
     guest.walk()
     while not guest.until_phase("verify", 0.5):
         reclaim(guest, amount)
@@ -140,7 +140,7 @@ def press_and_lose(guest: L2, amount: str) -> None:
 
 
 def lie(guest: L2) -> None:
-    """KVM lies to it until it verifies."""
+    """Let KVM lie to it until it verifies its memory."""
     def lied() -> list[int]:
         return [int(n) for n in guest.host.read(f"{KVM}/lied").split(",")]
 
@@ -154,7 +154,7 @@ def lie(guest: L2) -> None:
 
 
 def quit_when_done(guest: L2) -> None:
-    """Its QEMU ends when it is done, which a reset doesn't do."""
+    """Wait for its end. Its QEMU ends when it is done; a reset doesn't end QEMU."""
     guest.boot()
     guest.until(lambda: guest.done)
     guest.qemu.job.kill(15)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A kernel ends under load, another one begins in its memory: the host must not write
-into it for the first one. L1 traces what each vCPU writes to MSR_KVM_ASYNC_PF_EN."""
+"""A kernel ends under load, and another one begins in its memory. The host must not write
+tokens of the first one into that. L1 traces what each vCPU writes to MSR_KVM_ASYNC_PF_EN."""
 
 import kvm
 import life
@@ -12,9 +12,9 @@ from registry import scenario
 
 
 def check_told(v, guest, whole, again=False):
-    """In each vCPU's writes of MSR_KVM_ASYNC_PF_EN, as its host saw them, off
-    comes after on, which may be said again to ask for more. WHOLE: on every vCPU,
-    else on one. AGAIN: and then on, by the second kernel."""
+    """Check that each vCPU wrote on and then off to MSR_KVM_ASYNC_PF_EN, as its host saw it.
+    It may write on several times, to ask for kernel mode. WHOLE: each vCPU, else one of
+    them. AGAIN: after that the second kernel wrote on."""
     turns = told_turns(guest)
     good = [on[0] and len(on) >= 2 + again for on in turns]
     v.check(f"{guest.name}: a vCPU that was told said 'no more' before its kernel's end",
@@ -30,7 +30,8 @@ def ending(how, vcpus=2, mib=256, memory="100M", line=""):
 
 
 def check_ended(v, guest, console=None):
-    """CONSOLE: the part of its console that is judged, if not all."""
+    """Checks of a guest whose kernel has ended. CONSOLE: the part of its console to check,
+    if not all."""
     least(v, guest, "the first kernel had async faults", "first.sleep", 100)
     least(v, guest, "tasks slept when it ended", "first.outstanding", 1)
     v.check(f"{guest.name}: the second kernel came to its end", guest.done,
@@ -44,7 +45,7 @@ def check_ended(v, guest, console=None):
 
 
 def check_second(v, guest, cpus):
-    """The host believes nothing of the first kernel any more."""
+    """Check that the host has forgotten the first kernel."""
     v.check(f"{guest.name}: the second kernel found MSR_KVM_ASYNC_PF_EN off",
             guest.get("second.en") == 0, guest.get("second.en"))
     v.check(f"{guest.name}: it has {cpus} CPU{'s' * (cpus > 1)}",
@@ -55,8 +56,8 @@ def check_second(v, guest, cpus):
 @scenario(minutes=2, shown_by="life-sabotage",
           sabotages={"sysrq": "a vCPU that was told said 'no more'"})
 def kvm_reboot(v, sabotage):
-    """The kernel reboots under load, and uses async faults again. Sabotage "sysrq": it is
-    reset without a word to its kernel."""
+    """The kernel reboots under load, and uses async faults again. Sabotage "sysrq": a reset
+    of which the kernel isn't told."""
     def reboot(guest):
         guest.host.run("dd if=/dev/zero of=/tmp/flag bs=512 count=8")
         life.quit_when_done(guest)
@@ -77,7 +78,7 @@ TOLD = {"told": "the second kernel found MSR_KVM_ASYNC_PF_EN off"}
 
 
 def second_kernel(guest, sabotage):
-    """GUEST brings a second kernel along; sabotaged, that lets the host tell it, too."""
+    """GUEST brings a second kernel along. SABOTAGE: that one enables notifications, too."""
     guest.initrd = guest_initrd(kernel=rig.kernel(), initrd=guest_initrd())
     if sabotage:
         guest.line += " load.second_apf=1"
@@ -87,7 +88,7 @@ def second_kernel(guest, sabotage):
 @scenario(minutes=2, quick=True, sabotages=TOLD, shown_by="life-sabotage")
 def kvm_kexec(v, sabotage):
     """Another kernel is started by kexec under load; it reads the MSR. Sabotage "told": it
-    lets the host tell it, too."""
+    enables notifications, too."""
     guest = second_kernel(ending("kexec"), sabotage)
     yield kvm.host(guest)
     check_ended(v, guest)
@@ -101,7 +102,7 @@ def kvm_kdump(v, sabotage):
     guest = second_kernel(ending("crash", line="crashkernel=96M", mib=320, memory="110M"),
                           sabotage)
     yield kvm.host(guest)
-    # The kernel that crashes says so.
+    # The first kernel's console ends with its crash.
     first, _, console = guest.console.rpartition("Linux version")
     v.check("crash: it crashed by request", "sysrq triggered crash" in first)
     check_ended(v, guest, console)

@@ -14,15 +14,15 @@ from registry import scenario, show_sabotages
 @scenario(kernels=("main", "hostile"), minutes=6, shown_by="kvm-hostile-sabotage",
           sabotages={
               "honest": "was lied to in every way",
-              "forged": "consoles are clean",     # a #PF of its own, as far as it can tell
+              "forged": "consoles are clean",     # to the guest it is a #PF of its own
               "flip": "memory verified"})
 def kvm_hostile(v, sabotage):
     """An L1 whose KVM lies some 20 times a second to each of 1 and 2 vCPUs, and to a guest
-    with guests of its own (``LIE_SEED=``); what, and what not: proof.rst."""
+    with guests of its own (``LIE_SEED=``); proof.rst has the lies."""
     seed = int(os.environ.get("LIE_SEED", random.randrange(1, 1 << 31)))
     rig.say(f"LIE_SEED={seed}")
     if sabotage:
-        # A forged fault it may not even survive so far that it panics.
+        # A forged fault may end the guest before it can even panic.
         guests = [lied_to("hostile", 1, seed, sabotage, secs=5,
                           limit=60 if sabotage == "forged" else 600)]
     else:

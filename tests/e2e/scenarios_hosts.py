@@ -28,11 +28,11 @@ def filling(kind, turn, lru, swap):
 @scenario(kernels=("main", "stock/main"), minutes=5,
           sabotages={"no-swap": "the host has ended no guest of its kind"})
 def kvm_oom(v, sabotage):
-    """Guests of each kind, and of stock Linux, in turns, fill 160 of the 150 MiB that
-    memory.max leaves them (``OOM_ROUNDS=`` of each, 2): the host's OOM killer ends none.
+    """Guests of each kind, and of stock Linux, in turns, fill 160 MiB under a memory.max of
+    150 MiB (``OOM_ROUNDS=`` of each, 2). The host's OOM killer must end none.
     ``OOM_LRU=classic``: a host without the multi-generational LRU, which may end any guest,
-    see admin.rst; the figures are all that counts then. Sabotage "no-swap": the host has no
-    swap for them."""
+    see admin.rst; nothing is checked then, only counted. Sabotage "no-swap": the host has
+    no swap for them."""
     classic = os.environ.get("OOM_LRU") == "classic"
     rounds = 1 if sabotage else int(os.environ.get("OOM_ROUNDS", 2))
     kinds = list(KINDS)
@@ -52,8 +52,8 @@ def kvm_oom(v, sabotage):
 
 @scenario(minutes=1, quick=True)
 def kvm_devices(v):
-    """What hosts give their guests: a balloon, which takes half of the memory and gives it
-    back while the memory is walked, with free page reporting; a network card; a disk."""
+    """The usual devices: a balloon with free page reporting, which takes half of the memory
+    and gives it back while the memory is walked; a network card; a disk."""
     mib = 256
 
     def inflate(guest):
@@ -79,8 +79,8 @@ def kvm_devices(v):
 
 @scenario(minutes=1, quick=True)
 def kvm_model(v):
-    """A named CPU model: QEMU gives it no READY by interrupt, and the boot line says what
-    would; with that property all is well."""
+    """A named CPU model: QEMU gives it no READY by interrupt, and the boot line names the
+    property that would. With that property the guest has async faults."""
     without, has = L2("without", "load.mb=16 load.secs=1 load.alone=1"), \
         L2("with", "load.secs=5 load.alone=1")
     without.cpu = "EPYC-v1,-xsave,-kvm-pv-eoi"

@@ -11,7 +11,7 @@ from kvm import KCSAN, L2
 from registry import scenario, show_sabotages
 from xen import domu
 
-# Ways on what all tasks share, whose lock is held where they sleep; see locks.c.
+# Ways to sleep with a lock held that the other tasks want; see locks.c.
 LOCKS = ("lockfile", "lockpipe", "lockdir")
 
 
@@ -73,8 +73,8 @@ def kvm_kernel_alloc(v, sabotage):
 
 
 def check_tortured(v, guest):
-    """What rcutorture says while it runs: versions that its writer made, and marks where
-    a reader saw one that was over."""
+    """Checks of rcutorture's reports: its writer made versions, and no reader saw one that
+    was over."""
     made = [int(n) for n in re.findall(r"rcu-torture: .*ver: (\d+) ", guest.console)]
     v.check(f"{guest.name}: RCU was tortured", len(made) > 2 and made[-1] > made[0] > 0, made)
     bad = [line for line in guest.console.splitlines() if "torture" in line and "!!!" in line]
@@ -88,9 +88,9 @@ def check_l2_tortured(v, guest):
     check_tortured(v, guest)
 
 
-# Where its writer makes nothing for so many seconds, it tells of a stall. What it holds
-# against the clock beside that, callbacks, and grace periods when it pauses, isn't for
-# an emulated machine whose vCPUs are held.
+# If its writer makes nothing for so many seconds, rcutorture reports a stall. Its other
+# checks against the clock (callbacks, and grace periods when it pauses) are off, because an
+# emulated machine whose vCPUs are held can't pass them.
 TORTURE = "rcutorture.stat_interval=15 rcutorture.fwd_progress=0 rcutorture.stutter=0"
 
 

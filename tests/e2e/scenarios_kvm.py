@@ -72,8 +72,8 @@ def kvm_nested(v):
 def kvm_lost_ready(v):
     """An L1 whose KVM loses interrupts of READY (they are repaired), or READY altogether
     (it is retried): ``tests/patches``, never part of the series."""
-    # Until it is repaired, a lost interrupt holds up all completions of its
-    # vCPU, a lost token only its own task.
+    # Until the repair, a lost interrupt holds up all READYs of its vCPU; a lost token
+    # holds up only its own task.
     irq = L2("lost-interrupt", "pvfault=on pvfault_deadline_ms=600000 load.secs=8 "
              "load.alone=1")
     token = L2("lost-token", "pvfault=on pvfault_deadline_ms=2000 load.secs=8 load.alone=1")

@@ -50,7 +50,7 @@ def check_restored(v, guest, rounds):
           shown_by="life-sabotage")
 def kvm_snapshot(v, sabotage):
     """Saved to a file and restored into a new QEMU 20 times (``SNAPSHOT_ROUNDS=``), with
-    dozens of tasks asleep. Sabotage "once": no more than that."""
+    dozens of tasks asleep. Sabotage "once": only once."""
     rounds = 3 if sabotage else int(os.environ.get("SNAPSHOT_ROUNDS", 20))
     guest = L2("snapshot", f"{usual_line(sabotage)} load.tasks=48 load.mb=56 "
                f"load.rest=20 load.secs={rounds * 12} load.alone=1 load.sample=1",
@@ -65,8 +65,8 @@ def kvm_snapshot(v, sabotage):
 
 @scenario(minutes=4, also=USUAL)
 def kvm_nested_restore(v, sabotage):
-    """Saved and restored 5 times: a guest that runs guests, with NMIs (the monitor's: TCG has no
-    PMU that perf could take them from)."""
+    """Saved and restored 5 times: a guest that runs guests, with NMIs (from QEMU's monitor,
+    because TCG has no PMU)."""
     rounds = 5
     guest = L2("nested-restore", f"{usual_line(sabotage)} load.tasks=4 load.mb=64 "
                f"load.guest=2 load.secs={rounds * 16} load.alone=1 load.sample=1",
@@ -86,7 +86,7 @@ def kvm_nested_restore(v, sabotage):
           sabotages={"awake": "suspended at each depth, and once more"})
 def kvm_suspend(v, sabotage):
     """Suspended again and again (``/sys/power/pm_test``), and left by a kexec that jumps
-    back; L1 traces MSR_KVM_ASYNC_PF_EN. Sabotage "awake": it never is suspended."""
+    back; L1 traces MSR_KVM_ASYNC_PF_EN. Sabotage "awake": it is never suspended."""
     guest = L2("suspend", f"{usual_line(sabotage)} load.secs=50 load.alone=1 "
                f"load.suspend={int(sabotage != 'awake')}", vcpus=2, steps=life.quit_when_done)
     guest.trace = kvm.MSR_WRITES
@@ -97,7 +97,7 @@ def kvm_suspend(v, sabotage):
     v.check("suspend: async faults also after the last one",
             guest.counter("sleep") > guest.get("sleep_at_last_suspend", 1e9),
             guest.counter("sleep"))
-    # The end is the last of them.
+    # The last off is the guest's end.
     off = [turns.count(False) for turns in told_turns(guest)]
     v.check("suspend: each vCPU told its host to be quiet each time",
             len(off) == guest.vcpus and min(off) > guest.get("suspends", 1e9), off)
@@ -106,7 +106,7 @@ def kvm_suspend(v, sabotage):
                      corrupt=guest.get("corrupt"))
 
 
-# What kill.c does to sleeping victims, and how often.
+# What kill.c does to sleeping processes, and how often at least.
 ACTS = {"stop": 3, "trace": 3, "sigkill": 4, "exec": 3, "exit": 3, "dump": 3,
         "freeze": 1, "cgroup_kill": 1}
 
@@ -132,10 +132,10 @@ def kvm_kill(v, sabotage):
             v.metrics[f"{act}_{what}"] = statistics.median(took) if took else -1
     v.check("kill: the memory of what is left verified", guest.get("victims_corrupt") == 0,
             guest.get("victims_corrupt"))
-    # Counted are waits that ended by a signal before READY came.
+    # The counter has only waits that a signal ended before READY came.
     ended = guest.counter("abandoned")
     v.check("kill: SIGKILL ends a wait", ended >= ACTS["sigkill"], ended)
-    # Not the READY for them alone: of those that nobody could sleep for, too.
+    # More READYs are dropped: those of rejected notifications, too.
     least(v, guest, "their late READY was dropped", "counter.dropped", ended)
     v.metrics.update(wait_ms=guest.get("wait_ms"), abandoned=guest.counter("abandoned"),
                      dropped=guest.counter("dropped"),

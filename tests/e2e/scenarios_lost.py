@@ -9,7 +9,8 @@ from kvm import L2
 from registry import scenario
 
 
-# No wait reaches its deadline, however busy the machine: what comes back was repaired.
+# The deadline is so long that no wait reaches it, however busy the machine is. So what comes
+# back was repaired.
 LINE = ("pvfault=on pvfault_deadline_ms=600000 load.secs=12 load.alone=1 "
         "msr.allow_writes=on")
 
@@ -51,8 +52,8 @@ def kvm_lost_vector(v, sabotage):
 @scenario(minutes=1, quick=True, shown_by="life-sabotage", sabotages={"kept": "it was lost"})
 def kvm_lost_enable(v, sabotage):
     """A guest that loses MSR_KVM_ASYNC_PF_EN again and again, as by a restore into a QEMU
-    that didn't save it: the host forgets what it has announced, and announces no more until
-    the MSR is written again. Sabotage "kept": it isn't lost."""
+    that didn't save it: the host forgets its notifications, and sends no more until the MSR
+    is written again. Sabotage "kept": it isn't lost."""
     guest = L2("lost-enable", LINE + ("" if sabotage else " load.lose=enable"))
     yield kvm.host(guest, reads=4 * READS)
     check_lost_msr(v, guest)

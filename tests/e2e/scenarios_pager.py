@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # Pagers that are killed after they have taken over; half as many while they do.
 KILLS = 16
 
-# What a page file must not survive; see tools/pvfault/pagefile.h for where it hits.
+# Damage of a page file that the next pager must notice; pagefile.h has the layout.
 SPOIL = {
     "no-table": "dd if=/dev/zero of=/pages/{} bs=4096 seek=2 count=400 conv=notrunc",
     "no-file": "rm /pages/{}",
@@ -40,9 +40,9 @@ def xen_pager_sabotage(v):
           sabotages=dict.fromkeys(SPOIL, "no pager ended by itself"))
 def xen_pager_crash(v, sabotage):
     """``kill -9`` under load of 16 pagers after they have taken over, and of 8 at a random
-    moment of that, whatever the machine's speed: a takeover is as long as the last one was;
-    the next one goes on with the same page file. Sabotages: that is spoilt."""
-    # When several takeovers in a row are killed, it stands still for all of them.
+    moment of the takeover, which takes as long as the last one did; the next pager goes on
+    with the same page file. Sabotages damage that file."""
+    # If several takeovers in a row are killed, the guest stands still for all of them.
     guest = domu("crash", "load.secs=5 load.told=hvc0 load.alone=1 watchdog_thresh=60",
                  pager="--target 212", vcpus=2, **limit(sabotage, 900),
                  steps=lambda guest: kill_often(
@@ -175,7 +175,7 @@ def unmarked():
 def xen_migrate(v, sabotage):
     """``xl migrate`` of the running guest to its own host, with pages out, two pagers: what
     comes back meanwhile is sent again, and at its end the guest's suspend waits for the
-    rest. Sabotage "unmarked": what comes back isn't sent."""
+    rest. Sabotage "unmarked": pages that come back aren't sent."""
     # It walks on until it has been moved, however long that takes.
     flip = " load.sabotage=flip" if sabotage == "flip" else ""
     guest = restored("migrate", f"load.secs=5 load.told=hvc0{flip}",

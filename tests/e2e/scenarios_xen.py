@@ -10,9 +10,10 @@ from xen import HVM, PAGER, DomU, check_paged, domu, held
 from xenguests import (FORGOTTEN, check_not_saved, forgotten, relieve, save_early,
                        withdrawing)
 
-# Of memory, in pages.
+# A block of memory hotplug, in pages.
 BLOCK = (128 << 20) // 4096
-# This kernel has none of the frontends for which Linux takes PV devices in an HVM guest.
+# Without this parameter Linux unplugs an HVM guest's emulated devices in favour of PV
+# devices, for which this kernel has no frontends.
 UNPLUG = "xen_emul_unplug=unnecessary"
 
 
@@ -156,7 +157,7 @@ def xen_lifecycle(v):
                 (life == pagers or not reconnect.get(f"{prefix}pages_out")),
                 [reconnect.get(prefix + k) for k in ("pager_exit", "connects", "told",
                                                      "pages_out")])
-    # The frontend waits with its suspending until the last page is back.
+    # The frontend delays the suspend until the last page is back.
     v.check("save: it was saved", save.get("saved") == 0, save.get("saved"))
     for guest, times in ((reconnect, pagers), (save, 2)):
         active = guest.console.count("backend xen active")
@@ -184,7 +185,7 @@ def xen_withdraw(v, sabotage):
             set(rebind.all("attributes_unbound")) == {0} and
             min(rebind.all("attributes") or [0]) > 5,
             [rebind.all(k) for k in ("outstanding_unbound", "attributes")])
-    # Of the last time the walk may not have seen the end.
+    # The walk may have ended before the last connection.
     active = rebind.console.count("backend xen active")
     v.check("rebind: it connected each time", rebinds <= active <= rebinds + 1, active)
     v.check("offline: a block went and came", offline.get("offlines", 0) >= 1,

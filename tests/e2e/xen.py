@@ -9,14 +9,14 @@ from guests import Ended, Guest, Plan, guest_initrd, number, run_in_turn
 
 PAGEFILE_MIB = 1024
 MACHINE_MIB = 2560
-# One CPU, as for KVM. The features are those that TCG gets wrong: a return to
-# ring 3 under SMAP, and the length of RDTSCP.
+# One CPU, as for KVM. Without the features that TCG gets wrong: a return to ring 3 under
+# SMAP, and the length of RDTSCP.
 MACHINE = ("-accel", "tcg,thread=single", "-cpu", "max,-smap,-smep,-pku,-rdtscp")
 XEN_LINE = ("com1=115200,8n1 console=com1 loglvl=info guest_loglvl=info "
             "dom0_mem=768M,max:768M dom0_max_vcpus=1 xsave=0")
 
 
-# What makes an HVM guest of a PVH one. QEMU loads its kernel, by an option ROM.
+# Settings that make an HVM guest out of a PVH one. QEMU loads its kernel, by an option ROM.
 HVM = ('type = "hvm"', 'device_model_version = "qemu-xen"',
        f'device_model_override = "{rig.HVM_QEMU}"',
        'firmware_override = "/boot/hvmloader"', 'bios = "seabios"',
@@ -24,7 +24,7 @@ HVM = ('type = "hvm"', 'device_model_version = "qemu-xen"',
        'vga = "none"', "nographic = 1", "vnc = 0", "sdl = 0", "usb = 0")
 
 
-# What dom0 needs: a file system for page files on the harness's disk, the toolstack.
+# What dom0 needs: a file system for page files on the rig's disk, the toolstack.
 PREPARE = """\
 mkdir -p /dev/pts /run /var/run/xen /var/run/xenstored /var/lib/xen /var/log/xen /var/lock /pages
 mount -t devpts devpts /dev/pts && mount -t xenfs xenfs /proc/xen || exit
@@ -33,8 +33,8 @@ xenstored --pid-file /var/run/xenstored.pid && xen-init-dom0 &&
 xenconsoled --log=guest --log-dir=/tmp
 """
 
-# TCG has no invariant TSC, for want of which Xen would emulate each RDTSC, as it wouldn't
-# on a machine of today.
+# tsc_mode: TCG has no invariant TSC, so Xen would emulate each RDTSC. A machine of today
+# has one.
 SETTINGS = """\
 type = "pvh"; name = "{0.name}"; vcpus = {0.vcpus}; memory = {0.mib}; tsc_mode = "native"
 kernel = "/domu-kernel"; ramdisk = "/domu-initrd"
@@ -44,7 +44,7 @@ on_poweroff = "destroy"; on_reboot = "destroy"; on_crash = "destroy"
 
 
 def counters(text: str) -> dict[str, float]:
-    """Those of a pager."""
+    """The figures of a pager."""
     return {key: number(value) for key, _, value in
             (line.partition(" ") for line in text.splitlines())}
 
@@ -71,8 +71,8 @@ class Pager:
 
 
 class DomU(Guest):
-    """A PVH guest; with PAGER, options of pvfault-pager, one that is paged, from when it
-    has filled its memory, or EARLY, while it is built."""
+    """A PVH guest. With PAGER, options of pvfault-pager, it is paged: once it has filled its
+    memory, or, EARLY, while it is built."""
 
     pager = None
     early = False
@@ -108,8 +108,8 @@ class DomU(Guest):
         return self.job.status is None if self.watched else not self.done
 
     def hear_console(self, line: str) -> None:
-        """Its results are the records of its kernel log that its program wrote, for a
-        record is never mixed with another, whoever writes."""
+        """Its results are the records of its kernel log that its program wrote. Records
+        stay in one piece, even if the kernel writes at the same time."""
         _, _, result = line.partition("guest: ")
         self.hear(result)
 
@@ -125,7 +125,7 @@ class DomU(Guest):
         return f"/local/domain/$(xl domid {self.name})"
 
     def status(self, command: str) -> int:
-        """Of a command in dom0, for which it has as long as it has itself."""
+        """The output of a command in dom0, which has as much time as the guest."""
         job = self.host.spawn(f"{command} >>/tmp/xl.log 2>&1")
         if not self.host.within(self.deadline - time.monotonic(),
                                 lambda: job.status is not None):
@@ -134,11 +134,11 @@ class DomU(Guest):
         return job.status
 
     def pager_status(self) -> dict[str, float]:
-        """What its pager says of itself."""
+        """Its pager's --status."""
         return counters(self.host.run(f"pvfault-pager --status --domain {self.name}"))
 
     def go_on(self) -> None:
-        """What load.told waits for."""
+        """Write the newline for which load.told waits."""
         self.host.run(f"echo >$(xenstore-read {self.node()}/console/tty)")
 
     def end(self) -> None:
@@ -205,7 +205,7 @@ def domu(name, line="", pager=PAGER, **more):
 
 
 def check_paged(v, guest, told=True):
-    """What holds for every guest with a pager."""
+    """Checks of every guest with a pager."""
     check_guest(v, guest, asynchronous=told)
     name = guest.name
     v.check(f"{name}: pages went out and came in",

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is done to Xen's guests and their pagers while they run, and guests to which it is
-done, for scenarios and for "make coverage"."""
+"""What is done to Xen's guests and their pagers while they run, and the guests for it; used
+by scenarios and by "make coverage"."""
 
 import random
 import re
 
 from xen import MIB, PAGER, DomU, Pager, domu
 
-# What XenStore forgets of the device of a guest, and how often the guest connects then.
+# Which nodes of a guest's device vanish from XenStore, and how often the guest connects then.
 FORGOTTEN = {
-    # The pager's nodes: it can't be found any more. Another one makes them again.
+    # The pager's nodes, so that it can't be found any more. The next pager makes them anew.
     "backend": ("/local/domain/0/backend/pvfault/$(xl domid {})", 1),
     # The guest's, as if it were unplugged: the pager plugs it in again.
     "device": ("/local/domain/$(xl domid {})/device/pvfault", 2),
@@ -24,8 +24,8 @@ def save(guest: DomU) -> None:
 
 
 def save_early(guest: DomU, starve: bool = False) -> None:
-    """Save it; its pager has been there since it was built, and, if it is to STARVE, brings
-    next to nothing back."""
+    """Save it. Its pager has been there since the guest was built. With STARVE the pager
+    brings next to nothing back."""
     guest.early = True
     guest.walk(5)
     if starve:
@@ -37,7 +37,8 @@ def save_early(guest: DomU, starve: bool = False) -> None:
 
 
 def unpause(guest: DomU, late: float = 0) -> None:
-    """Its next pager makes its device before the guest looks for one, or comes so LATE."""
+    """Let it go on. Its next pager makes the device before the guest looks for one, or,
+    LATE, so many seconds after that."""
     if not late:
         guest.serve()
         while guest.status(f"xenstore-read {guest.node()}/device/pvfault/0/backend"):
@@ -49,8 +50,7 @@ def unpause(guest: DomU, late: float = 0) -> None:
 
 
 def restore(guest: DomU, late: float = 0) -> None:
-    """Save it as xl does, which ends the guest, and let it go on from there. LATE: see
-    unpause()."""
+    """Save it as xl does, which ends the guest, and restore it. LATE: see unpause()."""
     guest.walk(8)
     guest.watched = False
     guest.tell("saved", guest.status(f"xl save {guest.name} /tmp/save"))
@@ -60,8 +60,8 @@ def restore(guest: DomU, late: float = 0) -> None:
 
 
 def migrate(guest: DomU) -> None:
-    """Move it, live, to this very host. What restores it calls it by another name at first,
-    and so is the file of its console called."""
+    """Move it, live, to this very host. At first it has another name at its new place, and
+    the file of its console has that name, too."""
     guest.walk(8)
     guest.watched = False
     guest.host.run(f"ln -s {guest.log} /tmp/guest-{guest.name}--incoming.log")
@@ -75,8 +75,8 @@ def migrate(guest: DomU) -> None:
 
 
 def relieve(guest: DomU, pagers: int) -> None:
-    """Each of so many PAGERS is asked to leave when it has told of 100 faults or more; then
-    the next one begins."""
+    """Run so many PAGERS one after the other. Each is asked to leave when it has notified
+    the guest of 100 faults or more."""
     guest.boot()
     for _ in range(pagers - 1):
         pager = guest.pagers[-1]
@@ -99,8 +99,8 @@ def drain(guest: DomU) -> None:
 
 
 def lack(guest: DomU) -> None:
-    """Leave the pager less memory than it needs to bring everything back, ask it to leave,
-    look at it meanwhile, and give the memory back."""
+    """Ask the pager to leave while Xen has less memory than it needs to bring everything
+    back, look at it meanwhile, and give the memory back."""
     guest.walk(5)
     host = guest.host
     memory = int(host.run("xl info free_memory")) - 12
@@ -127,10 +127,10 @@ def lack(guest: DomU) -> None:
 
 
 def kill_often(guest: DomU, times: int, spoil: str = "") -> None:
-    """While it walks its memory kill one pager after the other, until so many were killed
-    some time after they had taken over, and half as many in the middle of that, at a random
-    moment of the time that the last one took. SPOIL is what dom0 does to the page file
-    after the first of them. Then the guest may go on."""
+    """While it walks its memory kill one pager after the other: so many some time after they
+    have taken over, and half as many during the takeover, at a random moment of the time
+    that the last takeover took. SPOIL is what dom0 does to the page file after the first of
+    them. Then the guest may go on."""
     count = dict.fromkeys(("kills", "midway", "early", "own_ends"), 0)
 
     def has_taken_over(pager: Pager) -> bool:
@@ -138,7 +138,7 @@ def kill_often(guest: DomU, times: int, spoil: str = "") -> None:
         return bool(pager.took)
 
     def judge(pager: Pager) -> None:
-        """What was it doing? A domain that it had paused stays paused."""
+        """Note what it was doing. A domain that it had paused stays paused."""
         if pager.job.wait() != 137:
             count["own_ends"] += 1
         elif pager.took:
@@ -171,7 +171,7 @@ def kill_often(guest: DomU, times: int, spoil: str = "") -> None:
 
 
 def forgotten(name, kept=False):
-    """Its device's nodes vanish, or, KEPT, they don't."""
+    """Let its device's nodes vanish; with KEPT they stay."""
     def forget(guest: DomU) -> None:
         guest.walk(8)
         nodes = FORGOTTEN[name][0].format(guest.name)
@@ -185,8 +185,8 @@ def forgotten(name, kept=False):
 
 
 def withdrawing(kept=False):
-    """Guests whose driver lets go of the device, whose memory goes offline, unless it is
-    KEPT, and one that never had anything to give."""
+    """Guests whose driver lets go of the device and whose memory goes offline, unless it is
+    KEPT; and one that has no movable memory."""
     rebind = domu("rebind", f"load.secs=40 load.alone=1 load.rebind={int(not kept)}", vcpus=2)
     # Of three blocks of movable memory the load takes one, so that another can go.
     # The guest gives up after 30 seconds, and tries again.
@@ -204,12 +204,13 @@ def restored(name, line="load.secs=60", **more):
 
 
 def restored_late(name):
-    """Its second pager comes when it already runs."""
+    """The same, but its second pager comes when it already runs."""
     return restored(name, steps=lambda guest: restore(guest, late=5))
 
 
 def save_refused(name, quick=False, **more):
-    """Its pager's disk is so slow that the guest gives up waiting and refuses; unless QUICK."""
+    """Its pager's disk is so slow that the guest gives up and refuses to be saved; with
+    QUICK it isn't."""
     return domu(name, "load.secs=90 load.alone=1", vcpus=2, **{"limit": 500, **more},
                 steps=lambda guest: save_early(guest, starve=not quick))
 

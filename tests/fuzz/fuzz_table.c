@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * libFuzzer on the token table, in one thread: what a run does depends on its
- * input alone. Tasks are coroutines that come back in io_schedule(). The input
+ * libFuzzer on the token table, in one thread, so that a run depends on its input
+ * alone. Tasks are coroutines that come back in io_schedule(). The input
  * is a list of operations (see do_op()). An operation may be interrupted where
  * it takes or has left a lock, by another one on another CPU.
  *
  * As long as nothing is interrupted, oracle.c says what must be counted,
  * remembered and woken after each operation. Always: the counters balance, a pool
- * never holds more than it has room for, and in the end everybody is back and
+ * never holds more than it has room for, and in the end all tasks are back and
  * every mark can be taken back.
  */
 
@@ -131,7 +131,7 @@ static void interrupt(enum sim_point point)
 	do_op(FIRST_INTERRUPTING + next() % (OPS - FIRST_INTERRUPTING), sim_cpu);
 	sim_irqs_off = true;
 	sim_cpu = cpu;
-	/* Whom that woke isn't the interrupted operation's account. */
+	/* The tasks that it woke don't count for the interrupted operation. */
 	sim_wakes = wakes;
 }
 
@@ -292,7 +292,7 @@ static void check(void)
 		oracle_check();
 }
 
-/* Everybody comes back after READY for all, and each mark can be taken back. */
+/* All tasks come back after READY for all, and each mark can be taken back. */
 static void finish(void)
 {
 	unsigned int i;

@@ -14,7 +14,7 @@ MEMORY_MIB = 4000
 
 # What the host does, and how much of it: see the head of table.pml.
 CONFIGURATIONS = {
-    # READY before, during and after NOT_PRESENT, on any CPU; signals, refusals
+    # READY before, during and after NOT_PRESENT, on any CPU; signals, rejections
     "order": "TOKENS=1 EXACT KILLS=1 NUDGES=1 REFUSALS=1",
     "pools": "TOKENS=2 EXACT WAITS=1",
     "duplicates": "TOKENS=1 DUPS=1",
@@ -24,14 +24,14 @@ CONFIGURATIONS = {
     "forgets-doomed": "TOKENS=1 WAITS=1 FORGETS=1 DOOMED READY_CPUS=1",
     "pieces": "TOKENS=2 WAITS=1 FORGETS=1 UNREGISTER=1 BUDGET=1 READY_CPUS=0",
     "unregister": "TOKENS=1 WAITS=1 UNREGISTER=1 READY_CPUS=1",
-    # READYs are lost, or come as they like; the deadline must help everybody out.
+    # READYs are lost, or come at any time for any token; the deadline must wake all tasks.
     "watch": "TOKENS=1 WAITS=1 LOSSES=1 ALLS=1 DEADLINE READY_CPUS=1",
     "overwritten": "TOKENS=2 WAITS=1 MARKS=1 LOSSES=1 DEADLINE",
     "hostile": "TOKENS=2 WAITS=1 MARKS=1 DUPS=2 HOSTILE DEADLINE READY_CPUS=1",
     "late": "TOKENS=1 WAITS=1 MARKS=1 DUPS=1 HOSTILE DEADLINE READY_CPUS=1 PERIODS=1",
 }
 
-# What must fail, and in which configuration: an essential step that is broken,
+# Mutants: each breaks one essential step, and must be found in this configuration.
 MUTANTS = {
     "WAKE_STORE_FIRST": "order",
     "WAKE_THEN_STORE": "order",
@@ -72,7 +72,7 @@ MUTANTS = {
     "TIMER_STOPS": "watch",
 }
 
-# and a promise that the host must keep, or a deadline that must exist.
+# Assumptions: without each of these the model must fail in this configuration.
 NEEDED = {
     "a token is used again only when its wait is over": "TOKENS=1 EXACT REUSE",
     "a mark that was overwritten needs the deadline": "TOKENS=2 EXACT WAITS=1 MARKS=1",
@@ -81,14 +81,14 @@ NEEDED = {
 
 
 class Result:
-    """What the verifier said: what it found, or None, and how much it has seen."""
+    """The verifier's result: the error that it found, or None, and how much it explored."""
 
     def __init__(self, said):
         found = re.search(r"^pan:\d+: (.*?)(?: \(at depth \d+\))?$", said, re.M)
         self.error = found.group(1) if found else None
         states = re.search(r"^\s*(\S+) states, stored", said, re.M)
         self.states = int(float(states.group(1))) if states else 0
-        # Neither out of memory nor out of depth
+        # It ran neither out of memory nor out of depth.
         self.complete = "errors: 0" in said and "max search depth too small" not in said \
             and "Search not completed" not in said
 

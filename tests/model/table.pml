@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The token protocol of arch/x86/kernel/pvfault: table.c, marks.c, scan.c and
- * watch.c, for spin. Steps are named as the functions there. ./run.py checks it
- * in several configurations, and with each essential step broken (MUT_*).
+ * watch.c, for spin. Steps are named as the functions there. model.py ("make proof")
+ * checks it in several configurations, and with each essential step broken (MUT_*).
  *
- * What is one step here is done under a lock there, or is a single access. A
- * barrier is the order of two steps; without it they change places. A pool has
- * MARKS marks, not 64, and each token has a bucket of its own.
+ * A step here is there done under one lock, or a single access. A barrier is the
+ * order of two steps; without it they change places. A pool has MARKS marks, not
+ * 64, and each token has a bucket of its own.
  *
- *	TASKS, WAITS	tasks; how often the first is told, the others once
+ *	TASKS, WAITS	tasks; how often the first is notified, the others once
  *	TOKENS		tokens, each with its bucket
  *	MARKS		of each of the two CPUs: 1 or 2
  *	KILLS, NUDGES	fatal signals; wake-ups for no reason
@@ -24,12 +24,12 @@
  *	BUDGET		sleepers that a piece of the scan looks at
  *	DEADLINE	the watch's second deadline exists; PERIODS: how often
  *			it also passes while something else goes on
- *	SAME_CPU	READY comes on the CPU that was told, after it was told
+ *	SAME_CPU	READY comes on the notified CPU, after NOT_PRESENT
  *	REUSE		the host uses a token again as soon as its READY has begun,
  *			not only when READY and the wait are over
  *
- * Without DEADLINE a task that nobody wakes any more is an invalid end state:
- * that is how a lost wake shows. With it, it is one if even the deadline fails.
+ * A lost wake shows as an invalid end state: a task sleeps, and no step can wake it.
+ * With DEADLINE that is so only if even the deadline fails.
  */
 
 #ifndef TASKS
@@ -122,7 +122,7 @@ byte timer;
 bit kicked;
 
 /* The host */
-bit in_use[TOKENS];		/* can't be announced anew */
+bit in_use[TOKENS];		/* can't be used again yet */
 bit owed[TOKENS];		/* its READY is still to come */
 bit ready_over[TOKENS];		/* its READY has come */
 bit told_over[TOKENS];		/* its NOT_PRESENT has come */
@@ -132,7 +132,7 @@ byte told_cpu[TOKENS];		/* plus one */
 #else
 #define may_come(t, c)	(owed[t])
 #endif
-bit begun[TASKS];		/* a token is chosen, the task isn't told yet */
+bit begun[TASKS];		/* a token is chosen, the task isn't notified yet */
 byte era;			/* how often the host has forgotten its tokens */
 bit registered = 1;
 bit silent;			/* the host, until READY for all has come */
@@ -143,7 +143,7 @@ hidden byte x;			/* of a single step */
 
 #define irq_off(c)	atomic { !irqs_off[c] -> irqs_off[c] = 1 }
 
-/* With interrupts on everywhere nobody has a mark in hand: none may be lost. */
+/* With interrupts on everywhere no CPU has a mark in hand, so none may be missing. */
 inline irq_on(c)
 {
 	d_step {
@@ -159,7 +159,7 @@ inline irq_on(c)
 	}
 }
 
-/* Whoever looks at a node on a stack: is the frame still there? */
+/* At each look at a node on a stack: is the frame still there? */
 #define touch(i)	assert(n_state[i] != DEAD)
 #define same_frame(i)	assert(n_state[i] != DEAD && n_frame[i] == frame)
 
@@ -236,7 +236,7 @@ inline pvfault_wake(i)
 
 /*
  * table.c: pvfault_settle(), with the lock around it. Adds mark k as EARLY
- * under the same lock if nobody knows the token and there is a mark.
+ * under the same lock if no node has the token and there is a mark.
  */
 inline pvfault_settle(t, have_mark)
 {
@@ -595,7 +595,7 @@ proctype task(byte i)
 			fi;
 			my_era = era
 		}
-		/* NOT_PRESENT, unless the host has thought better of it. */
+		/* NOT_PRESENT, unless the host has forgotten the token meanwhile. */
 		atomic {
 			!irqs_off[i];
 			if
@@ -785,7 +785,7 @@ inline pvfault_table_scan()
 	fi
 }
 
-/* Nothing else can happen: whose deadline has passed must have left. */
+/* Nothing else can happen: each task whose deadline has passed must have left. */
 inline nobody_late()
 {
 	x = 0;
@@ -808,7 +808,7 @@ end:	do
 			if
 			:: timer == NOW
 #ifdef DEADLINE
-			/* Nothing else goes on, or it goes on for long. */
+			/* Nothing else can happen, or other steps go on for longer than the deadline. */
 			:: timer == PERIOD && timeout -> complete = 1; nobody_late()
 			:: timer == PERIOD && periods -> periods--; complete = 1
 #endif
@@ -868,7 +868,7 @@ inline pvfault_ready_all()
 #endif
 }
 
-/* The host forgets all its tokens, also those that nobody was told yet. */
+/* The host forgets all its tokens, also those it hasn't sent NOT_PRESENT for yet. */
 inline host_forgets()
 {
 	d_step {
@@ -895,7 +895,7 @@ inline host_forgets()
 	}
 }
 
-/* core.c: pvfault_unregister(): told no more; then wake all. */
+/* core.c: pvfault_unregister(): notifications are disabled; then wake all. */
 inline pvfault_unregister()
 {
 #ifdef MUT_UNREGISTER_WAKES_FIRST
@@ -909,7 +909,7 @@ inline pvfault_unregister()
 #endif
 }
 
-/* READY for all, for this reason and that. */
+/* READY for all, for the reasons that this configuration has. */
 proctype core()
 {
 	byte forgets = FORGETS, alls = ALLS;

@@ -36,14 +36,14 @@ program() {
 
 [ $# = 0 ] || program
 
-# fuzz NAME INPUTS QUARTERS: so many inputs, or so much of FUZZ_SECS. What it finds
-# new stays in $out; what it breaks, too.
+# fuzz NAME INPUTS QUARTERS: so many inputs, or so much of FUZZ_SECS. New inputs stay in
+# $out, and so do those that break the pager.
 fuzz() {
 	limit=-runs=$2
 	[ -z "$FUZZ_SECS" ] || limit=-max_total_time=$((FUZZ_SECS * $3 / 4 + 1))
 	rm -rf "$out/corpus.$1" && mkdir -p "$out/corpus.$1"
-	# So that a seed says it all: no random addresses, which become a part of
-	# inputs where pointers are compared, and no look at the corpus by the clock.
+	# Only the seed may decide: no random addresses, which get into inputs where pointers
+	# are compared, and no reload of the corpus by the clock.
 	$fixed_addresses "$out/fuzz_$1" -seed="$seed" "$limit" -reload=0 -timeout=20 -max_len=4096 \
 		-verbosity=0 -print_final_stats=1 -dict=fuzz.dict -artifact_prefix="$out/$1-" \
 		"$out/corpus.$1" "corpus/$1" >"$log" 2>&1

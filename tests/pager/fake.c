@@ -22,7 +22,7 @@ static bool is_paging(enum p2m type)
 	return type == P2M_OUT || type == P2M_PAGED || type == P2M_IN;
 }
 
-/* p2m_mem_paging_populate(); @vcpu is -1 if somebody else touches the page. */
+/* p2m_mem_paging_populate(); @vcpu is -1 if the touch is no vCPU's. */
 static enum access populate(int vcpu, uint64_t gfn)
 {
 	enum p2m type = fake.type[gfn];
@@ -157,7 +157,7 @@ int fake_unpause(struct xenif *x)
 	return 0;
 }
 
-/* It runs on, and takes what was injected. */
+/* It runs on, and takes the injected event. */
 static void run_on(struct fake_vcpu *v)
 {
 	v->paused = false;
@@ -170,7 +170,7 @@ static void run_on(struct fake_vcpu *v)
 	v->cr2 = 0;
 }
 
-/* See xenif_attach.c: the old ring is gone with all that lay there. */
+/* See xenif_attach.c: the old ring is gone with all its requests. */
 int fake_takeover(struct xenif *x)
 {
 	unsigned int i;
@@ -278,7 +278,7 @@ int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 		memcpy(fake.memory[gfn], page, XEN_PAGE);
 	}
 	fake.type[gfn] = P2M_RW;
-	/* Also in a paused domain: others look into it, or unpause it. */
+	/* Also in a paused domain, because others may look into it, or unpause it. */
 	fake_verify(gfn);
 	return 0;
 }

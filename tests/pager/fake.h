@@ -2,8 +2,8 @@
 /*
  * A simulated Xen behind the pager's xenif.h: one domain with its pages, vCPUs,
  * mem-paging ring and frontend, a XenStore, and a disk whose reads and writes end
- * when the test says so. It does what Xen 4.17's mem_paging.c does, and fails the
- * test where the pager breaks a rule.
+ * when the test says so. It behaves as Xen 4.17's mem_paging.c, and the test fails
+ * if the pager breaks a rule.
  */
 #ifndef PVFAULT_FAKE_H
 #define PVFAULT_FAKE_H
@@ -99,7 +99,7 @@ extern jmp_buf fake_killed;
 extern struct pager *pager;
 extern char page_file[256];
 
-/* What the guest, and others, do. */
+/* Acts of the guest and of others. */
 enum access fake_touch(unsigned int vcpu, uint64_t gfn);
 enum access fake_walk(unsigned int vcpu, uint64_t gfn);
 void fake_foreign(uint64_t gfn);
@@ -143,7 +143,7 @@ extern bool collect_evictions;	/* as the loop does; else one is enough */
 void take_away(unsigned int nr);
 uint64_t one_out(void);
 void check_balance(void);
-/* The pager is no more; another one with the same file. Return: an exitcode */
+/* The pager is gone; start another one with the same file. Return: an exitcode */
 void bury(void);
 int start_again(void);
 /* Bring everything back and end, as SIGTERM does. */

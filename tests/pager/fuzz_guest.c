@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * libFuzzer: a hostile guest. Whatever it writes, touches and gives away, the pager
- * survives it, does a bounded amount of work, and in the end has brought back every
- * page as it was.
+ * survives, does a bounded amount of work, and in the end has brought back every page
+ * as it was.
  *
- * An input is lines of a letter and numbers or a text, see take_line(); so those of
- * corpus/ can be read, and written by hand. The simulated Xen of the other tests
- * checks each call.
+ * An input is lines of a letter and numbers or a text, see take_line(). So the files in
+ * corpus/ can be read, and written by hand. The simulated Xen of the other tests checks
+ * each call.
  */
 
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void touch(unsigned long vcpu, uint64_t gfn, bool walk)
 
 	if (v->paused)
 		return;
-	/* Who sleeps is of no interest here; nobody believes in READY. */
+	/* The guest's sleepers don't matter here, so READY does nothing. */
 	fake.nr_sleepers = 0;
 	if (walk)
 		fake_walk(vcpu, gfn);
@@ -72,7 +72,7 @@ static void memory(char what, uint64_t gfn)
 		fake_foreign(gfn);
 		break;
 	case 'd':
-		/* Its ring and its kernel are of no interest to it. */
+		/* It uses neither its ring nor its kernel. */
 		if (gfn >= FIRST_GFN)
 			fake_drop(gfn);
 		break;
@@ -123,7 +123,7 @@ static void take_line(const char *line)
 	}
 }
 
-/* It has had its fun: all is still there. */
+/* At the end all pages are still there. */
 static void must_be_well(void)
 {
 	unsigned int i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* libFuzzer: whatever parse_offer() takes for good obeys the rules of an offer. */
+/* libFuzzer: each offer that parse_offer() accepts obeys the rules of an offer. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void check(const struct offer *o, const char *text)
 	}
 	if (end > MAX_GFN + 1UL || total != o->total || total > MAX_PAGES)
 		abort();
-	/* But for leading zeroes it says the same. */
+	/* Printed again it is the same, except for leading zeroes. */
 	if (strlen(again) > strlen(text))
 		abort();
 	if (!o->total || pages_init(&pages, o))

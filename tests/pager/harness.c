@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The pager, started against the simulated Xen; a disk that obeys. */
+/* The pager, started against the simulated Xen; a disk under the test's control. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -140,7 +140,7 @@ int start(void **state)
 
 void bury(void)
 {
-	/* What Xen and dom0's kernel do then. */
+	/* Xen's part, and that of dom0's kernel, when a pager ends. */
 	fake.front_mapped = false;
 	fake.ring_mapped = false;
 	fake.port = -1;
@@ -167,7 +167,7 @@ int start_again(void)
 		return rc;
 	pager->io = fake_io_open(pager->file.fd);
 	assert_int_equal(pager_init(pager), 0);
-	/* The same in every run, for the seeds' sake. */
+	/* The same in every run, so that a seed always gives the same sequence. */
 	pager->now_ns = 100000000000;
 	rc = adopt_claim(pager);
 	if (!rc && pager->file.adopt)
@@ -208,7 +208,7 @@ int stop(void **state)
 	return 0;
 }
 
-/* What the loop does, with a clock of our own. */
+/* One round of the loop, with a simulated clock. */
 void rounds(unsigned int nr)
 {
 	const char *token;
@@ -278,7 +278,7 @@ void check_balance(void)
 	assert_int_equal(fake.slots_used, fake.nr_queued);
 }
 
-/* The guest has all its memory, as it left it, and nobody waits. */
+/* The guest has all its memory, as it left it, and no vCPU waits. */
 void assert_all_back(void)
 {
 	unsigned int i;

@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 {
 	int failed;
 
-	/* A test that hangs ends all, and shows as such. */
+	/* A test that hangs ends the program, by this signal. */
 	alarm(getenv("UNIT_ALARM") ? atoi(getenv("UNIT_ALARM")) : 120);
 	snprintf(page_file, sizeof(page_file), "%s.pages", argv[0]);
 	if (getenv("ONLY"))

@@ -18,7 +18,7 @@ result() {
 	fi
 }
 
-# ends CODE "SENTENCE" COMMAND...: what its user sees is one sentence and one code.
+# ends CODE "SENTENCE" COMMAND...: the command ends with one sentence and one code.
 ends() {
 	code=$1 sentence=$2
 	shift 2
@@ -27,7 +27,7 @@ ends() {
 	result "exit $code, \"$sentence\"" $?
 }
 
-# verify: what systemd says of the unit.
+# verify: systemd's check of the unit.
 verify() { systemd-analyze verify --man=no --recursive-errors=no --root="$out" "$unit"; }
 
 # finds WHAT SED: a mistake made on purpose.
@@ -52,7 +52,7 @@ fi
 if [ "$(id -u)" != 0 ]; then
 	ends 7 "only root" "$pager" --domain 1 --pagefile "$out/pages"
 elif command -v setpriv >/dev/null; then
-	# Who isn't root may not see what root has built.
+	# Another user may not be able to read what root has built.
 	copy=$(mktemp -d) && cp "$pager" "$copy/pager" && chmod 755 "$copy"
 	ends 7 "only root" setpriv --reuid=65534 --clear-groups \
 		"$copy/pager" --domain 1 --pagefile /tmp/none

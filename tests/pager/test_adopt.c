@@ -9,7 +9,7 @@
 
 #define PAGEFILE_NODE	"/local/domain/7/memory/pvfault-pagefile"
 
-/* Everybody touches everything, until all of it is there and right. */
+/* All vCPUs touch all pages, until all are there and right. */
 static void touch_all(void)
 {
 	unsigned int gfn, i;
@@ -76,7 +76,7 @@ static void zeroes_are_out(void **state)
 	assert_int_equal(pager->file.used, 0);
 }
 
-/* Told, held, and on their way to the one who is dead. */
+/* Some notified, some held, and requests on their way to the dead pager. */
 static void somebody_waits(void **state)
 {
 	uint64_t gfn[4];
@@ -99,7 +99,7 @@ static void somebody_waits(void **state)
 	bury();
 	fake_touch(3, gfn[3]);
 	adopted(50);
-	/* Who slept was woken, who was held runs; none of their pages is there yet. */
+	/* The sleepers were woken, the held vCPUs run; none of their pages is there yet. */
 	for (i = 0; i < NR_VCPUS; i++)
 		assert_false(fake.vcpu[i].paused);
 	for (i = 0; i < 4; i++)
@@ -140,7 +140,7 @@ static void was_being_written(void **state)
 	for (gfn = 0; gfn < NR_GFNS; gfn++)
 		nominated += fake.type[gfn] == P2M_OUT;
 	assert_int_equal(nominated, 6);
-	/* One of them is touched, with nobody there. */
+	/* One of them is touched while there is no pager. */
 	for (gfn = 0; fake.type[gfn] != P2M_OUT; gfn++)
 		;
 	bury();
@@ -167,7 +167,7 @@ static void was_to_be_evicted(void **state)
 	touch_all();
 }
 
-/* Somebody unpauses the domain: what it can touch is as it was left. */
+/* An operator unpauses the domain: each page that it can touch is as it was left. */
 static void unpaused_meanwhile(void)
 {
 	unsigned int gfn;
@@ -210,7 +210,7 @@ static void killed_again(void **state)
 	touch_all();
 }
 
-/* Killed between two of its calls, a driver domain wrote into a page: that stays. */
+/* A driver domain wrote into a page before the pager was killed: its data stays. */
 static void changed_meanwhile(void **state)
 {
 	uint64_t gfn = one_out(), other;
@@ -230,7 +230,7 @@ static void changed_meanwhile(void **state)
 	adopted(2);
 	assert_int_equal(fake.type[gfn], P2M_RW);
 	fake_verify(gfn);
-	/* Loaded and held by somebody, it isn't taken again; nor lost when it changes. */
+	/* A loaded page that is mapped elsewhere isn't taken again, nor lost when it changes. */
 	other = one_of_them(P2M_PAGED);
 	fake.in_use[other] = true;
 	bury();
@@ -245,7 +245,7 @@ static void changed_meanwhile(void **state)
 	touch_all();
 }
 
-/* Not a single page: those that are out come when there is some, and none is lost. */
+/* Xen has no memory at all: pages that are out come later, and none is lost. */
 static void no_memory_for_it(void **state)
 {
 	take_away(20);
@@ -296,7 +296,7 @@ static void offer_has_changed(void **state)
 	assert_int_equal(fake_away(), 100);
 	front_state(XB_CONNECTED);
 	rounds(2);
-	/* And the next one knows of the new offer. */
+	/* And the next pager knows the new offer. */
 	bury();
 	adopted(100);
 	assert_int_equal(pager->pages.offer.total, 100);
@@ -314,7 +314,7 @@ static void frontend_writes_nonsense(void **state)
 	assert_int_equal(back_state(), XB_CLOSING);
 }
 
-/* The guest gave pages away while nobody was there. */
+/* The guest gave pages away while there was no pager. */
 static void dropped_meanwhile(void **state)
 {
 	unsigned int gfn;
@@ -423,7 +423,7 @@ static void no_records(void **state)
 	assert_int_equal(start_again(), 0);
 	assert_int_equal(pager->stats.adopted, 0);
 	rounds(5);
-	/* Found when it is touched: nobody gets anything in its place. */
+	/* Found when it is touched: no other data is handed out in its place. */
 	for (gfn = FIRST_GFN; fake.type[gfn] != P2M_PAGED; gfn++)
 		;
 	fake_touch(0, gfn);

@@ -29,7 +29,7 @@ static void connects(void **state)
 	assert_true(fake.front_mapped && fake.ring_mapped && fake.port >= 0);
 	assert_int_equal(pager->pages.offer.total, 768);
 	assert_int_equal(pager->device.generation, 1);
-	/* Nothing was told before, so nobody need be woken. */
+	/* There was no notification before, so no task needs to be woken. */
 	assert_int_equal(fake.ring->all, 0);
 }
 
@@ -128,7 +128,7 @@ static void hostile_states(void **state)
 	front_connect("256+768");
 }
 
-/* Who connects again and again may do it once a second. */
+/* A frontend that connects again and again may do it once a second. */
 static void not_too_often(void **state)
 {
 	front_connect("256+768");
@@ -155,7 +155,7 @@ static void not_too_often(void **state)
 	assert_string_equal(fake_node(BACK "generation"), "3");
 }
 
-/* Who was sent away for its nodes may try again after a while. */
+/* A frontend that was rejected for its nodes may try again after a while. */
 static void forgiven(void **state)
 {
 	front_nodes("nonsense");
@@ -214,7 +214,7 @@ static void frontend_vanishes(void **state)
 	assert_int_equal(back_state(), XB_CLOSED);
 }
 
-/* As a toolstack does it that resets the domain, for a kexec: xl removes its folder. */
+/* As a toolstack that resets the domain for a kexec: xl removes the device's folder. */
 static void domain_is_reset(void **state)
 {
 	take_away(100);
@@ -227,7 +227,7 @@ static void domain_is_reset(void **state)
 	seconds(3);
 	assert_int_equal(back_state(), XB_INITWAIT);
 	assert_string_equal(fake_node("/local/domain/7/device/pvfault/0/state"), "1");
-	/* And once more, before anybody has seen it. */
+	/* And once more, before the pager has noticed. */
 	front_node("state", NULL);
 	seconds(3);
 	assert_int_equal(back_state(), XB_INITWAIT);
@@ -240,7 +240,7 @@ static void domain_is_reset(void **state)
 	check_balance();
 }
 
-/* Neither a device that waits for nobody, nor a state that makes no sense, is made anew. */
+/* A device that waits for no frontend isn't made anew, nor one with an impossible state. */
 static void nonsense_is_not_reset(void **state)
 {
 	fake_store("/local/domain/7/name", "guest");
@@ -258,7 +258,7 @@ static void backend_leaves(void **state)
 	fake_touch(0, NR_GFNS - 1);
 	leave_now();
 	assert_false(fake.front_mapped || fake.ring_mapped || fake.port >= 0);
-	/* Who has said Closing may not come back to one that is going. */
+	/* A frontend that has said Closing may not come back to a pager that is leaving. */
 	front_state(XB_INITIALISING);
 	seconds(3);
 	assert_int_equal(back_state(), XB_CLOSED);
@@ -421,7 +421,7 @@ static void earlier_life_reconfiguring(void **state)
 	assert_int_equal(fake.ring->all, 1);
 }
 
-/* The folder of a frontend that waits in Closed is left to it. */
+/* The folder of a frontend that waits in Closed isn't touched. */
 static void waiting_frontend(void **state)
 {
 	front_state(XB_CLOSED);

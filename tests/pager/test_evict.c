@@ -53,7 +53,7 @@ static void target_from_xenstore(void **state)
 	rounds(100);
 	seconds(2);
 	assert_int_equal(fake.domain.tot_pages, 750);
-	/* More is allowed: nobody is brought back for that. */
+	/* A larger target brings no page back. */
 	fake_store("/local/domain/7/memory/pvfault-target", "4096");
 	rounds(100);
 	seconds(2);
@@ -97,7 +97,7 @@ static void stays_at_target(void **state)
 	check_balance();
 }
 
-/* What the guest hasn't used yet costs no disk, and nobody waits for it. */
+/* A page that the guest hasn't used yet costs no disk, and no wait. */
 static void zero_pages(void **state)
 {
 	unsigned int gfn;
@@ -140,7 +140,7 @@ static void in_use_is_refused(void **state)
 	assert_true(pager->stats.refused > 0);
 }
 
-/* Nothing can go: it isn't asked for again and again. */
+/* If no page can go, the pager doesn't try again and again. */
 static void exhausted(void **state)
 {
 	unsigned long refused;
@@ -190,7 +190,7 @@ static void copy_failure_is_put_back(void **state)
 	assert_int_equal(pages_away(&pager->pages), 0);
 }
 
-/* Xen can't be made to take it back while its ring is full of held vCPUs. */
+/* While its ring is full of held vCPUs, Xen can't take the page back. */
 static void settles_later(void **state)
 {
 	unsigned int gfn, i;
@@ -262,7 +262,7 @@ static void touched_while_writing(void **state)
 	pager->target_pages = UINT64_MAX;
 	assert_int_equal(fake_touch(0, gfn), ACCESS_PAUSED);
 	rounds(1);
-	/* It is there: answered at once, nobody told. */
+	/* The page is there, so the request is answered at once, without a notification. */
 	assert_int_equal(fake.type[gfn], P2M_RW);
 	assert_int_equal(pager->stats.resident, 1);
 	assert_int_equal(pager->stats.cancelled, 1);

@@ -11,7 +11,7 @@ static void touch_paused(unsigned int vcpu, uint64_t gfn)
 	rounds(1);
 }
 
-/* The page comes, and nobody waits any more. */
+/* The page comes, and no vCPU waits any more. */
 static void comes_back(uint64_t gfn)
 {
 	io_end_all();
@@ -134,7 +134,7 @@ static void held_state_unknown(void **state)
 	is_held(3, &pager->stats.held_failed);
 }
 
-/* Told too early: nobody must hear of this token again. */
+/* The injection failed: this token must never be used again. */
 static void held_injection_refused(void **state)
 {
 	fake.vcpu[3].inject_error = -EBUSY;
@@ -158,7 +158,7 @@ static void held_full(void **state)
 	io_end_all();
 	rounds(2);
 	check_balance();
-	/* Not taken yet: no room is promised to anybody else. */
+	/* Not taken yet, so its room in the ring isn't free. */
 	io_by_itself = true;
 	gfn = one_out();
 	touch_paused(0, gfn);
@@ -170,7 +170,7 @@ static void held_full(void **state)
 	comes_back(gfn);
 }
 
-/* A frontend that never takes its tokens: none is told, none is lost. */
+/* A frontend that never takes its tokens: no notification, and none is lost. */
 static void ring_never_overflows(void **state)
 {
 	unsigned int i;
@@ -197,7 +197,7 @@ static void page_on_its_way(void **state)
 
 	io_by_itself = false;
 	touch_paused(0, gfn);
-	/* Xen's own walk sends another request, and each is told by itself. */
+	/* Xen's own walk sends another request, and each gets its own notification. */
 	assert_int_equal(fake_walk(1, gfn), ACCESS_PAUSED);
 	fake.vcpu[2].state.interrupts = false;
 	assert_int_equal(fake_walk(2, gfn), ACCESS_PAUSED);
@@ -274,7 +274,7 @@ static void dropped_while_reading(void **state)
 	touch_paused(0, gfn);
 	fake_drop(gfn);
 	rounds(1);
-	/* Who sleeps on it has nothing to wait for. */
+	/* A task that sleeps on a dropped page is woken. */
 	front_take();
 	assert_int_equal(fake.nr_sleepers, 0);
 	assert_int_equal(pager->file.used, 1);
@@ -310,7 +310,7 @@ static void no_memory(void **state)
 	assert_int_equal(pager->pagein.waiting, 0);
 }
 
-/* With a target, another page goes where one is waited for. */
+/* With a target, another page goes out for one that is waited for. */
 static void no_memory_takes_another(void **state)
 {
 	uint64_t gfn = one_out();

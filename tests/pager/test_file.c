@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The page file: whose it is, when it is full, when it is wrong. */
+/* The page file: its owner, a full disk, wrong contents. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -196,7 +196,7 @@ static void disk_full(void **state)
 	rounds(4);
 	front_take();
 	assert_int_equal(fake_touch(0, gfn), ACCESS_OK);
-	/* And looking once in a while. */
+	/* And trying again once in a while. */
 	assert_true(pager->stats.write_errors <= 16);
 	seconds(61);
 	assert_true(pager->stats.write_errors <= 20);
@@ -282,7 +282,7 @@ static void lost(uint64_t gfn)
 	fake.vcpu[1].state.interrupts = false;
 	fake_touch(1, gfn);
 	rounds(10);
-	/* Nothing is handed out, and who needs it doesn't go on. */
+	/* Nothing is handed out, and the vCPU that needs it doesn't go on. */
 	assert_int_equal(fake.type[gfn], P2M_IN);
 	assert_true(fake.vcpu[1].paused);
 	assert_true(fake.crashed);
@@ -301,7 +301,7 @@ static void wrong_checksum(void **state)
 		;
 	flip(gfn);
 	lost(gfn);
-	/* Others are still served, for a core dump wants them. */
+	/* Other pages are still served, because a core dump needs them. */
 	for (gfn++; fake.type[gfn] != P2M_PAGED; gfn++)
 		;
 	fake_foreign(gfn);

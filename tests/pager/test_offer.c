@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Words of the guest: strict, or not at all. */
+/* Parsing of the guest's offer and numbers, which is strict. */
 
 #include "fake.h"
 
@@ -73,7 +73,7 @@ static void as_many_ranges_as_allowed(void **state)
 	assert_non_null(parse_offer(text, 999, 1000, &offer));
 }
 
-/* Whatever it is made of, it ends, and what is accepted is in order. */
+/* Any input ends, and an accepted offer is in order. */
 static void random_words(void **state)
 {
 	static const char letter[] = "0123456789+ -x";

@@ -116,7 +116,7 @@ static void queue_skips_what_was_dropped(void **state)
 		bring(&pages, nr, PAGE_QUEUED);
 	pages_event(&pages, 0, PE_DROP);
 	pages_event(&pages, 3, PE_DROP);
-	/* Wanted again while it is still linked: once is enough. */
+	/* Queued again while it is still in the list: it is there once. */
 	bring(&pages, 3, PAGE_QUEUED);
 	assert_int_equal(pages_dequeue(&pages), 1);
 	assert_int_equal(pages_dequeue(&pages), 2);

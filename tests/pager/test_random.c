@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Random sequences of everything that can happen at once. The simulated Xen
- * checks each step; at the end everybody is awake and every page is right.
+ * checks each step; at the end all tasks are awake and all pages are right.
  *
  * SEED= begins with another seed, SEEDS= tries as many.
  */
@@ -17,7 +17,7 @@ static unsigned int seed;
 
 static uint64_t any_gfn(void)
 {
-	/* Few pages see much, so that things meet. */
+	/* Few pages, so that many events meet on one. */
 	unsigned int range = random() % 4 ? 40 : NR_GFNS - FIRST_GFN;
 
 	return FIRST_GFN + random() % range;
@@ -145,7 +145,7 @@ static void one_step(void)
 
 static unsigned long kills;
 
-/* Nobody is there; the guest doesn't notice, until it needs a page. */
+/* There is no pager; the guest doesn't notice until it needs a page. */
 static void nobody_steps(void)
 {
 	unsigned int i;
@@ -179,7 +179,7 @@ static void kill_step(void)
 		kills++;
 		bury();
 		fake_kill_in = 0;
-		/* Somebody doesn't know why the domain is paused. */
+		/* An operator unpauses the domain by mistake. */
 		if (fake.paused && fake.enabled && random() % 2) {
 			fake.paused = 0;
 			nobody_steps();
@@ -190,7 +190,7 @@ static void kill_step(void)
 	io_by_itself = false;
 }
 
-/* Let everything come to rest: nobody waits, nothing is out, all is right. */
+/* Let everything come to rest: no task waits, no page is out, all are right. */
 static void come_to_rest(void)
 {
 	memset(fake.in_use, 0, sizeof(fake.in_use));

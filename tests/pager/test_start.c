@@ -81,7 +81,7 @@ static void store_is_gone(void **state)
 	fake.store_gone = false;
 }
 
-/* Nor does it matter what the domain is called, or that it has crashed. */
+/* The domain's name doesn't matter, nor that it has crashed. */
 static void domain_has_crashed(void **state)
 {
 	unsigned int gfn;
@@ -92,7 +92,7 @@ static void domain_has_crashed(void **state)
 	assert_false(pager->gone);
 	for (gfn = FIRST_GFN; fake.type[gfn] != P2M_PAGED; gfn++)
 		;
-	/* Somebody takes a core dump. */
+	/* A core dump is taken. */
 	fake_foreign(gfn);
 	rounds(4);
 	assert_int_equal(fake.type[gfn], P2M_RW);

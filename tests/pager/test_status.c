@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Asking a running pager, and what it says of its times. */
+/* Asking a running pager, and its report of times. */
 
 #include <stdio.h>
 #include <signal.h>
@@ -116,7 +116,7 @@ static int serve_till_the_end(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* Who listens is known by its process. */
+	/* The process that listens is known. */
 	status_open(pager, folder);
 	answering = *fake.x.ops;
 	answering.clear_events = answer_closing;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Our end of Xen's mem-paging ring, against Xen's end as its headers have it. */
+/* The pager's end of Xen's mem-paging ring, against Xen's end from its headers. */
 
 #include <stdatomic.h>
 

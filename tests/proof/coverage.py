@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """make coverage: lines of the core and its backends that a test has run.
 
-By gcov, together: the unit tests in userspace, the KUnit suites in a kernel, and
-guests of KVM and of Xen to which what can befall a guest does. noinstr code isn't
-counted: what counts would be a call out of noinstr text.
+gcov counts; the unit tests in userspace, the KUnit suites in a kernel, and guests of KVM
+and of Xen that are suspended, saved, killed and so on are added up. noinstr code isn't
+counted, because counting is a call, which noinstr text must not make.
 """
 
 import base64
@@ -30,7 +30,7 @@ from xenguests import (FORGOTTEN, forgotten, relieve, restored_late,  # noqa: E4
                        save_early, save_refused, withdrawing)
 
 FOLDERS = ("arch/x86/kernel/pvfault", "drivers/pvfault")
-# What is judged, and the files that are it.
+# The parts with a target, and the files of each.
 PARTS = {"core": FOLDERS[0], "kvm": "drivers/pvfault/kvm.c", "xen": "drivers/pvfault/xen",
          "sim": "drivers/pvfault/sim.c"}
 WANTED = 90
@@ -90,9 +90,9 @@ def laid_out(boot, counts):
 
 
 def guest_counts(v, guests):
-    """What GUESTS counted, each told by instrumented.c. Of one the end may be heard
-    when the next one has begun, so they are read as one: a file told again is the next
-    one's."""
+    """The counts of GUESTS, as reported by instrumented.c. The end of one guest's report may
+    arrive when the next guest has begun, so all are read as one stream; a file that comes
+    again belongs to the next guest."""
     sets, name = [], None
     for key, value in (said for guest in guests for said in guest.heard):
         if key == "gcda":
@@ -110,9 +110,9 @@ def guest_counts(v, guests):
 
 
 def kvm_counts(v):
-    """A KVM guest whose host lies, loses interrupts, swaps, suspends it, takes its vCPU
-    away; one with guests of its own, to which it doesn't lie (kvm-hostile has that); one
-    that is told to do without, and one whose host has nothing to offer."""
+    """KVM guests: one whose host lies, loses interrupts, swaps, suspends it, and takes its
+    vCPU away; one with guests of its own, to which the host doesn't lie (kvm-hostile has
+    that); one with pvfault switched off; and one whose host offers nothing."""
     kernel = rig.kernel("gcov")
     lied = kvm.L2("kvm", "pvfault=on pvfault_deadline_ms=2000 load.gcov=ttyS1 load.secs=20 "
                   "load.alone=1 load.mb=128 load.tasks=4 load.hotplug=1 load.suspend=1 "
@@ -136,8 +136,9 @@ def kvm_counts(v):
 
 
 def xen_counts(v):
-    """Xen guests: whose pagers and vCPU come and go, that take back what they have given,
-    that is saved and restored, or refuses to be, whose device XenStore forgets."""
+    """Xen guests: one whose pagers and vCPU come and go, some that take their memory back,
+    one that is saved and restored, one that refuses to be saved, and one whose device
+    vanishes from XenStore."""
     line = "load.alone=1 load.secs="
     comes = domu("xen", f"{line}40 load.hotplug=1", vcpus=2, limit=400,
                  steps=lambda guest: relieve(guest, 2))
@@ -190,8 +191,8 @@ class Counts:
 
     def __init__(self):
         self.lines = collections.Counter()
-        # {build: {line: [count of each branch]}}: compilers differ in what they
-        # make branches of.
+        # {build: {line: [count of each branch]}}: two compilers make different branches of a
+        # line.
         self.branches = collections.defaultdict(dict)
 
     def add(self, build, file):
@@ -206,7 +207,7 @@ class Counts:
         return [n for n, count in self.lines.items() if not count]
 
     def branches_taken(self):
-        """(taken, all); of a line in two builds that counts of which more is known."""
+        """(taken, all). If a line is in two builds, the one with more branches taken counts."""
         taken = all_ = 0
         for number in self.lines:
             known = [b[number] for b in self.branches.values() if b.get(number)]
@@ -217,7 +218,7 @@ class Counts:
 
 
 def add_counts(files, build, counts):
-    """Add what gcov makes of one file of COUNTS to FILES, {source: Counts}."""
+    """Add gcov's result for one file of COUNTS to FILES, {source: Counts}."""
     with tempfile.TemporaryDirectory() as folder:
         rig.run("gcov", "-b", "-j", "-o", counts.parent, counts, cwd=folder,
                 stdout=subprocess.DEVNULL)

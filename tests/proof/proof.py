@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """make proof: the protocol's model, its mutants, and the fuzzer, in one table.
 
-What each row shows, and with which bounds: docs/proof.rst.
+docs/proof.rst says what each row shows, and with which bounds.
 """
 
 import os
@@ -22,7 +22,7 @@ FUZZ = HERE.parent / "fuzz"
 FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "30"))
 FUZZ_SEED = int(os.environ.get("FUZZ_SEED", random.randrange(1, 1 << 32)))
 
-# Inputs in which a mutant must be found, always the same ones. One took 8608.
+# A mutant must be found within so many inputs, which are always the same ones.
 MUTANT_RUNS = 100000
 
 # The table broken in one place, file: (what, by what), for the fuzzer to find.

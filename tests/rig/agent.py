@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Commands in a host of guests, L1 or dom0, whose /init is guest/agent.c.
 
-There are no threads: what waits for one job takes in what all of them say meanwhile.
+There are no threads: a wait for one job also reads what all other jobs write meanwhile.
 """
 
 import select
@@ -17,8 +17,8 @@ START, OUTPUT, END = range(3)           # as in guest/agent.c
 
 
 class Job:
-    """A command that runs. HEAR is called with each line that it writes, which else is
-    kept."""
+    """A command that runs. HEAR is called with each line that it writes; without HEAR the
+    lines are kept."""
 
     def __init__(self, host: "Host", number: int, command: str,
                  hear: Callable[[str], None] | None = None):

@@ -35,7 +35,7 @@ DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
                    ("xl", "libxl-save-helper", "xenstored", "xenconsoled",
                     "xen-init-dom0")) + tuple(
                        f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls", "rm"))
-# What an HVM guest has beside: its firmware, and QEMU for its devices.
+# Beside these an HVM guest needs its firmware, and QEMU for its devices.
 HVM_LOADER = "usr/lib/xen-4.17/boot/hvmloader"
 HVM_QEMU = "/usr/libexec/xen-qemu-system-i386"
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
@@ -53,15 +53,16 @@ TROUBLE = re.compile(
     r"Panic on CPU|Xen BUG")
 
 
-# What only a failure of the emulator brings about, whatever a guest does: of QEMU's code,
-# in its log, and of the processor that it makes for KVM, on the console of L1. Not here,
-# because a guest that lost its way can bring them about: "outside RAM or ROM", internal
-# errors of KVM by an instruction, "kvm run failed"; and no time limit.
+# Messages of which only the emulator can be the cause, whatever a guest does: in QEMU's log
+# a failure of its code, on L1's console one of the processor that it emulates for KVM.
+# A guest that lost its way can be the cause of others, so these are not here: "outside RAM
+# or ROM", internal errors of KVM by an instruction, "kvm run failed", and time limits.
 QEMU_FAILED = re.compile(r"ERROR:.*: assertion failed|Bail out! |"
                          r"qemu: fatal: (?!Trying to execute code outside RAM or ROM)")
 KVM_FAILED = re.compile(r"KVM: entry failed, hardware error|"       # VMRUN refused
                         r"KVM internal error\. Suberror: 4$")       # of no known kind
-# An interrupt that is entered twice at once: with interrupts off. See docs/rig.rst.
+# An interrupt that is entered again at its first instruction, with interrupts off: the
+# emulator's fault, see docs/rig.rst.
 TWICE = re.compile(r"BUG: ENTRY_TRAMPOLINE stack guard page was hit")
 TWICE_AT = re.compile(r"RIP: 0010:asm_sysvec_\w+\+0x0/")
 OOM = re.compile(r"oom-kill|[Oo]ut of memory")
@@ -124,8 +125,8 @@ def guest_program(name: str, *sources: object) -> pathlib.Path:
 
 
 def archive(name: str, files: Files) -> pathlib.Path:
-    """An initramfs of FILES. It lasts as long as this process; others may make their own
-    of that name."""
+    """An initramfs of FILES. It lasts as long as this process. Another process may have
+    one of the same NAME."""
     top = BUILD / "rig" / f"{name}.{os.getpid()}"
     top.mkdir(parents=True)
     for inside, what in files.items():
@@ -190,14 +191,14 @@ def dom0_root(pager: pathlib.Path) -> pathlib.Path:
                                        text=True).strip()
     files["lib/libgcc_s.so.1"] = pathlib.Path(unwinder).resolve()
     files["etc/xen/xl.conf"] = ""
-    # The tools look for their like where Debian puts them.
+    # The tools look for each other where Debian puts them.
     files["usr/lib/xen-4.17"] = ("->", "/")
     files["init"] = guest_program("agent", HERE / "guest/agent.c")
     return archive("dom0-root", files)
 
 
 def firmware(*more: str) -> Files:
-    """What a QEMU inside looks for in /usr/share/qemu."""
+    """The files that a QEMU inside the boot looks for in /usr/share/qemu."""
     files = {}
     for name in (*FIRMWARE, *more):
         found = [d for d in FIRMWARE_DIRS if os.path.exists(f"{d}/{name}")]
@@ -209,7 +210,7 @@ def firmware(*more: str) -> Files:
 
 @functools.lru_cache(None)
 def hvm_root() -> pathlib.Path:
-    """What dom0 needs beside for HVM guests."""
+    """What dom0 needs in addition for HVM guests."""
     return archive("hvm-root", {
         **with_libraries(HVM_QEMU), **firmware("linuxboot.bin", "keymaps/en-us"),
         "boot/hvmloader": BUILD / "xen" / "tools" / HVM_LOADER})
@@ -242,10 +243,10 @@ def one_cpu() -> int:
     """The CPU on which all threads of a QEMU with guests in it are to stay: one
     without another QEMU, if there is one.
 
-    TCG's SVM clears its flag of a virtual interrupt without a lock, beside the
-    flag by which another thread tells of a real one. When both happen at once the
-    real interrupt is lost, and with a one-shot timer the whole machine stands
-    still. Each of the two is a single instruction: on one CPU they can't meet.
+    TCG's SVM clears its flag of a virtual interrupt without a lock. The flag of a real
+    interrupt, which another thread sets, is in the same word. When both happen at once the
+    real interrupt is lost, and with a one-shot timer the whole machine stands still. Each
+    of the two accesses is a single instruction, so on one CPU they can't meet.
     """
     busy = collections.Counter()
     for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
@@ -258,7 +259,7 @@ def one_cpu() -> int:
 
 
 def qmp(send, readline, command, arguments=None, times=1):
-    """Have QEMU's monitor obey COMMAND so many TIMES; return its last answer."""
+    """Send COMMAND to QEMU's monitor so many TIMES; return its last answer."""
     send((json.dumps({"execute": command, "arguments": arguments or {}}) + "\n") * times)
     while times:
         reply = json.loads(readline())
@@ -272,7 +273,7 @@ class Boot:
     """One QEMU with its ports in a folder; a context manager.
 
     With XEN, a hypervisor's command line, the kernel boots as its dom0. With
-    GUESTS it is to run some of its own, for which it has a port more: see agent.py.
+    GUESTS it is to run guests of its own, and has one more port for that: see agent.py.
     """
 
     def __init__(self, folder: str, image: pathlib.Path, initrds: Iterable[pathlib.Path] = (),
@@ -358,7 +359,7 @@ class Boot:
                 time.sleep(0.2)
 
     def stuck(self, last: str) -> str:
-        """Where does it stand? One sentence; what QEMU knows goes to a file."""
+        """Say in one sentence where it stands still; the details go to a file."""
         out = self.folder / "stuck"
         said = ""
         try:
@@ -376,7 +377,7 @@ class Boot:
         return f"last result '{last.strip()}', last line of the console '{console}', {doing}"
 
     def hmp(self, command: str) -> str:
-        """What QEMU's monitor for people says."""
+        """The answer of QEMU's human monitor."""
         return self.qmp("human-monitor-command", **{"command-line": command})
 
     def text(self) -> str:
@@ -389,8 +390,8 @@ def trouble(text: str) -> list[str]:
 
 
 def emulators_own(console: str, log: str = "") -> str:
-    """The line of a console, or of QEMU's LOG, by which the emulator shows that it has
-    failed; "" if it hasn't, or if something else was wrong before, or memory was short."""
+    """The line of a console, or of QEMU's LOG, that shows a failure of the emulator. ""
+    if there is none, if something else was wrong before, or if memory was short."""
     lines = [line.strip() for line in console.splitlines()]
     if any(OOM.search(line) for line in lines):
         return ""
@@ -406,10 +407,11 @@ def emulators_own(console: str, log: str = "") -> str:
 
 
 def ticks_in_itself(samples: Sequence[str], system_map: str) -> str:
-    """What SAMPLES of the registers of all CPUs of a guest with this SYSTEM_MAP say of a
-    timer interrupt that was entered twice at once: all CPUs wait, with interrupts off, for
-    the lock of the clock, or to read the clock while it is being set; so the CPU that has
-    the lock and sets the clock is one of them. "" if that isn't so, or if any moves."""
+    """Do SAMPLES of the registers of all CPUs of a guest with this SYSTEM_MAP show a timer
+    interrupt that was entered twice at once? Then all CPUs wait, with interrupts off, for
+    the lock of the clock, or to read the clock while it is being set. So the CPU that holds
+    the lock is itself one of those that wait. Return a sentence, or "" if some CPU does
+    something else, or moves."""
     at, names, locks = [], [], set()
     for line in system_map.splitlines():
         address, _, name = line.split(maxsplit=2)
@@ -463,7 +465,7 @@ class Verdict:
 
 
 def judge(name: str, work: Callable[..., object], *args: object) -> Verdict:
-    """Let WORK fill in a Verdict, and return it; what stops it is a failed check."""
+    """Let WORK fill in a Verdict, and return it. An exception counts as a failed check."""
     verdict = Verdict(name)
     try:
         work(verdict, *args)
@@ -474,7 +476,7 @@ def judge(name: str, work: Callable[..., object], *args: object) -> Verdict:
 
 
 def program(main: Callable[[], int]) -> NoReturn:
-    """Run MAIN as a program that may be interrupted, and leaves no QEMU behind."""
+    """Run MAIN as a program that may be interrupted and leaves no QEMU running."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of the rig itself, without a boot: how it reads what guests say, what it makes of
-the scenarios' declarations, and what it takes for a failure of the emulator."""
+"""Tests of the rig itself, without a boot: how it reads what guests say, what follows from
+the scenarios' declarations, and which failures count as the emulator's."""
 
 import contextlib
 import io
@@ -30,7 +30,7 @@ import xen  # noqa: E402
 SCENARIOS = registry.load()
 
 
-# What consoles must not show, as it is seen there.
+# Lines that no console may show, as kernels print them.
 BAD = """\
 [  1.0] BUG: kernel NULL pointer dereference, address: 0000000000000000
 WARNING: CPU: 0 PID: 1 at arch/x86/kernel/pvfault/table.c:77
@@ -171,7 +171,7 @@ class Counting(unittest.TestCase):
 
 
 class Emulator(unittest.TestCase):
-    """What is taken for its failure, and what never is."""
+    """Which messages count as its failure, and which never do."""
 
     OWN = ("KVM: entry failed, hardware error 0xffffffff", "KVM internal error. Suberror: 4")
     LOG = ("ERROR:../../accel/tcg/cpu-exec.c:954:cpu_exec: assertion failed: (cpu == 0)",
@@ -186,7 +186,7 @@ class Emulator(unittest.TestCase):
         self.assertIn("ENTRY_TRAMPOLINE", rig.emulators_own(console))
 
     def test_not_own(self):
-        """What pvfault, or a kernel that lost its way, can bring about."""
+        """Messages that pvfault, or a kernel that lost its way, can cause."""
         own = self.OWN[0]
         for console in (*BAD, "KVM internal error. Suberror: 1",
                         "error: kvm run failed Bad address", "",
@@ -265,7 +265,7 @@ ffffffff82000040 D pvfault_buckets
         self.assertEqual(self.fault(["b: came to its end"], {"b": short}, emulator=""), "")
 
     def test_once(self):
-        """It is repeated once, and what the second time shows counts."""
+        """A scenario is repeated once, and the second result counts."""
         for outcomes, want in (((False, True), True), ((False, False), False)):
             verdicts = [mock.Mock(ok=ok) for ok in outcomes]
             with quiet() as said, mock.patch.object(rig, "judge", side_effect=verdicts), \
@@ -323,8 +323,8 @@ class Scenarios(unittest.TestCase):
                 self.assertTrue(s.sabotages, s.name)
 
     def test_each(self):
-        """Each runs, with each sabotage, and has the check that this must turn red. On
-        guests that say nothing it is red."""
+        """Each scenario runs with each of its sabotages, and has the check that this must
+        turn red. If the guests say nothing, the check is red."""
         for s in SCENARIOS.values():
             for what, red in {"": "", **s.known}.items():
                 with self.subTest(s.name, sabotage=what), no_boots() as boots, quiet():
@@ -429,7 +429,7 @@ class Plans(unittest.TestCase):
         self.assertEqual(len(built), len(plan) + len(steps.BUILDS))
 
     def test_builds(self):
-        """scripts/kernel.sh knows all of them, and refuses what it doesn't know."""
+        """scripts/kernel.sh knows all of them, and rejects any other."""
         for command, want in [(steps.build(name).command, 0) for name in steps.BUILDS
                               if name != "xen"] + [
                                   (("scripts/kernel.sh", "pvfault", "typo"), 1),

@@ -15,7 +15,7 @@ struct sample {
 	unsigned long long tsc;
 };
 
-/* The clock and the TSC at one moment: of many pairs, that read in least time. */
+/* The clock and the TSC at one moment: of many pairs the one that was read fastest. */
 static struct sample sample(void)
 {
 	unsigned long long least = ~0ULL;

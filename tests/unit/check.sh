@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # check.sh OUT SECS BUILD... - run tests and stress, count what passed.
-# What is over at once after its first failure counts as one. ONLY= selects tests by a
-# pattern of their names, and leaves out the stress.
+# A program that ends at its first failure counts as one. ONLY= selects tests by a pattern
+# of their names, and leaves out the stress.
 
 . ./common.sh
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced: how a test program is run, and what it said is counted.
+# Sourced. Runs test programs and counts what passed.
 
 export TSAN_OPTIONS="halt_on_error=1 exitcode=66"
 export ASAN_OPTIONS="detect_stack_use_after_return=1 abort_on_error=0 exitcode=66"
@@ -30,7 +30,7 @@ count() {
 	p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$3" | paste -sd+)
 	f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$3" | paste -sd+)
 	p=$((${p:-0})) f=$((${f:-0}))
-	# A crash or a sanitizer's report: no test has failed, but all together.
+	# A crash or a sanitizer's report belongs to no test, so it counts as one failure.
 	[ $status -eq 0 ] || [ $f -gt 0 ] || f=1
 	[ $status -eq 0 ] || grep -v -e 'RUN  ' -e '  OK' "$3" | head -n 60
 	echo "$1: $p tests passed, $f failed"

@@ -7,7 +7,7 @@
 . ./common.sh
 
 out=$1 core=$2
-# The first failure is enough, and nobody is waited for longer than needed.
+# The first failure is enough, and no wait lasts longer than needed.
 export CMOCKA_TEST_ABORT=1 STALL=2 UNIT_ALARM=5 UNIT_PATIENCE_MS=700
 dead=0 alive=0
 
@@ -26,7 +26,7 @@ killer() { # BIN CORE
 	done
 }
 
-# How the program that failed said so: the test it was in, what was reported.
+# The test in which the program failed, and the report.
 reason() { # LOG
 	sed -n 's/^\[ RUN      \] //p' "$1" | tail -n 1
 	sed -n -e 's/^SUMMARY: \([A-Za-z]*Sanitizer: [a-z -]*[a-z]\).*/\1/p' \
@@ -55,7 +55,7 @@ mutant() { # NAME SED-SCRIPT
 	printf '%-26s %-8s  %s\n' "$1" "$verdict" "$by"
 }
 
-# The function that is to be changed
+# The lines of function $1
 in_() { echo "/^[a-z].*[ *]$1\\(/,/^}/"; }
 
 echo "the table as it is"

@@ -22,7 +22,7 @@ unsigned int sim_warnings;
 unsigned long sim_jiffies;
 enum sim_hash sim_hash;
 
-/* What stats.c is in the kernel. */
+/* In the kernel this is in stats.c. */
 DEFINE_PER_CPU(struct pvfault_counters, pvfault_counters);
 
 unsigned long pvfault_count(enum pvfault_event event)
@@ -75,7 +75,7 @@ void sim_irq_enable(void)
 	pthread_mutex_unlock(&sim_cpus[sim_cpu]);
 }
 
-/* Returns when each CPU has had interrupts on: nobody holds on to a task. */
+/* Returns when each CPU has had interrupts on, so that no CPU still uses a task. */
 void sim_synchronize_rcu(void)
 {
 	unsigned int i;
@@ -102,7 +102,7 @@ void raw_spin_lock(raw_spinlock_t *lock)
 {
 	sim_assert(lock->magic == SIM_LOCK_MAGIC);
 	sim_assert(sim_irqs_off);
-	/* The table never takes a second one, so that their order is no issue. */
+	/* The table never takes a second one inside, so they need no order. */
 	sim_assert(!sim_locks_held);
 	sim_point(SIM_LOCK);
 	if (pthread_mutex_trylock(&lock->mutex)) {

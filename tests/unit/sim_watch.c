@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What watch.c and core.c are for the table: a timer that drives the scan.
+ * Stands in for watch.c and core.c: a timer that drives the scan.
  *
  * A test calls pvfault_table_scan() by hand, and only counts what the table
  * asks of the watch. The stress test has a thread that calls sim_watch_tick().

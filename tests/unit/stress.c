@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything at once: tasks that are told NOT_PRESENT, a host that says READY
- * early, late, twice or never, signals, deadlines and READY for all, on a few
- * simulated CPUs that are preempted at the worst moments.
+ * Everything at once: tasks that get NOT_PRESENT, a host that says READY early,
+ * late, twice or never, signals, deadlines and READY for all, on a few simulated
+ * CPUs that are preempted at the worst moments.
  *
  *	stress [seconds [seed]], or SEED= and STALL= in the environment
  *
@@ -11,7 +11,7 @@
  * be gone at the end. The other half it is hostile: tokens collide, and only
  * the accounts must balance.
  *
- * The seed settles what each thread does, not how the threads interleave.
+ * The seed determines what each thread does, not how the threads interleave.
  */
 
 #include <stdio.h>
@@ -30,7 +30,7 @@
 #define NR_REQUESTS	48	/* outstanding at most; less than one CPU's marks */
 #define NR_HOT		12	/* tokens that collide */
 #define NR_COLD		600	/* tokens enough to fill all pools */
-#define DEAD		100000	/* tokens that are never announced */
+#define DEAD		100000	/* tokens without NOT_PRESENT */
 
 static uint64_t seed;
 static _Thread_local uint64_t random_state;
@@ -77,7 +77,7 @@ static unsigned long woke_somebody, lost, asleep_since[NR_SLEEPERS];
 static pvfault_token_t asleep_on[NR_SLEEPERS];
 static unsigned long told;
 
-/* Tasks by thread. They come and go; who looks has interrupts off. */
+/* Tasks by thread. They come and go, so a look at them needs interrupts off. */
 static struct task_struct *tasks[NR_SLEEPERS];
 
 static unsigned long seconds(void)
@@ -106,7 +106,7 @@ static void renew_task(int i)
 	sim_task_free(old);
 }
 
-/* What the exact host still has to announce. */
+/* The READYs that the exact host still has to say. */
 static pthread_mutex_t requests_lock = PTHREAD_MUTEX_INITIALIZER;
 static pvfault_token_t requests[NR_REQUESTS];
 static unsigned int nr_requests;
@@ -245,8 +245,8 @@ static void *waker(void *arg)
 }
 
 /*
- * Wakes tasks for no reason, and kills some. Spares every other one while the
- * host is exact: a missing wake must not be made good by chance.
+ * Wakes tasks for no reason, and kills some. Spares every other one while the host
+ * is exact, because a spurious wake would hide a missing one.
  */
 static void *imp(void *arg)
 {

@@ -2,9 +2,8 @@
 /*
  * The host has said READY for all and begins anew with its tokens, so that
  * number 42 means another page now, whose READY comes before its NOT_PRESENT.
- * Whatever is left of the old 42 mustn't get in between: then nobody would
- * remember the new one's READY, and its task would sleep until its deadline.
- * Each of these was found by the model, tests/model/table.pml.
+ * A node that is left of the old 42 mustn't take that READY, or the new task would
+ * sleep until its deadline. The model found each of these, tests/model/table.pml.
  */
 
 #include "unit.h"
@@ -24,7 +23,7 @@ static void ready_is_not_for_the_old_sleeper(void **state)
 		      .wake_all = 1, .ready = 1, .early = 1);
 }
 
-/* An old READY, which nobody came for, isn't the new one. */
+/* An old READY that no task came for isn't the new one. */
 static void ready_is_not_the_old_one(void **state)
 {
 	u32 told = pvfault_generation();
@@ -34,7 +33,7 @@ static void ready_is_not_the_old_one(void **state)
 	pvfault_ready_all();
 	ready(42);
 	assert_int_equal(marks(), 1);
-	/* Who was told of the old page comes too late for either. */
+	/* A task notified of the old page comes too late for either READY. */
 	s = tell_gated(42, told, 1, 1, 0, 0);
 	assert_returned(s);
 	assert_int_equal(marks(), 1);
@@ -57,7 +56,7 @@ static void old_sleeper_forgets_its_own_only(void **state)
 		      .wake_all = 1, .ready = 1, .early = 1);
 }
 
-/* Told before, refused after: what is dropped is the old READY. */
+/* Notified before, rejected after: the READY that is dropped is the old one. */
 static void old_refusal_drops_no_new_ready(void **state)
 {
 	u32 told = pvfault_generation();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the table may cost at most, whatever the host says. */
+/* The bounds of the table's memory and time, with any host. */
 
 #include "unit.h"
 
-/* ThreadSanitizer looks at each access of its own. */
+/* Fewer under ThreadSanitizer, which checks each access. */
 #ifdef __SANITIZE_THREAD__
 #define PAIRS		100000
 #else

@@ -33,7 +33,7 @@ static void oldest_early_gives_way(void **state)
 		expect_at_once(100 + i, 1);
 	assert_int_equal(marks(), 0);
 
-	/* The oldest is forgotten: who comes for it sleeps. */
+	/* The oldest is forgotten, so a task that comes for it sleeps. */
 	s = put_to_sleep(100, 1);
 	ready(100);
 	assert_returned(s);
@@ -82,7 +82,7 @@ static void take_the_oldest(enum sim_point point)
 
 	if (point != SIM_LOCK || ++nth != 2)
 		return;
-	/* About to lock the bucket of the oldest: somebody consumes it now. */
+	/* About to lock the bucket of the oldest: another CPU takes that mark now. */
 	sim_hook = NULL;
 	late = tell(100, 1);
 	wait_returned(late);

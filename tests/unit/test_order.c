@@ -31,7 +31,7 @@ static void sleep_while_ready_takes_mark(void **state)
 
 static bool imp_is_to_go;
 
-/* Wakes the sleeper for no reason, and knows nothing of its waker. */
+/* Wakes the sleeper for no reason, independent of its waker. */
 static void *imp_thread(void *task)
 {
 	while (!get(&imp_is_to_go))
@@ -114,7 +114,7 @@ static struct sleeper *ready_for_leaver(enum sim_point point, int nth)
 	return s;
 }
 
-/* READY when the sleeper has made up its mind to leave, but has not left. */
+/* READY when the sleeper has decided to leave, but has not left. */
 static void ready_wins_over_leaving(void **state)
 {
 	struct sleeper *s = ready_for_leaver(SIM_LOCK, 2);
@@ -136,14 +136,14 @@ static void ready_between_leaving_and_forgetting(void **state)
 		      .early = 1);
 }
 
-/* READY when it has seen that there was none, and takes a mark to say that it has. */
+/* READY when the sleeper has seen no mark, and takes one to say that it has left. */
 static void ready_while_forgetting(void **state)
 {
 	struct sleeper *s = ready_for_leaver(SIM_UNLOCK, 3);
 
 	set(&s->gate_open);
 	assert_returned(s);
-	/* Neither READY's, nor the one that wasn't needed. */
+	/* Neither READY's mark is left, nor the one that wasn't needed. */
 	assert_int_equal(marks(), 0);
 	assert_counts(.not_present = 1, .sleep = 1, .abandoned = 1, .ready = 1,
 		      .early = 1);

@@ -37,7 +37,7 @@ static void scan_in_pieces(void **state)
 
 	ready(15);
 
-	/* What happens between two pieces is found by the second. */
+	/* The second piece finds what has happened since the first. */
 	pvfault_ready_all();
 	scan.budget = 4096;
 	assert_true(pvfault_table_scan(&scan));
@@ -65,7 +65,7 @@ static void scan_collects_repairs(void **state)
 	scan = scan_all();
 	assert_int_equal(cpumask_weight(&repair), 0);
 
-	/* Told on 4, and on an unknown CPU, a tick before the others are due. */
+	/* Notified on 4, and on an unknown CPU, a tick before the others are due. */
 	put_to_sleep(4, 4);
 	any = tell_gated(5, pvfault_generation(), 5, PVFAULT_ANY_CPU, 0, 0);
 	assert_true(wait_asleep(any));

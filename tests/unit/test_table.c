@@ -30,7 +30,7 @@ static void look_while_init(enum sim_point point)
 	}
 }
 
-/* Statistics may look at any moment: only a finished table may be seen. */
+/* Statistics may look at any moment, and must see only a finished table. */
 static void init_is_seen_when_finished(void **state)
 {
 	int err;
@@ -202,7 +202,7 @@ static void abandoned_then_ready(void **state)
 		      .ready = 2, .dropped = 1, .early = 1);
 }
 
-/* The host begins anew with its tokens: this READY is of another page. */
+/* The host begins anew with its tokens, so this READY is of another page. */
 static void abandoned_before_ready_all(void **state)
 {
 	abandon(42, 1);
@@ -276,7 +276,7 @@ static void deadline_then_ready(void **state)
 		      .dropped = 1);
 }
 
-/* Refusing to sleep */
+/* Rejected notifications */
 
 static void refused_then_ready(void **state)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the tests of the table share, see unit.h; and main(). */
+/* Common parts of the tests of the table, see unit.h; and main(). */
 
 #include <stdio.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ static void gate_hook(enum sim_point point)
 		nap();
 }
 
-/* Opaque, or ThreadSanitizer would think that nobody else can see @p. */
+/* Opaque, or ThreadSanitizer would think that no other thread can see @p. */
 static void __attribute__((noipa)) fill(char *p, size_t size)
 {
 	while (size--)
@@ -207,7 +207,7 @@ void assert_state(struct want want)
 	assert_int_equal(marks(), want.marks);
 	assert_int_equal(woke_somebody, want.woke);
 
-	/* The balance that internal.h promises. */
+	/* The equations of internal.h. */
 	assert_int_equal(counted(PVFAULT_NR_not_present),
 			 counted(PVFAULT_NR_sleep) +
 			 counted(PVFAULT_NR_early_hit) +
@@ -227,7 +227,7 @@ static void join(struct sleeper *s)
 	s->joined = true;
 }
 
-/* Wait for @s to come back; as what it came back is in the counters. */
+/* Wait for @s to come back; the counters say why. */
 void assert_returned(struct sleeper *s)
 {
 	assert_true(wait_returned(s));
@@ -260,7 +260,7 @@ int unit_setup(void **state)
 	return 0;
 }
 
-/* Let nobody go on into the next test, whatever went wrong in this one. */
+/* End all threads before the next test, whatever went wrong in this one. */
 bool everybody_back(void)
 {
 	unsigned int i;
@@ -327,7 +327,7 @@ int main(void)
 {
 	int failed;
 
-	/* A test that hangs ends all, and shows as such. */
+	/* A test that hangs ends the program, by this signal. */
 	alarm(number_from_env("UNIT_ALARM", 60));
 	patience_ms = number_from_env("UNIT_PATIENCE_MS", 5000);
 	sim_nr_cpus = NR_CPUS;

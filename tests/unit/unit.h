@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of the table share: threads that are told NOT_PRESENT, and
- * an account of all that must have been counted.
+ * Common parts of the tests of the table: threads that get NOT_PRESENT, and an
+ * account of all that must have been counted.
  *
  * Nothing depends on timing. Where an order matters, one thread is stopped at
  * a point inside the table (sim_hook) until the other has done its part. A
@@ -27,7 +27,7 @@
 #define MAX_SLEEPERS	8
 #define MAX_TOKEN	5999	/* except ~0 */
 
-/* A thread that has been told NOT_PRESENT. */
+/* A thread that has got NOT_PRESENT. */
 struct sleeper {
 	pthread_t thread;
 	struct task_struct *task;
@@ -47,7 +47,7 @@ struct sleeper {
 
 extern struct sleeper sleepers[MAX_SLEEPERS];
 
-/* Without order in the sanitizer's eyes, so that no wait here hides a race. */
+/* Orders nothing in the sanitizer's eyes, so that no wait here hides a race. */
 static inline bool get(bool *flag)
 {
 	return __atomic_load_n(flag, SIM_RELAXED);

@@ -4,9 +4,9 @@
  * "-icount shift=0", where the TSC counts instructions and each run of one
  * kernel gives the same figure.
  *
- * Reports on the second serial port, then waits for the harness to look at the
- * patched hook, unless bench.look=0. If the kernel has the simulated backend and no
- * other, does it once more with that registered.
+ * Reports on the second serial port, then waits for the rig to look at the patched hook,
+ * unless bench.look=0. If the simulated backend is the kernel's only one, measures once
+ * more with that registered.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include "guest.h"
 #include "minor.h"
 
-/* Give the harness seconds to look; with "sleep=off" sleeping takes none. */
+/* Give the rig seconds to look. Compute, because with "sleep=off" sleeping takes no time. */
 static void be_looked_at(const char *what)
 {
 	volatile unsigned int i;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kernbench: compile a small C project again and again and tell what each
- * compilation took. Run as /init.
+ * kernbench: compile a small C project again and again and report the time of each
+ * compilation. Run as /init.
  *
  * kernel command line: bench.runs=N and the loads as bench.jobs=A,B,C; bench.told=TTY:
  * say "phase squeeze" before each, and begin when the host writes a line to /dev/TTY
  * Reports "took LOAD ELAPSED USER SYSTEM CSW SLEEPS" on the second serial port:
- * seconds, and involuntary and voluntary context switches; "sleeps N", "in_kernel N",
- * "rejected N" how often pvfault has let a task sleep, and of these in kernel mode, or
- * hasn't, -1 without it. "phase over" tells the host that it is.
+ * seconds, and involuntary and voluntary context switches. "sleeps N", "in_kernel N" and
+ * "rejected N" are pvfault's counters, -1 without it. "phase over" is the last line.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -79,7 +78,7 @@ int main(void)
 	guest_start();
 	parameter_text("bench.jobs", loads, sizeof(loads));
 
-	/* Once for nothing, so that the first run meets the same caches. */
+	/* Once without measuring, so that the first run meets the same caches. */
 	make("all", "-j2", &usage);
 	for (runs = parameter("bench.runs", 1); runs > 0; runs--) {
 		char each[sizeof(loads)];

@@ -32,8 +32,9 @@ static struct {
 static int file;	/* the neighbours' memory */
 
 /*
- * All of them walk the same memory, at random: of one's own the host would keep what is
- * touched most, and whoever has all of his there touches it most.
+ * All of them walk the same memory, at random. With memory of their own the host would keep
+ * the pages that are touched most, and the neighbour whose pages are all present touches
+ * them most.
  */
 static volatile char *memory(unsigned long pages)
 {

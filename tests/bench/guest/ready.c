@@ -3,8 +3,8 @@
  * ready: what READY costs at most, in TSC ticks. Run as /init under
  * "-icount shift=0", where the TSC counts instructions.
  *
- * By writing to the simulated backend, so that a write that it refuses, after
- * it has read the number, tells what of that isn't READY.
+ * READY is a write to the simulated backend. The cost of a write that it refuses after it
+ * has read the number is subtracted.
  */
 #include <fcntl.h>
 #include <stdint.h>

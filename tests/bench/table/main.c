@@ -7,7 +7,7 @@
  *				To be run under callgrind, which counts the
  *				instructions inside the four functions step_*
  *	all CPUS SLEEPERS	READY for all; prints nanoseconds
- *	threads CPUS SLEEPERS N MS	N threads that tell and make ready, each
+ *	threads CPUS SLEEPERS N MS	N threads say NOT_PRESENT and READY, each for
  *				its own share; prints pairs a second
  */
 
@@ -87,7 +87,7 @@ static struct sleeper *sleepers_new(unsigned int n, unsigned int first_cpu,
 	return s;
 }
 
-/* What is measured. Alike, but the compiler must keep them apart. */
+/* The functions that are measured. They look alike; the compiler must keep them apart. */
 #define STEP	__attribute__((noipa)) static
 
 STEP void step_ready(uint32_t token)

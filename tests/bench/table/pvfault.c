@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The table of pvfault. It is included, for the part before the sleep is static. */
+/* The table of pvfault. It is included, because the part before the sleep is static. */
 
 #include "../../../arch/x86/kernel/pvfault/table.c"
 #include "../../../arch/x86/kernel/pvfault/marks.c"

@@ -12,10 +12,10 @@
  * @name: for people
  * @node_size: of what a sleeper puts into the table
  * @init: for so many CPUs as sim_nr_cpus says
- * @told: NOT_PRESENT, up to where the task would sleep, on CPU sim_cpu.
+ * @told: NOT_PRESENT on CPU sim_cpu, up to where the task would sleep.
  *	Returns false if READY came first
  * @ready: READY
- * @ready_all: READY for all who have been told, whatever their CPU
+ * @ready_all: READY for all, on all CPUs
  */
 struct table {
 	const char *name;

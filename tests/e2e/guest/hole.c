@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * load.hole=1: memory behind which there is nothing any more, for the host has cut off
- * the file that it was. That file is the BAR of an ivshmem device, so that it is
- * nobody else's memory.
+ * load.hole=1: memory that is gone, because the host has truncated the file behind it. The
+ * file is the BAR of an ivshmem device, so no other memory is affected.
  *
- * The host can't say in READY that there is no page: whoever touches it waits and tries
- * again for ever. Everybody else must go on, and SIGKILL must end it.
+ * READY can't say that there is no page. So a task that touches it waits and retries for
+ * ever. All other tasks must go on, and SIGKILL must end the one that waits.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -3,8 +3,8 @@
  * What an instrumented kernel has counted, as results.
  *
  * How often each line was run, with load.gcov=TTY (configs/gcov.config): a file is
- * "gcda PATH", then "bytes xHEX" again and again. By a terminal, for that makes us
- * wait where a kernel log forgets what its console is too slow for.
+ * "gcda PATH", then "bytes xHEX" again and again. They go to a terminal, which makes the
+ * writer wait; a kernel log would forget lines that its console is too slow for.
  *
  * How many accesses were watched for races (configs/kcsan.config).
  */

@@ -77,7 +77,7 @@ static void *walk(void *arg)
 	for (;;) {
 		if (v->mem[page * WORDS] != word(v, page))
 			v->corrupt++;
-		/* Who finds all his memory present is not to keep the CPU from others. */
+		/* A victim whose memory is all present must not keep the CPU from the others. */
 		if (++v->touches % 16 == 0)
 			usleep(20000);
 		page = (page + STEP) % PAGES;
@@ -144,8 +144,8 @@ static void forget_victim(struct victim *v)
 }
 
 /*
- * Is that thread asleep in an async fault? 0 asks for any victim's, the one that
- * has just fallen asleep: it has most of its wait to come. Returns whose.
+ * Is that thread asleep in an async fault? 0 stands for any victim's thread, and picks the
+ * one that fell asleep last, because most of its wait is still to come. Returns the thread.
  */
 static struct victim *sleeper(pid_t tid)
 {
@@ -171,7 +171,7 @@ static struct victim *sleeper(pid_t tid)
 	return found;
 }
 
-/* Wait for a victim to sleep; if none does, which the test then shows, take any. */
+/* Wait for a victim to sleep. If none does, take any; a check will fail then. */
 static struct victim *wait_sleeper(void)
 {
 	uint64_t end = now_ns() + patience_ns;
@@ -213,7 +213,7 @@ static double ms_since(uint64_t t)
 	return (now_ns() - t) / 1e6;
 }
 
-/* To end, a process needs many pages of the kernel's, and the CPU waits for each. */
+/* A process that ends touches many pages of the kernel's, and the CPU is held for each. */
 static void hurry_host(bool on)
 {
 	report("phase %s", on ? "reap" : "walk");
@@ -222,8 +222,8 @@ static void hurry_host(bool on)
 }
 
 /*
- * An act on a sleeping victim that ends it: how long until it waits no more, and
- * until it has ended? The latter frees memory, and may meet other missing pages.
+ * An act that ends a sleeping victim. Measures how long it still waits, and how long
+ * until it has ended; the latter frees memory, and may touch other pages that are out.
  */
 static int end_one(const char *name, int signal, char order)
 {
@@ -447,7 +447,7 @@ static void act_cgroup_kill(void)
 	hurry_host(false);
 }
 
-/* How long does a wait take that nobody ends? On average. */
+/* How long a wait takes on average that no signal ends. */
 static void report_wait(void)
 {
 	long sleeps = read_number(PVFAULT_DIR "/counters/sleep");
@@ -460,7 +460,7 @@ static void report_wait(void)
 		usleep(50000);
 	}
 	sleeps = read_number(PVFAULT_DIR "/counters/sleep") - sleeps;
-	/* Little's law: how many there are is how often they come times how long. */
+	/* Little's law: number of waits at a time = rate of waits * length of a wait. */
 	report("wait_ms %.1f", sleeps > 0 ? asleep / i * ms_since(t) / sleeps : 0.0);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What befalls a guest while its memory is walked. From the command line:
+ * What happens to a guest while its memory is walked. From the command line:
  *
  *   load.sample=1	say four times a second how many tasks sleep, and how often
  *			there was READY for all
@@ -9,7 +9,7 @@
  *   load.suspend=1	suspend all the while, by way of /sys/power/pm_test, or jump
  *			to a kernel that jumps back
  *   load.end=WHAT	end this kernel after load.end_after=N seconds (8):
- *			reboot, sysrq (reboot without telling anybody), kexec,
+ *			reboot, sysrq (reboot without any notifier), kexec,
  *			crash (kdump); see ender()
  *   load.second=1	this is the kernel after that one: say what the host
  *			still believes of it
@@ -107,7 +107,7 @@ static void sampler(void)
 	}
 }
 
-/* The age of whoever sleeps longest; the sleepers are listed in a table. */
+/* The age of the oldest sleeper, from the list in debugfs. */
 static long oldest_sleeper(void)
 {
 	FILE *f = fopen("/sys/kernel/debug/pvfault/sleepers", "r");
@@ -139,9 +139,9 @@ static void ager(void)
 }
 
 /*
- * Takes the last CPU away and gives it back. Without its deadline server, which is
- * there for realtime tasks: that of 6.12 now and then warns of its own bandwidth when
- * its CPU goes (__sub_running_bw()).
+ * Takes the last CPU away and gives it back. Its deadline server, which is there for
+ * realtime tasks, is off, because that of 6.12 now and then warns of its own bandwidth
+ * when its CPU goes offline (__sub_running_bw()).
  */
 static void hotplugger(void)
 {
@@ -167,9 +167,9 @@ static void hotplugger(void)
 }
 
 /*
- * What waits for a thread of its own process to be gone (exec, a core dump) and the
- * freezer are kept apart: a thread that is frozen can't be killed, so the freezer gives
- * up after 20 s, in a stock kernel, too (de_thread()).
+ * Keeps the freezer apart from processes that wait for one of their own threads to end
+ * (exec, a core dump). A frozen thread can't be killed, so the freezer would give up after
+ * 20 s, in a stock kernel, too (de_thread()).
  */
 void suspend_lock(int how)
 {
@@ -182,8 +182,8 @@ void suspend_lock(int how)
 }
 
 /*
- * A kexec to a "kernel" that is one RET: back at once, with all but the boot CPU taken
- * down on the way, and no notice to those who are told of a suspend.
+ * A kexec to a "kernel" that is one RET, so that it comes back at once. All CPUs but the
+ * boot CPU are taken down on the way, and no PM notifier is called.
  */
 static bool kexec_jump(void)
 {
@@ -197,7 +197,7 @@ static bool kexec_jump(void)
 	       !reboot(RB_KEXEC);
 }
 
-/* As deep as it goes without something that wakes the machine up. */
+/* The deepest suspend that needs no device to wake the machine up. */
 static bool suspend_to(const char *depth)
 {
 	if (!strcmp(depth, "jump"))
@@ -238,7 +238,7 @@ static void pass_on(char *line, size_t size, const char *name)
 		snprintf(line + strlen(line), size - strlen(line), " %s=%s", name, value);
 }
 
-/* The second kernel: on KVM without async page faults, so that it changes no MSR. */
+/* The second kernel runs without async page faults, so that it writes no MSR. */
 static bool load_kernel(unsigned long flags, const char *more)
 {
 	int kernel = open("/kernel", O_RDONLY), initrd = open("/initrd", O_RDONLY);
@@ -285,7 +285,7 @@ static bool marked_second(void)
 	return !strncmp(block, MARK, strlen(MARK));
 }
 
-/* Before the load, for it takes a while. */
+/* Before the load, because it takes a while. */
 static bool prepare_end(const char *what)
 {
 	if (!strcmp(what, "kexec"))
@@ -297,8 +297,8 @@ static bool prepare_end(const char *what)
 }
 
 /*
- * How many tasks sleep, as soon as it is half of those that walk; after ten seconds, as
- * soon as it is one; after ten more, what there is.
+ * Wait until half of the walking tasks sleep; after ten seconds, until one sleeps; ten
+ * seconds later take any number. Returns how many sleep.
  */
 static long await_sleepers(void)
 {
@@ -340,7 +340,7 @@ static void ender(void)
 	report("error still there after %s: %s", what, strerror(errno));
 }
 
-/* What the host believes of this CPU before anybody in this kernel told it. */
+/* What the host believes about this CPU before this kernel has written anything. */
 void life_second(void)
 {
 	int fd;
@@ -381,9 +381,9 @@ static void spin_ns(uint64_t ns)
 }
 
 /*
- * Without its local APIC the CPU gets no timer interrupt: it stays here in user
- * mode all the time. What the switch masks is put back, and the timer that has
- * passed meanwhile is let go off.
+ * Without its local APIC the CPU gets no timer interrupt, so it stays here in user mode
+ * all the time. Afterwards the masks that the switch has set are restored, and the timer
+ * that has expired meanwhile is made to fire.
  */
 static void apic_off(int fd)
 {
@@ -409,7 +409,7 @@ static void lose_apic(void)
 	unsigned int n = 0;
 
 	pin(0);
-	/* Nobody else may run on a CPU that gets no timer interrupt. */
+	/* No other task may run on a CPU that gets no timer interrupt. */
 	hurry(0);
 	await_walk();
 	while (walking()) {

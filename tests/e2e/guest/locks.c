@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ways on what all tasks share, so that one falls asleep in the kernel with a lock
- * that the others want: the inode's of a file that is written, the mutex of a pipe,
- * the inode's of a directory that is read. See ways.h. Who fell asleep where, a
- * sampler tells from the stacks of the tasks (load.locks=1).
+ * Ways on files that all tasks share, so that one falls asleep in the kernel with a lock
+ * that the others want: the inode's of a file that is written, the mutex of a pipe, the
+ * inode's of a directory that is read. See ways.h. With load.locks=1 a sampler reads the
+ * stacks of the tasks and counts the sleepers by lock.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -41,7 +41,7 @@ static off_t place_of(struct walk *walk, unsigned long page)
 	return ((off_t)walk->id * walk->pages + page) * PAGE;
 }
 
-/* lockfile: from memory that may be missing into a file whose inode is locked for it. */
+/* lockfile: write() from memory that may be out, which locks the file's inode. */
 static void lockfile_step(struct walk *walk, unsigned long page)
 {
 	must(walk, pwrite(walk->fd, walk->mem + page * PAGE_WORDS, PAGE,
@@ -72,8 +72,8 @@ static void lockfile_flip(struct walk *walk)
 }
 
 /*
- * lockpipe: a record into the pipe, then one out of it, whoever's that is, both by way
- * of memory that may be missing. The last word of a record says whose page it is.
+ * lockpipe: a record into the pipe, then one out of it, maybe another task's, both by way
+ * of memory that may be out. The last word of a record names the page it comes from.
  */
 static void lockpipe_fill(struct walk *walk)
 {
@@ -98,7 +98,7 @@ static void check_record(struct walk *walk, const uint64_t *record)
 static void lockpipe_step(struct walk *walk, unsigned long page)
 {
 	uint64_t *from = walk->mem + page * PAGE_WORDS;
-	/* Half of the memory away, and not where a record or a checked word is. */
+	/* Half of the memory further on, where neither a record nor a checked word is. */
 	uint64_t *to = walk->mem + (page + walk->pages / 2) % walk->pages * PAGE_WORDS + RECORD;
 	ssize_t size = RECORD * sizeof(*from);
 
@@ -118,8 +118,8 @@ static void lockpipe_flip(struct walk *walk)
 	walk->mem[5 * PAGE_WORDS] ^= 1;
 }
 
-/* lockdir: the names of a directory, into memory that may be missing, while one goes
- * and comes again. */
+/* lockdir: the names of a directory, into memory that may be out, while one of them
+ * vanishes and comes back. */
 static void name_of(char *name, size_t size, unsigned long n)
 {
 	snprintf(name, size, DIR_SHARED "/%lu", n % DIR_ENTRIES);
@@ -212,7 +212,7 @@ static void look_at(const char *pid)
 		seen[i] += !!strstr(stack, holders[i]);
 }
 
-/* Who sleeps in an async fault, with a lock? */
+/* Count the tasks that sleep in an async fault with a lock. */
 static void sampler(void)
 {
 	struct dirent *e;

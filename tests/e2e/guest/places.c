@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Where in the kernel tasks were told of a missing page and could not sleep. */
+/* Where in the kernel notifications were rejected. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,10 +2,9 @@
 /*
  * pvload: the workload of an end-to-end guest, run as its /init.
  *
- * A few tasks walk memory that the host has to swap, one task computes, or some.
- * The speed of the computing task while the others wait for pages, as a
- * part of its speed alone, is the overlap: 1.0 when waiting for the host
- * costs the computing task nothing.
+ * A few tasks walk memory that the host has to swap, and one or more compute. The speed
+ * of the computing task while the others wait for pages, divided by its speed alone, is
+ * the overlap: 1.0 if the waiting of others costs it nothing.
  *
  * Parameters come from the kernel command line:
  *   load.tasks=N    walking tasks (8)
@@ -22,23 +21,22 @@
  *                   pause and the computing task is measured alone, for 2 s (0)
  *   load.rest=N     ms that a walking task rests after each 16 steps, so that one
  *                   whose memory is all present leaves the CPU to the others (0)
- *   load.settle=N   for a host that takes the memory when it has been filled:
- *                   wait until that no longer slows down the computing task, or
+ *   load.settle=N   for a host that takes the memory once it has been filled: before
+ *                   measuring wait until the computing task has its speed back, or
  *                   for N seconds (0)
  *   load.common=1   all of them walk the same memory (0)
- *   load.tick=1     tell twice a second how much has been computed: "tick MS UNITS"
+ *   load.tick=1     report twice a second how much has been computed: "tick MS UNITS"
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.places=1   report where in the kernel tasks could not sleep (0)
  *   load.locks=1    report how often tasks were seen asleep with a lock (0)
  *   load.hole=1     touch memory that the host has cut off, see hole.c (0)
  *   load.gcov=TTY   report how often the kernel's lines were run, to /dev/TTY
- *   load.*          what else befalls it, see life.c, kill.c, withdraw.c
- *   load.sabotage=X break something, to see it found: flip a bit, hang,
+ *   load.*          what else happens to it, see life.c, kill.c, withdraw.c
+ *   load.sabotage=X break something that a check must find: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
- * Results are lines of "key value", see guest.h. "phase NAME" tells the harness
- * when to take memory, and to throttle the host's swap, or not to; the last one
- * is "done 1".
+ * Results are lines of "key value", see guest.h. "phase NAME" tells the rig when to take
+ * memory and when to throttle the host's swap. The last line is "done 1".
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -67,12 +65,12 @@
 
 enum phase { POPULATE, WALK, VERIFY, DONE };
 
-/* Shared by all tasks, and small: the host is not to swap this one. */
+/* Shared by all tasks, and small, so that it stays in use and the host doesn't swap it. */
 struct shared {
 	_Atomic int phase;
 	_Atomic bool paused;		/* no walking, for a moment */
 	_Atomic uint64_t computed;
-	_Atomic int busy;		/* what the walk lasts for, see start_awaited() */
+	_Atomic int busy;		/* the walk lasts until these end, see start_awaited() */
 	struct walker walker[MAX_TASKS];
 };
 
@@ -195,8 +193,8 @@ static double measure(unsigned int secs)
 }
 
 /*
- * Measure for @secs seconds in @turns turns. What the computing task does alone is seen
- * between them, so that it meets the same noise, and is returned in @alone.
+ * Measure for @secs seconds in @turns turns. The speed of the computing task alone is
+ * measured between the turns, so that it meets the same noise, and returned in @alone.
  */
 static double measure_in_turns(unsigned int secs, unsigned int turns, double *alone)
 {
@@ -214,7 +212,7 @@ static double measure_in_turns(unsigned int secs, unsigned int turns, double *al
 	return among;
 }
 
-/* The host is at work: wait until the computing task has most of its speed back. */
+/* The host is busy with taking memory: wait until the computing task is fast again. */
 static void settle(unsigned int secs, double alone)
 {
 	uint64_t end = now_ns() + secs * 1000000000ULL;
@@ -294,7 +292,7 @@ static void read_counters(struct counter *c)
 		closedir(d);
 }
 
-/* To read them the kernel touches memory, too: until nothing moves meanwhile. */
+/* Reading the counters touches memory, too, so read until they no longer change. */
 static void report_counters(int tries)
 {
 	static struct counter now[MAX_COUNTERS], before[MAX_COUNTERS];
@@ -309,7 +307,7 @@ static void report_counters(int tries)
 	report_file("pvfault.", "/sys/kernel/pvfault", "outstanding");
 }
 
-/* Sabotage: the counters while tasks sleep, at a moment when one does. */
+/* Sabotage: report the counters at a moment when a task sleeps. */
 static void report_early(void)
 {
 	int tries = 1000;
@@ -359,8 +357,8 @@ static void report_interrupts(void)
 }
 
 /*
- * Pages of ZONE_MOVABLE that a Xen guest may offer to its pager: "managed", for
- * "present" counts what memblock has taken for the kernel, too.
+ * Pages of ZONE_MOVABLE that a Xen guest may offer to its pager: "managed", because
+ * "present" also counts pages that memblock has taken for the kernel.
  */
 static void report_movable(void)
 {

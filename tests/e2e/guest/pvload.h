@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What befalls a guest (life.c, kill.c) while its memory is walked (pvload.c). */
+/* What happens to a guest (life.c, kill.c) while its memory is walked (pvload.c). */
 #ifndef PVLOAD_H
 #define PVLOAD_H
 
@@ -18,10 +18,10 @@ void start_awaited(void (*fn)(void));
 void await_walk(void);
 bool walking(void);
 
-/* LOCK_EX: nobody suspends the machine until LOCK_UN. */
+/* LOCK_EX: the machine isn't suspended until LOCK_UN. */
 void suspend_lock(int how);
 
-/* It is not the CPU that this task is to wait for; 0 is the caller. */
+/* Give this task (0: the caller) a high priority, so that it waits for no CPU. */
 void hurry(pid_t pid);
 
 /* Everything that load.* asks for. */
@@ -38,10 +38,10 @@ void withdraw_start(void);
 /* See hole.c. */
 void hole_start(void);
 
-/* Slab, and memory that could be had, in KiB, under @when. */
+/* Report slab and available memory, in KiB, under @when. */
 void report_memory(const char *when);
 
-/* What the kernel has counted of itself, if it is one that does. */
+/* Report what an instrumented kernel has counted; see instrumented.c. */
 void instrumented_report(void);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * A guest of a guest: thirty lines on /dev/kvm.
  *
- * It walks memory in 32-bit protected mode at CPL 3 (the host announces a
- * missing page only to user mode) and compares each page with its address.
+ * It walks memory in 32-bit protected mode at CPL 3 (its host notifies only user mode)
+ * and compares each page with its address.
  * When the outer host has swapped a page that this guest touches, the
  * notification reaches the kernel in the middle as a #PF vmexit.
  */

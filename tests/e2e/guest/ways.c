@@ -140,7 +140,7 @@ static void pread_verify(struct walk *walk)
 	verify_file(walk, walk->pages);
 }
 
-/* pwrite: from memory into a file, either of which may be missing. */
+/* pwrite: from memory into a file; either may be out. */
 static void pwrite_fill(struct walk *walk)
 {
 	walk->pages /= 2;
@@ -187,7 +187,7 @@ static void ends_step(struct walk *walk, unsigned long page)
 	uint64_t *from = walk->mem + page * PAGE_WORDS, *to = walk->copy + page * PAGE_WORDS;
 	size_t got = 0;
 
-	/* Of a pair of sockets either end takes and gives; of a pipe it matters. */
+	/* Either end of a pair of sockets can read and write; of a pipe only one can. */
 	must(walk, write(walk->ends[1], from, PAGE) == PAGE, "write");
 	while (got < PAGE) {
 		ssize_t n = read(walk->ends[0], (char *)to + got, PAGE - got);
@@ -206,7 +206,7 @@ static void ends_verify(struct walk *walk)
 	verify_area(walk, walk->copy, walk->pages);
 }
 
-/* futex: the kernel compares a word, and finds it as it isn't expected. */
+/* futex: the kernel compares a word, which has another value than expected. */
 static void futex_step(struct walk *walk, unsigned long page)
 {
 	uint32_t *word = (uint32_t *)(walk->mem + page * PAGE_WORDS + walk->first);
@@ -218,8 +218,8 @@ static void futex_step(struct walk *walk, unsigned long page)
 }
 
 /*
- * fresh: a page that is new, and so has been cleared; all are given back after a walk
- * of all. What the host takes meanwhile is free.
+ * fresh: each page is newly allocated, and so cleared; after a walk all are given back.
+ * The pages that the host takes meanwhile are free ones.
  */
 static void check_cleared(struct walk *walk, const uint64_t *p, unsigned int count)
 {
@@ -284,7 +284,7 @@ const struct way *way_of(unsigned int id)
 	char list[128] = "touch", *rest = list, *name = list;
 
 	parameter_text("load.way", list, sizeof(list));
-	/* As many as there are, then from the first one again. */
+	/* Walkers take the listed ways in turn; after the last comes the first one again. */
 	for (unsigned int i = 0; i <= id; i++) {
 		if (!rest) {
 			parameter_text("load.way", list, sizeof(list));

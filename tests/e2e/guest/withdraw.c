@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest that takes back what it has given Xen's pager, while it is walked:
+ * A guest that takes its memory back from Xen's pager, while it is walked:
  *
  *   load.rebind=1	the driver lets go of the device and takes it again
  *   load.offline=N	after so many seconds a block of memory goes offline, and
@@ -53,7 +53,7 @@ static bool begins(const char *path, const char *text)
 	return !strncmp(line, text, strlen(text));
 }
 
-/* When the pager has had 3 seconds to take something, however late it connected. */
+/* Wait until the pager has been connected for 3 seconds, so that it could take pages. */
 static void rebind(void)
 {
 	unsigned int n = 0;
@@ -83,7 +83,7 @@ static bool movable(int nr)
 	return begins(path, "Movable");
 }
 
-/* Takes one offline: the last has what the kernel has put there while booting. */
+/* Take a block offline, the first that can. Boot has put kernel data into the last one. */
 static bool take_offline(char *state, size_t size)
 {
 	for (int nr = BLOCKS - 1; nr >= 0; nr--) {

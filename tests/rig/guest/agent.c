@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /init of a host of guests, L1 or dom0: runs commands for the harness, see agent.py.
+ * /init of a host of guests, L1 or dom0: runs commands for the rig, see agent.py.
  *
  * A request is a header and a command, for a shell in a session of its own. Its answers
  * are START with the session's number, OUTPUT until nothing can write any more, and END
- * with the shell's status. Any number of commands may run at a time: an answer is a
- * single write, so that they don't mix.
+ * with the shell's status. Any number of commands may run at a time. Each answer is a
+ * single write, so that answers don't mix.
  */
 #include <fcntl.h>
 #include <signal.h>

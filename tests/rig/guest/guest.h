@@ -38,7 +38,7 @@ bool write_file(const char *path, const char *text);
 /* The number at the beginning of a file; -1 if it can't be read. */
 long read_number(const char *path);
 
-/* What is given as NAME=value on the kernel command line; false if nothing. */
+/* The value of NAME=value on the kernel command line; false if it isn't there. */
 bool parameter_text(const char *name, char *value, size_t size);
 long parameter(const char *name, long fallback);
 

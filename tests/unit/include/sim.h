@@ -3,9 +3,9 @@
  * A machine that is simulated in userspace, just enough of one to run the
  * token table on it.
  *
- *	CPU		a mutex. A thread that switches interrupts off owns it
- *			until it switches them on again, so nothing else runs
- *			"on" that CPU meanwhile
+ *	CPU		a mutex. A thread that disables interrupts owns it until
+ *			it enables them again, so nothing else runs "on" that
+ *			CPU meanwhile
  *	task		a thread with a state, a condition to sleep on, and a
  *			flag for a fatal signal
  *	raw spinlock	a mutex that complains when it is taken with interrupts

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A machine for measuring: as tests/unit/include/sim.h, but it checks nothing
- * and stops nowhere, its locks are the two instructions that they are in a
- * kernel, and nobody really sleeps: a wake-up only counts.
+ * and stops nowhere. Its locks are the two instructions that they are in a
+ * kernel, and no task really sleeps: a wake-up only counts.
  */
 #ifndef PVFAULT_SIM_H
 #define PVFAULT_SIM_H

@@ -64,7 +64,7 @@ static void check_page(struct walk *walk, unsigned long page)
 	freeReplyObject(reply);
 }
 
-/* It is none of the tasks that the guest waits for at its end: see redis_verify(). */
+/* The guest doesn't wait for the server at its end: see redis_verify(). */
 static void start(struct server *server, const char *path)
 {
 	server->pid = fork();
@@ -105,7 +105,7 @@ static void redis_step(struct walk *walk, unsigned long page)
 
 	check_page(walk, page);
 	set_page(walk, (page + walk->pages / 2) % walk->pages);
-	/* One that is under way is reason enough to refuse another. */
+	/* The server refuses to save while it saves already. */
 	if (walk->w->touches % SAVE_EACH == SAVE_EACH - 1)
 		freeReplyObject(redisCommand(server->to, "BGSAVE"));
 }
@@ -121,7 +121,7 @@ static void redis_verify(struct walk *walk)
 	freeReplyObject(reply);
 	for (unsigned long n = 0; n < walk->pages; n++)
 		check_page(walk, n);
-	/* It says nothing to that, but ends. */
+	/* The server doesn't answer to that, it ends. */
 	freeReplyObject(redisCommand(server->to, "SHUTDOWN NOSAVE"));
 	waitpid(server->pid, NULL, 0);
 }

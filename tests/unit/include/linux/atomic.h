@@ -10,7 +10,7 @@ typedef struct {
 
 #define ATOMIC_INIT(i)	{ (i) }
 
-/* The table has one atomic_t, the generation: a test may stop here. */
+/* The table's only atomic_t is the generation; a test may stop here. */
 static inline int arch_atomic_read(const atomic_t *v)
 {
 	int i = __atomic_load_n(&v->counter, SIM_RELAXED);
@@ -21,7 +21,7 @@ static inline int arch_atomic_read(const atomic_t *v)
 
 #define atomic_read	arch_atomic_read
 
-/* No order promised, though x86 gives it. */
+/* Promises no order, although x86 gives it. */
 static inline void atomic_inc(atomic_t *v)
 {
 	__atomic_fetch_add(&v->counter, 1, SIM_RELAXED);
@@ -33,9 +33,8 @@ static inline int atomic_inc_return(atomic_t *v)
 }
 
 /*
- * ThreadSanitizer knows no fences. A locked instruction on memory of one's own
- * is as good on x86, and it orders nothing in the sanitizer's eyes, so it
- * hides no race from it.
+ * ThreadSanitizer knows no fences. On x86 a locked instruction on the thread's own
+ * memory is as good. It orders nothing in the sanitizer's eyes, so it hides no race.
  */
 static inline void smp_mb(void)
 {

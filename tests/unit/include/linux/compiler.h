@@ -15,7 +15,7 @@
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 
 #define READ_ONCE(x)		__atomic_load_n(&(x), SIM_RELAXED)
-/* What the kernel says to KCSAN alone. */
+/* Annotations for KCSAN alone. */
 #define data_race(x)		(x)
 #define WRITE_ONCE(x, v)						\
 do {									\

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-/* Nobody waits for long, for what it guards is short. */
+/* Spinning is good enough, because the critical sections are short. */
 typedef struct {
 	int taken;
 } raw_spinlock_t;
