@@ -45,7 +45,14 @@ def comments(path, text):
     return "\n".join(pattern.findall(text))
 
 
+def lines_that_hide(text):
+    """(number, line) of each line with such a word."""
+    return [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1)
+            if HIDING.search(line)]
+
+
 def ours():
+    """(name, text) of each of our files."""
     listed = subprocess.run(["git", "-C", str(TOP), "ls-files", "-z"], check=True,
                             capture_output=True, text=True).stdout
     for name in listed.split("\0"):
@@ -70,9 +77,8 @@ def count():
 def main():
     if sys.argv[1:] == ["--count"]:
         return count()
-    found = [f"{name}:{number}: {line.strip()}"
-             for name, text in ours() if not TO_DO.search(name)
-             for number, line in enumerate(text.splitlines(), 1) if HIDING.search(line)]
+    found = [f"{name}:{number}: {line}" for name, text in ours() if not TO_DO.search(name)
+             for number, line in lines_that_hide(text)]
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
 

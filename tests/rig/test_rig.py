@@ -16,7 +16,7 @@ from unittest import mock
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 E2E = TESTS / "e2e"
-sys.path[:0] = [str(TESTS / "rig"), str(TESTS), str(E2E)]
+sys.path[:0] = [str(TESTS / "rig"), str(TESTS), str(E2E), str(TESTS.parent / "scripts")]
 import agent  # noqa: E402
 import catalogue  # noqa: E402
 import guests  # noqa: E402
@@ -25,6 +25,7 @@ import plan as test_plan  # noqa: E402
 import registry  # noqa: E402
 import rig  # noqa: E402
 import steps  # noqa: E402
+import words  # noqa: E402
 import xen  # noqa: E402
 
 SCENARIOS = registry.load()
@@ -478,8 +479,16 @@ class Texts(unittest.TestCase):
         self.assertIn("SABOTAGE=flip: memory verified", text)
 
     def test_makefile(self):
-        words = re.findall(r"[\w.-]+", (TESTS.parent / "Makefile").read_text())
-        self.assertEqual(set(words) & set(SCENARIOS), {"kunit"})
+        names = re.findall(r"[\w.-]+", (TESTS.parent / "Makefile").read_text())
+        self.assertEqual(set(names) & set(SCENARIOS), {"kunit"})
+
+    def test_words(self):
+        hiding = "The one W waits\nWever it is\ntells Wm?\nas a Wle\n".replace("W", "wh" + "o")
+        self.assertEqual([n for n, _ in words.lines_that_hide(hiding)], [1, 2, 3])
+        self.assertEqual(words.comments(pathlib.Path("a.c"), "f(1); /* one */ g(); // two\n"),
+                         "/* one */\n// two")
+        self.assertEqual(words.comments(pathlib.Path("a.py"), '"""One."""\nx = "no"  # two\n'),
+                         '"""One."""\n# two')
 
 
 if __name__ == "__main__":
