@@ -25,7 +25,7 @@ EMULATOR = "the emulator failed, not what is tested; once more: "
 # When each step ran last on this machine, and the seconds it took.
 HISTORY = BUILD / "history.json"
 
-# What scenarios and steps boot or look at: [TREE/]CONFIG as for scripts/kernel.sh, and
+# The builds that scenarios and steps use: [TREE/]CONFIG as for scripts/kernel.sh, and
 # Xen. In the order in which they are built, with the minutes of a cold build.
 BUILDS = {"main": 6, "hostile": 2, "xen": 2, "off": 4, "bare": 4, "debug": 6, "gcov": 6,
           "kcsan": 4, "rt": 5, "torture": 6, "stock/main": 4, "pvfault-6.1/main": 6}
@@ -44,7 +44,7 @@ class Step:
 
     @property
     def seconds(self) -> float:
-        """What it took last, or should take."""
+        """The seconds that it took last time, or should take."""
         return history().get(self.name, {}).get("seconds", 60 * self.minutes)
 
 

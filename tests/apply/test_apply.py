@@ -47,7 +47,7 @@ def make(action, kdir):
 
 
 def state(contents=False):
-    """Of each name of the tree its size and mode; with the time, or a hash of the bytes."""
+    """Size and mode of each name in the tree, with its time, or a hash of the bytes."""
     found = {}
     for folder, folders, files in os.walk(TREE):
         for name in (*folders, *files):
@@ -96,7 +96,7 @@ def round_trip(pristine, ours):
     refuses("unapply after an edit", "unapply", TREE, HOOKED, "edited")
     (TREE / HOOKED).write_text(text)
 
-    # As an apply that was interrupted leaves it.
+    # The tree as an interrupted apply leaves it.
     (TREE / "include/linux/pvfault.h").unlink()
     shutil.copy2(TREE / ".pvfault/before" / HOOKED, TREE / HOOKED)
     code, said = make("unapply", TREE)

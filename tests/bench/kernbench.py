@@ -5,8 +5,8 @@ on linux-kernel in January 2010; and kernbench-swap: the same project compiled i
 that its host has swapped out before each run.
 
 kernbench's seconds are instructions, 10^9 a second (-icount), and it has one CPU, so that
-all of them are its own: two emulated CPUs take up to a third more or less for the
-same work from one boot to the next, by how the threads of QEMU meet.
+all of them are its own. With two emulated CPUs the same work takes up to a third more or
+less from one boot to the next, depending on how QEMU's threads meet.
 """
 
 import pathlib
@@ -68,7 +68,7 @@ def project():
 
 
 def compiler(top):
-    """What gcc needs to compile and link TOP, as it lies on this machine."""
+    """The files that gcc needs to compile and link TOP, from this machine."""
     files = {}
     for name in ("make", "gcc", "as", "ld", "rm"):
         files.update(rig.with_libraries(name))

@@ -93,7 +93,7 @@ def samples(trace, what, ends):
     return found
 
 
-# What the host traced, what the guest, and what is counted from one to the other.
+# The events of the host's and the guest's trace, and the spans that are counted.
 FIGURES = (("P", "asleep", "#PF to asleep"), ("V", "runnable", "READY to runnable"))
 PSI = {1: "", 0: ", psi=0"}
 

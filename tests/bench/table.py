@@ -27,7 +27,7 @@ THREADS = (1, 2, 4, 8)
 SHARE_MS = 500          # of each run of threads
 ROUNDS = 3
 
-# What a stock kernel has instead of pvfault's table.
+# The functions of a stock kernel that pvfault's table replaces.
 CUT = re.compile(r"^#define KVM_TASK_SLEEP_HASHBITS.*?"
                  r"^EXPORT_SYMBOL_GPL\(kvm_async_pf_task_wake\);$", re.M | re.S)
 
@@ -54,7 +54,7 @@ def run(program, *args):
 
 
 def instructions(program, kind, sleepers):
-    """Of one call of each step, on average."""
+    """The instructions of one call of each step, on average."""
     out = program.parent / "callgrind.out"
     run("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", program, kind,
         "steps", CPUS, sleepers, REPEAT)

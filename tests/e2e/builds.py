@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What the other configurations contain, and what their builds said."""
+"""Checks of the other configurations' contents, and of their builds' messages."""
 
 import pathlib
 import re
@@ -18,7 +18,7 @@ def folder(config):
 
 
 def calls_out_of_noinstr(config):
-    """What objtool says of them. It runs again here, because in a build that found nothing
+    """objtool's messages about them. It runs again here, because in a build that found nothing
     to do it says nothing."""
     out = folder(config)
     said = subprocess.run([out / "tools/objtool/objtool", "--hacks=jump_label",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is done to a KVM guest while it runs: it is saved, moved, squeezed, lied to."""
+"""Acts on a KVM guest while it runs: it is saved, moved, squeezed, lied to."""
 
 import random
 import time

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a scenario is: declared at its function, and nowhere else.
+"""Scenarios. Each is declared at its function, and nowhere else.
 
     @scenario(kernels=("main", "hostile"), minutes=2,
               sabotages={"kept": "lost interrupts were repaired"})
     def kvm_out_again(v, sabotage):
-        \"\"\"What it does, in a line or two: these go to testing.rst.\"\"\"
+        \"\"\"Its text, in a line or two, goes to testing.rst.\"\"\"
         guest = L2("out-again", ...)
         yield kvm.host(guest, reads=2000)       # boots it; goes on when it has ended
         check_guest(v, guest)
@@ -51,13 +51,13 @@ class Scenario:
 
     @property
     def kernels(self) -> tuple[str, ...]:
-        """What has to be built for it."""
+        """The builds that it needs."""
         theirs = (kernel for s in ALL.values() if s.shown_by == self.name
                   for kernel in s.boots)
         return tuple(dict.fromkeys((*self.boots, *theirs)))
 
     def steps(self, v: rig.Verdict, sabotage: str = "") -> Iterator[Plan]:
-        """What it boots, one after the other. It goes on when the next one is asked for."""
+        """Its boots, one after the other. It goes on when the next one is asked for."""
         if sabotage and sabotage not in self.known:
             raise rig.Failure(f"{self.name} knows no sabotage '{sabotage}', but "
                               f"{', '.join(self.known) or 'none'}.")
@@ -130,8 +130,8 @@ def turned_red(v: rig.Verdict, want: str) -> bool:
 
 
 def emulators_fault(v: rig.Verdict, plans: list[Plan]) -> str:
-    """What the emulator said when it failed, if V is red for nothing else: in the last boot
-    it cut one guest short, and what is red is of this one or of those that never ran."""
+    """The emulator's message when it failed, if V is red for nothing else: in the last boot
+    one guest was cut short, and all red checks are of this one or of guests that never ran."""
     if v.ok or not plans or not plans[-1].emulator:
         return ""
     guests = [guest for plan in plans for guest in plan.guests]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What befalls a KVM guest while its tasks wait: it is saved, moved, suspended, its
+"""KVM guests to which something happens while tasks wait: saved, moved, suspended, their
 processes are killed. Nothing may be lost."""
 
 import os
@@ -106,7 +106,7 @@ def kvm_suspend(v, sabotage):
                      corrupt=guest.get("corrupt"))
 
 
-# What kill.c does to sleeping processes, and how often at least.
+# Acts of kill.c on sleeping processes, and how often each at least.
 ACTS = {"stop": 3, "trace": 3, "sigkill": 4, "exec": 3, "exit": 3, "dump": 3,
         "freeze": 1, "cgroup_kill": 1}
 
@@ -185,7 +185,7 @@ def kvm_postcopy(v, sabotage):
 
 @scenario(minutes=35, also=USUAL)
 def soak(v, sabotage):
-    """What kvm-snapshot, kvm-kill, kvm-suspend and kvm-hotplug do, at random, for
+    """The acts of kvm-snapshot, kvm-kill, kvm-suspend and kvm-hotplug, at random, for
     ``SOAK_SECS=`` seconds of the host's (1800), from ``SOAK_SEED=``."""
     secs = int(os.environ.get("SOAK_SECS", 1800))
     seed = int(os.environ.get("SOAK_SEED", random.randrange(1 << 31)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What happens to the pager of a Xen guest, and must not happen to the guest."""
+"""Ends and failures of a Xen guest's pager, which must not harm the guest."""
 
 import pathlib
 import re
@@ -66,7 +66,7 @@ def xen_pager_crash(v, sabotage):
 
 
 def check_left(v, guest):
-    """What holds when the pager was asked to leave under load."""
+    """Checks of a pager that was asked to leave under load."""
     name = guest.name
     check_paged(v, guest)
     v.check(f"{name}: --drain waited for the pager's end", guest.get("drained") == 0,

@@ -24,7 +24,7 @@ HVM = ('type = "hvm"', 'device_model_version = "qemu-xen"',
        'vga = "none"', "nographic = 1", "vnc = 0", "sdl = 0", "usb = 0")
 
 
-# What dom0 needs: a file system for page files on the rig's disk, the toolstack.
+# Prepare dom0: a file system for page files on the rig's disk, the toolstack.
 PREPARE = """\
 mkdir -p /dev/pts /run /var/run/xen /var/run/xenstored /var/lib/xen /var/log/xen /var/lock /pages
 mount -t devpts devpts /dev/pts && mount -t xenfs xenfs /proc/xen || exit

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is done to Xen's guests and their pagers while they run, and the guests for it; used
-by scenarios and by "make coverage"."""
+"""Acts on Xen's guests and their pagers while they run, and guests for them; used by
+scenarios and by "make coverage"."""
 
 import random
 import re

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the fuzzer of the table and its oracle share. */
+/* Shared by the fuzzer of the table and its oracle. */
 #ifndef PVFAULT_FUZZ_H
 #define PVFAULT_FUZZ_H
 

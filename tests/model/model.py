@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 OUT = rig.BUILD / "model"
 MEMORY_MIB = 4000
 
-# What the host does, and how much of it: see the head of table.pml.
+# How often the host does each thing: see the head of table.pml.
 CONFIGURATIONS = {
     # READY before, during and after NOT_PRESENT, on any CPU; signals, rejections
     "order": "TOKENS=1 EXACT KILLS=1 NUDGES=1 REFUSALS=1",

@@ -31,7 +31,7 @@
 
 enum p2m { P2M_RW, P2M_OUT, P2M_PAGED, P2M_IN, P2M_HOLE };
 
-/* What became of a guest's access. */
+/* The result of a guest's access. */
 enum access { ACCESS_OK, ACCESS_PAUSED, ACCESS_SPINS, ACCESS_BLOCKED };
 
 struct fake_vcpu {

@@ -87,7 +87,7 @@ static int fake_make(struct xenif *x, unsigned int nr, const struct xenif_node *
 	if (fake.write_error || fake.store_gone)
 		return fake.write_error ? fake.write_error : -EIO;
 	for (i = 0; i < nr; i++) {
-		/* What the guest may write is its own folder, and nothing else. */
+		/* The guest may write its own folder, and nothing else. */
 		if (!strcmp(node[i].path, FRONT_PATH))
 			assert_int_equal(node[i].owner, 7);
 		else if (node[i].owner >= 0)
@@ -322,7 +322,7 @@ static void ready(uint64_t token)
 	fake.ready_unknown++;
 }
 
-/* As io/pvfault.h has it. */
+/* As in io/pvfault.h. */
 void front_take(void)
 {
 	const uint32_t length = XEN_PVFAULT_RING_LENGTH(FRONT_ORDER);

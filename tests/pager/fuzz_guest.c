@@ -44,7 +44,7 @@ static void touch(unsigned long vcpu, uint64_t gfn, bool walk)
 		fake_touch(vcpu, gfn);
 }
 
-/* What the guest writes into its front page, at any time. */
+/* The guest writes into its front page, at any time. */
 static void scribble(unsigned long where, unsigned long what)
 {
 	switch (where % 3) {

@@ -381,7 +381,7 @@ static void two_records(void **state)
 	uint64_t gfn = one_out();
 	uint32_t slot = pager->pages.page[pages_find(&pager->pages, gfn)].slot;
 
-	/* As before, but for its sequence, which pagefile_commit() counts up. */
+	/* As before, except for its sequence, which pagefile_commit() counts up. */
 	old = pager->file.slot[slot];
 	pager->file.slot[pagefile_get(&pager->file)] = old;
 	pagefile_commit(&pager->file, 1);

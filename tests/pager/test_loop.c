@@ -231,7 +231,7 @@ static void counters_in_a_file(void **state)
 	assert_true(found);
 }
 
-/* What wasn't there when a live migration sent it is marked until the end. */
+/* Pages that come back during a live migration are marked until its end. */
 static void live_migration(void **state)
 {
 	bool sent[NR_GFNS];

@@ -187,7 +187,7 @@ def user_counts():
 
 
 class Counts:
-    """What is known of one source file."""
+    """The counts of one source file."""
 
     def __init__(self):
         self.lines = collections.Counter()

@@ -105,7 +105,7 @@ class Host:
         return self.jobs[-1]
 
     def run(self, command: str, limit: float = 120) -> str:
-        """What a command of the shell has written; it must end well within LIMIT s."""
+        """The output of a command of the shell, which must succeed within LIMIT s."""
         job = self.spawn(command)
         status, text = job.wait(limit), job.output.decode(errors="replace")
         if status:

@@ -44,7 +44,7 @@ FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
 # Only dom0 and PVH guests need ACPI; the others do better with the MP table.
 NO_ACPI = "acpi=off"
 
-# What no console may show.
+# Lines that no console may show.
 TROUBLE = re.compile(
     r"BUG[: ]|WARNING:|Oops|Kernel panic|general protection|Call Trace|"
     r"rcu:.*stall|rcu_.*self-detected|soft lockup|hung_task|blocked for more|"
@@ -68,7 +68,7 @@ TWICE_AT = re.compile(r"RIP: 0010:asm_sysvec_\w+\+0x0/")
 OOM = re.compile(r"oom-kill|[Oo]ut of memory")
 
 
-# What an initramfs holds, by the path inside: a file, a text, ("->", where a link points),
+# The contents of an initramfs, by the path inside: a file, a text, ("->", target of a link),
 # or None, a folder.
 Files = Mapping[str, pathlib.Path | str | tuple[str, str] | None]
 
@@ -210,7 +210,7 @@ def firmware(*more: str) -> Files:
 
 @functools.lru_cache(None)
 def hvm_root() -> pathlib.Path:
-    """What dom0 needs in addition for HVM guests."""
+    """The files that dom0 needs in addition for HVM guests."""
     return archive("hvm-root", {
         **with_libraries(HVM_QEMU), **firmware("linuxboot.bin", "keymaps/en-us"),
         "boot/hvmloader": BUILD / "xen" / "tools" / HVM_LOADER})

@@ -68,7 +68,7 @@ RIP: 0010:{at}
 
 
 class Reading(unittest.TestCase):
-    """What guests and consoles say."""
+    """Results of guests, and consoles."""
 
     def test_trouble(self):
         for line in BAD:
@@ -145,7 +145,7 @@ class Reading(unittest.TestCase):
 
 
 class Counting(unittest.TestCase):
-    """What a step says."""
+    """The output of a step."""
 
     def test_counted(self):
         checks = "[10:00:00]   ok     a (1)\n[10:00:00]   FAILED b\n"
@@ -312,7 +312,7 @@ def quiet():
 
 
 class Scenarios(unittest.TestCase):
-    """What follows from their declarations."""
+    """Everything that follows from their declarations."""
 
     def test_declared(self):
         for s in SCENARIOS.values():
@@ -413,7 +413,7 @@ class Scenarios(unittest.TestCase):
 
 
 class Plans(unittest.TestCase):
-    """What is run, and in which order."""
+    """Which steps run, and in which order."""
 
     def test_everything(self):
         plan = test_plan.everything()
@@ -465,7 +465,7 @@ class Plans(unittest.TestCase):
 
 
 class Texts(unittest.TestCase):
-    """What people read."""
+    """Tables, lists and words that people read."""
 
     def test_table(self):
         text = catalogue.TESTING.read_text()

@@ -95,7 +95,7 @@ bool wait_returned(struct sleeper *s);
 bool everybody_back(void);
 void assert_returned(struct sleeper *s);
 
-/* What the host says. */
+/* The host's messages. */
 void tell_dying(pvfault_token_t token, unsigned int cpu);
 void expect_at_once(pvfault_token_t token, unsigned int cpu);
 void ready_on(pvfault_token_t token, unsigned int cpu);
@@ -110,7 +110,7 @@ struct pvfault_scan scan_all(void);
 unsigned int marks(void);
 void erase_marks(pvfault_token_t first, pvfault_token_t last);
 
-/* What every counter should have counted in this test; the rest is 0. */
+/* The expected value of each counter in this test; the rest is 0. */
 #define WANT_FIELD(name) unsigned long name;
 struct want {
 	PVFAULT_EVENTS(WANT_FIELD)

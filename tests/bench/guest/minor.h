@@ -10,7 +10,7 @@ enum minor {
 };
 
 /*
- * What a minor fault costs, in TSC ticks: the median over single faults, so that
+ * The cost of a minor fault, in TSC ticks: the median over single faults, so that
  * interrupts and new page tables fall out.
  */
 uint64_t minor_fault(enum minor minor);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an instrumented kernel has counted, as results.
+ * The counts of an instrumented kernel, as results.
  *
  * How often each line was run, with load.gcov=TTY (configs/gcov.config): a file is
  * "gcda PATH", then "bytes xHEX" again and again. They go to a terminal, which makes the

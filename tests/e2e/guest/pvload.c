@@ -230,7 +230,7 @@ static void wait_walkers(unsigned int tasks, int phase)
 			usleep(20000);
 }
 
-/* What a file holds; "" if nothing. */
+/* The contents of a file; "" if there are none. */
 static void read_text(const char *dir, const char *name, char *value, size_t size)
 {
 	char path[512];

@@ -12,7 +12,7 @@
 #define PAGE		4096UL
 #define PAGE_WORDS	(PAGE / sizeof(uint64_t))
 
-/* What one task found, in memory that all tasks share. */
+/* The findings of one task, in memory that all tasks share. */
 struct walker {
 	_Atomic uint64_t touches;
 	_Atomic uint64_t corrupt;
@@ -59,7 +59,7 @@ extern const struct way way_locks[];
 /* The way of walker @id according to load.way=, NULL if there is none. */
 const struct way *way_of(unsigned int id);
 
-/* What word @i of page @page of walker @id must hold. */
+/* The value that word @i of page @page of walker @id must have. */
 uint64_t pattern(unsigned int id, unsigned long page, unsigned int i);
 
 /* Count what is wrong in words @first to @first + @count of @page, at @p. */
@@ -69,7 +69,7 @@ void check_words(struct walk *walk, const uint64_t *p, unsigned long page,
 /* Something that must be true; if not, it counts as wrong, and is reported. */
 void must(struct walk *walk, int good, const char *what);
 
-/* What all of them walk, if they walk the same (load.common). */
+/* The memory that all of them walk, with load.common. */
 extern uint64_t *area_common;
 
 /* Anonymous memory; filled, if @fill, with the pattern. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What every program that runs as a guest's /init needs.
+ * For every program that runs as a guest's /init.
  *
  * Results go to the second serial port, or where guest.results= on the kernel
  * command line says. A Xen guest has no second serial port; it writes them to

@@ -30,7 +30,7 @@ static void uring_step(struct walk *walk, unsigned long page)
 	int got;
 
 	io_uring_prep_read(sqe, walk->fd, to, PAGE, page * PAGE);
-	/* By a worker thread of the kernel's every other time. */
+	/* Every other time a worker thread of the kernel does it. */
 	if (walk->w->touches & 1)
 		io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
 	got = io_uring_submit_and_wait(ring, 1);
