@@ -482,6 +482,14 @@ class Texts(unittest.TestCase):
         names = re.findall(r"[\w.-]+", (TESTS.parent / "Makefile").read_text())
         self.assertEqual(set(names) & set(SCENARIOS), {"kunit"})
 
+    def test_files_named(self):
+        """Documents name pages and programs that are there, or that a kernel has."""
+        there = {pathlib.Path(name).name for name, _ in words.ours()} | {"words.py", "msr.rst"}
+        for name, text in words.ours():
+            if name.endswith((".rst", ".md")):
+                named = set(re.findall(r"\b([\w-]+\.(?:rst|md|py|sh|pml))\b", text))
+                self.assertFalse(named - there, name)
+
     def test_words(self):
         hiding = "The one W waits\nWever it is\ntells Wm?\nas a Wle\n".replace("W", "wh" + "o")
         self.assertEqual([n for n, _ in words.lines_that_hide(hiding)], [1, 2, 3])
