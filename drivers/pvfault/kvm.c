@@ -43,11 +43,15 @@
 #define KVM_APF_TOKEN_ALL	(~0U)
 
 /*
- * What kvm_read_and_reset_apf_flags() returns when it found NOT_PRESENT: the
- * flag, and above it the generation, which kvm_async_pf_task_wait_schedule()
- * gets back later, when any number of READY for all may have passed.
+ * What kvm_read_and_reset_apf_flags() returns when it found NOT_PRESENT: the flag,
+ * above it the CPU that was told, and above that the generation. All come back to
+ * kvm_async_pf_task_wait_schedule() later, maybe on another CPU, when any number of
+ * READY for all may have passed.
  */
-#define KVM_APF_GENERATION_SHIFT	1
+#define KVM_APF_CPU_SHIFT		1
+#define KVM_APF_CPU_BITS		13
+#define KVM_APF_GENERATION_SHIFT	(KVM_APF_CPU_SHIFT + KVM_APF_CPU_BITS)
+static_assert(NR_CPUS <= 1 << KVM_APF_CPU_BITS);
 
 static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __aligned(64);
 
@@ -357,7 +361,7 @@ noinstr u32 kvm_read_and_reset_apf_flags(void)
 	    !(kvm_apf_take_flags() & KVM_PV_REASON_PAGE_NOT_PRESENT))
 		return 0;
 	return pvfault_generation() << KVM_APF_GENERATION_SHIFT |
-	       KVM_PV_REASON_PAGE_NOT_PRESENT;
+	       smp_processor_id() << KVM_APF_CPU_SHIFT | KVM_PV_REASON_PAGE_NOT_PRESENT;
 }
 EXPORT_SYMBOL_GPL(kvm_read_and_reset_apf_flags);
 
@@ -370,13 +374,14 @@ EXPORT_SYMBOL_GPL(kvm_read_and_reset_apf_flags);
  */
 void kvm_async_pf_task_wait_schedule(u32 token, u32 flags)
 {
+	unsigned int cpu = flags >> KVM_APF_CPU_SHIFT & ((1 << KVM_APF_CPU_BITS) - 1);
 	u32 told = flags >> KVM_APF_GENERATION_SHIFT;
 	u32 now = pvfault_generation();
 
-	/* One bit was shifted out; what differs in the others is outdated. */
+	/* The upper bits were shifted out; what differs in the others is outdated. */
 	if (told != (now & (U32_MAX >> KVM_APF_GENERATION_SHIFT)))
 		now--;
-	pvfault_wait(token, now);
+	pvfault_wait(token, now, cpu);
 }
 EXPORT_SYMBOL_GPL(kvm_async_pf_task_wait_schedule);
 

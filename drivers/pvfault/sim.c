@@ -73,7 +73,7 @@ static int sim_not_present_set(void *data, u64 token)
 	if (!READ_ONCE(sim_registered))
 		return -ENODEV;
 	local_irq_disable();
-	pvfault_wait(token, pvfault_generation());
+	pvfault_wait(token, pvfault_generation(), -1);
 	local_irq_enable();
 	return 0;
 }

@@ -72,7 +72,7 @@ void pvfault_unavailable(const char *why);
 bool pvfault_kernel_mode(void);
 
 u32 pvfault_generation(void);
-void pvfault_wait(pvfault_token_t token, u32 generation);
+void pvfault_wait(pvfault_token_t token, u32 generation, int cpu);
 void pvfault_ready(pvfault_token_t token);
 void pvfault_ready_all(void);
 
@@ -95,7 +95,7 @@ static inline u32 pvfault_generation(void)
 	return 0;
 }
 
-static inline void pvfault_wait(pvfault_token_t token, u32 generation) { }
+static inline void pvfault_wait(pvfault_token_t token, u32 generation, int cpu) { }
 static inline void pvfault_ready(pvfault_token_t token) { }
 static inline void pvfault_ready_all(void) { }
 

@@ -30,12 +30,13 @@ def check_guest(v, guest, asynchronous=True):
     v.check(f"{name}: async faults happened", c("sleep") > 100, c("sleep"))
     v.check(f"{name}: nobody is left asleep", guest.get("pvfault.outstanding") == 0,
             guest.get("pvfault.outstanding"))
-    ends = c("wake") + c("retry") + c("abandoned")
+    ends = c("wake") + c("retry") + c("probe") + c("abandoned")
     v.check(f"{name}: every sleep has ended once", c("sleep") == ends,
-            f"{c('sleep')} = {c('wake')} + {c('retry')} + {c('abandoned')}")
+            f"{c('sleep')} = {c('wake')} + {c('retry')} + {c('probe')} + {c('abandoned')}")
     v.check(f"{name}: every NOT_PRESENT is accounted for",
-            c("not_present") == c("sleep") + c("early_hit") + c("rejected"),
-            f"{c('not_present')} = {c('sleep')} + {c('early_hit')} + {c('rejected')}")
+            c("not_present") + c("probe_held") == c("sleep") + c("early_hit") + c("rejected"),
+            f"{c('not_present')} + {c('probe_held')} = {c('sleep')} + {c('early_hit')} + "
+            f"{c('rejected')}")
 
 
 def least(v, guest, what, key, want):

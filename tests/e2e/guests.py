@@ -127,9 +127,11 @@ class Guest:
             # While the guest walks its memory the disk gives so many reads a second; while
             # it fills and verifies its memory, as many as it can. In the phase "starve" it
             # gives next to none, so that each task that touches a page that is out waits.
+            # In the phase "outage" it stands still, for reading and writing.
             rate = {"walk": self.reads, "starve": 1}.get(value, 0)
-            self.host.boot.qmp("block_set_io_throttle", device=self.disk, bps=0, bps_rd=0,
-                               bps_wr=0, iops=0, iops_rd=rate, iops_wr=0)
+            self.host.boot.qmp("block_set_io_throttle", device=self.disk,
+                               bps=int(value == "outage"), bps_rd=0, bps_wr=0, iops=0,
+                               iops_rd=rate, iops_wr=0)
 
     def get(self, key, default=None):
         return self.said.get(key, default)

@@ -46,7 +46,7 @@ def bad_parameters(v):
             ("pvfault", "pvfault=maybe",
              "pvfault=maybe is none of on, off, user, kernel; using on"),
             ("deadline", "pvfault_deadline_ms=5",
-             "pvfault_deadline_ms=5 is not in 1000..3600000, using 10000"),
+             "pvfault_deadline_ms=5 is not in 1000..3600000, using 60000"),
             ("deadline-text", "pvfault_deadline_ms=soon", "pvfault_deadline_ms=soon is not"),
             ("off", "pvfault=off", "no backend: switched off by pvfault=off"),
             ("misspelt", "no-kvm-apf", 'Unknown kernel command line parameters "no-kvm-apf"'),

@@ -87,8 +87,8 @@ def kvm_lost_ready(v):
             irq.counter("retry"))
     v.check("lost tokens were retried", token.counter("retry") > 0,
             token.counter("retry"))
-    told = re.findall(r"pvfault: kvm: \S+ waited \d+ ms for token 0x\w+, retries",
-                      token.console)
+    told = re.findall(r"pvfault: kvm: READY was lost for what CPU \d+ was told \d+ s ago, "
+                      "tasks retry", token.console)
     v.check("retries are reported in the guest's log, at a limited rate",
             0 < len(told) <= token.counter("retry"), len(told))
     v.metrics.update(repairs=irq.counter("repair"), retries=token.counter("retry"),

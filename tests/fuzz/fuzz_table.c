@@ -24,6 +24,7 @@
 #include <linux/sched/signal.h>
 
 #include "fuzz.h"
+#include "told.h"
 
 #define STACK		(64 * 1024)
 
@@ -88,7 +89,7 @@ static void fiber_main(void)
 	__sanitizer_finish_switch_fiber(NULL, &main_stack, &main_stack_size);
 	local_irq_disable();
 	pvfault_note(not_present, f->token);
-	pvfault_table_sleep(f->token, f->generation, f->told_cpu, TASK_KILLABLE);
+	sleep_on(f->token, f->generation, f->told_cpu, false);
 	local_irq_enable();
 	must(f->task->state == TASK_RUNNING);
 	f->running = false;
@@ -188,7 +189,6 @@ static void scan(void)
 	static struct cpumask repair;
 	struct pvfault_scan scan = {
 		.repair_age = 1000,
-		.deadline = pvfault_deadline,
 		.budget = 1 + next() % TASKS,
 		.repair = &repair,
 	};
@@ -310,7 +310,7 @@ static void finish(void)
 	for (i = 0; i <= UINT8_MAX; i++) {
 		local_irq_disable();
 		pvfault_note(not_present, i);
-		pvfault_table_sleep(i, pvfault_generation() + 1, 0, TASK_KILLABLE);
+		sleep_on(i, pvfault_generation() + 1, 0, false);
 		local_irq_enable();
 	}
 	same("marks in the end", marks(), 0);

@@ -70,11 +70,11 @@ printf '%-26s %-8s  %s\n' mutant verdict by
 
 # Waking
 wake=$(in_ pvfault_wake)
-mutant wake-without-unlinking	"$wake s/hlist_del_init\(.*//"
+mutant wake-without-unlinking	"$wake s/pvfault_sleeper_del\(.*//"
 mutant wake-before-storing	"$wake { /smp_store_release/d
 	s/(\s*)wake_up_process.*/&\1smp_store_release(\&node->state, PVFAULT_WOKEN);/ }"
-mutant store-before-unlinking	"$wake { /hlist_del_init/d
-	s/smp_store_release.*/& hlist_del_init(\&node->link);/ }"
+mutant store-before-unlinking	"$wake { /pvfault_sleeper_del/d
+	s/smp_store_release.*/& pvfault_sleeper_del(node);/ }"
 mutant store-relaxed		"$wake s/smp_store_release\(&(.*), /WRITE_ONCE(\1, /"
 mutant load-relaxed		"s/smp_load_acquire\(&s->node.state\)/READ_ONCE(s->node.state)/"
 mutant task-after-last-touch	"$wake s/wake_up_process\(task/wake_up_process(to_sleeper(node)->task/"
@@ -86,7 +86,7 @@ mutant ready-wakes-one		"$settle s/woken = true;/& break;/"
 mutant ready-any-token		"$settle s/node->token != token/false/"
 mutant ready-keeps-abandoned	"$settle s/pvfault_mark_erase.*/;/"
 mutant ready-any-generation	"$settle s/to_mark\(node\)->generation != now/false/"
-mutant ready-old-sleeper	"$settle s/to_sleeper\(node\)->generation != now/false/"
+mutant ready-old-sleeper	"$settle s/to_sleeper\(node\)->told.generation != now/false/"
 mutant ready-drop-uncounted	"$settle s/pvfault_note\(dropped.*/;/"
 mutant ready-drops-and-counts	"$settle s/known && !woken/known/"
 mutant ready-looks-once		"$ready s/!pvfault_settle\(b, token\)/true/"
@@ -98,9 +98,9 @@ mutant ready-inside-lock	"$ready { /raw_spin_unlock\(/d }"
 # READY for all
 mutant all-not-counted		"$(in_ pvfault_ready_all) { /atomic_inc/d }"
 mutant all-no-kick		"$(in_ pvfault_ready_all) { /pvfault_watch_kick/d }"
-mutant queue-any-generation	"$(in_ pvfault_queue) s/s->generation != pvfault_generation_read\(\)/false/"
-mutant scan-any-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation_read\(\)/false/"
-mutant scan-every-generation	"$(in_ pvfault_scan_one) s/s->generation != pvfault_generation_read\(\)/true/"
+mutant queue-any-generation	"$(in_ pvfault_queue) s/s->told.generation != pvfault_generation_read\(\)/false/"
+mutant scan-any-generation	"$(in_ pvfault_scan_one) s/told->generation != pvfault_generation_read\(\)/false/"
+mutant scan-every-generation	"$(in_ pvfault_scan_one) s/told->generation != pvfault_generation_read\(\)/true/"
 
 # NOT_PRESENT
 queue=$(in_ pvfault_queue) sleep=$(in_ pvfault_sleep) gives_up=$(in_ pvfault_gives_up)
@@ -113,7 +113,10 @@ mutant state-set-late		"$(in_ pvfault_table_sleep) { /[^_]set_current_state/d }
 	$sleep { /[^_]set_current_state/d
 	s/io_schedule/set_current_state(state); &/ }"
 mutant sleep-not-killable	"$gives_up s/fatal_signal_pending\(current\)/false/"
-mutant sleep-no-deadline	"$gives_up s/pvfault_watch_expired\(s->since\)/false/"
+mutant sleep-no-deadline	"$gives_up s/pvfault_probe_turn\(.*\)\)/PVFAULT_SLEEP_ON)/"
+mutant sleep-probe-not-cancelled "$gives_up { /pvfault_probe_cancel/d }"
+mutant sleep-probe-uncounted	"$gives_up { /pvfault_note\(probe/d }"
+mutant sleep-probe-forgotten	"$gives_up s/pvfault_note\(probe.*/& pvfault_forget(s);/"
 mutant sleep-unwatched		"$sleep { /pvfault_watch_arm/d }"
 mutant sleep-returns-irqs-on	"$(in_ pvfault_table_sleep) { /local_irq_disable/d }"
 
@@ -121,8 +124,8 @@ mutant sleep-returns-irqs-on	"$(in_ pvfault_table_sleep) { /local_irq_disable/d 
 leave=$(in_ pvfault_leave) forget=$(in_ pvfault_table_forget)
 unremember=$(in_ pvfault_unremember)
 mutant leave-though-woken	"$leave s/left = s->node.state.*/left = true;/"
-mutant leave-stays-listed	"$leave s/hlist_del_init.*/;/"
-mutant leave-no-mark		"$leave s/pvfault_table_forget.*/;/"
+mutant leave-stays-listed	"$leave s/pvfault_sleeper_del.*/;/"
+mutant leave-no-mark		"$(in_ pvfault_forget) s/pvfault_table_forget.*/;/"
 mutant forget-no-mark		"$forget s/pvfault_mark_add\(.*/pvfault_mark_put(mark);/"
 mutant forget-leaks-mark	"$forget s/pvfault_mark_put.*/;/"
 mutant forget-keeps-early	"$unremember s/pvfault_mark_erase.*/;/"
@@ -151,10 +154,12 @@ mutant scan-no-budget		"$scan s/scan->sleepers >= scan->budget/false/"
 mutant scan-no-restart		"$scan { /scan->bucket = 0/d }"
 mutant scan-starts-over		"$scan s/return false/return scan->bucket = 0/"
 mutant scan-touches-marks	"$scan s/node->state == PVFAULT_SLEEPING/true/"
-mutant scan-no-deadline		"$one { /wake_up_process/d }"
+mutant scan-no-deadline		"$one s/pvfault_overdue\(.*\)\)/false)/"
+mutant scan-passes-over-groups	"$scan s/!atomic_read\(pvfault_group\(b\)\)/true/"
+mutant group-never-left		"$(in_ pvfault_sleeper_del) { /atomic_dec/d }"
 mutant scan-no-repair-any	"$one s/scan->repair_any = true/(void)0/"
 mutant scan-no-repair		"$one s/cpumask_set_cpu.*/;/"
-mutant scan-repairs-young	"$one s/age >= scan->repair_age/true/"
+mutant scan-repairs-young	"$one s/jiffies - told->since < scan->repair_age/false/"
 
 # Setting up
 init=$(in_ pvfault_table_init)

@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
+#include <linux/sched.h>
 
 #include "internal.h"
 
@@ -47,10 +48,29 @@ void pvfault_watch_kick(void)
 	sim_timer_reduce(jiffies);
 }
 
-void pvfault_watch_report(pvfault_token_t token, unsigned long since)
+/*
+ * What probe.c is for the table: each sleeper past its deadline retries by itself, or, if
+ * a test says so, probes.
+ */
+bool sim_probes;
+unsigned int sim_probes_cancelled;
+atomic_t pvfault_probing = ATOMIC_INIT(0);
+
+void pvfault_probe_offer(const struct pvfault_told *told, struct task_struct *task)
 {
-	pr_warn("waited %lu ticks for token %#llx\n", jiffies - since,
-		(unsigned long long)token);
+	wake_up_process(task);
+}
+
+enum pvfault_turn pvfault_probe_turn(const struct pvfault_told *told)
+{
+	if (!pvfault_overdue(told->since))
+		return PVFAULT_SLEEP_ON;
+	return sim_probes ? PVFAULT_TRY : PVFAULT_GIVE_UP;
+}
+
+void pvfault_probe_cancel(const struct pvfault_told *told)
+{
+	__atomic_fetch_add(&sim_probes_cancelled, 1, SIM_RELAXED);
 }
 
 static void sim_watch_repair(const struct pvfault_scan *scan)
@@ -81,7 +101,6 @@ void sim_watch_tick(void)
 
 	if (!scan.bucket)
 		found = false;
-	scan.deadline = READ_ONCE(pvfault_deadline);
 	scan.repair_age = sim_repair_age;
 	scan.budget = sim_budget;
 	scan.repair_any = false;

@@ -23,7 +23,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "internal.h"
+#include "told.h"
 
 #define NR_SLEEPERS	6
 #define NR_WAKERS	3
@@ -163,7 +163,7 @@ static void tell(int i, pvfault_token_t token)
 		pvfault_note(rejected, token);
 		pvfault_table_forget(token, generation);
 	} else {
-		pvfault_table_sleep(token, generation, cpu, TASK_KILLABLE);
+		sleep_on(token, generation, cpu, false);
 	}
 	local_irq_enable();
 	__atomic_store_n(&asleep_since[i], 0, SIM_RELAXED);
@@ -383,7 +383,7 @@ static void check_marks(void)
 		if (token == NR_COLD)
 			token = DEAD;
 		pvfault_note(not_present, token);
-		pvfault_table_sleep(token, pvfault_generation() + 1, 0, TASK_KILLABLE);
+		sleep_on(token, pvfault_generation() + 1, 0, false);
 	}
 	local_irq_enable();
 	check(marks(), ==, 0);

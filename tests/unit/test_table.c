@@ -13,7 +13,7 @@ static void init_without_memory(void **state)
 {
 	int nth;
 
-	for (nth = 1; nth <= 2; nth++) {
+	for (nth = 1; nth <= 3; nth++) {
 		sim_fail_alloc = nth;
 		assert_int_equal(pvfault_table_init(), -ENOMEM);
 		assert_int_equal(sim_fail_alloc, 0);
@@ -42,11 +42,11 @@ static void init_is_seen_when_finished(void **state)
 	sim_complaints_counted = false;
 	assert_int_equal(err, 0);
 	assert_int_equal(sim_complaints, 0);
-	assert_int_equal(sim_allocs, 2);
+	assert_int_equal(sim_allocs, 3);
 
 	/* Done once. */
 	assert_int_equal(pvfault_table_init(), 0);
-	assert_int_equal(sim_allocs, 2);
+	assert_int_equal(sim_allocs, 3);
 	assert_counts();
 }
 
@@ -270,10 +270,47 @@ static void deadline_then_ready(void **state)
 	scan_all();
 	assert_returned(s);
 	assert_counts(.not_present = 1, .sleep = 1, .retry = 1, .marks = 1);
-	assert_int_equal(sim_warnings, 1);
 	ready(42);
 	assert_counts(.not_present = 1, .sleep = 1, .retry = 1, .ready = 1,
 		      .dropped = 1);
+}
+
+/* A task that probes leaves no mark: READY is remembered until it sleeps again. */
+static void probe_then_ready(void **state)
+{
+	struct sleeper *s = put_to_sleep(42, 1);
+
+	sim_probes = true;
+	sim_advance(pvfault_deadline);
+	scan_all();
+	assert_returned(s);
+	assert_int_equal(s->end, PVFAULT_PROBES);
+	assert_counts(.not_present = 1, .sleep = 1, .probe = 1);
+	ready(42);
+	assert_counts(.not_present = 1, .sleep = 1, .probe = 1, .ready = 1, .early = 1,
+		      .marks = 1);
+	expect_at_once(42, 1);
+	assert_counts(.not_present = 2, .sleep = 1, .probe = 1, .ready = 1, .early = 1,
+		      .early_hit = 1);
+	assert_int_equal(sim_probes_cancelled, 0);
+}
+
+/* It took the turn, and READY was faster than its leaving the table. */
+static void probe_cancelled_by_ready(void **state)
+{
+	struct sleeper *s = tell_gated(42, pvfault_generation(), 1, 1, SIM_LOCK, 2);
+
+	assert_true(wait_asleep(s));
+	sim_probes = true;
+	sim_advance(pvfault_deadline);
+	scan_all();
+	assert_true(wait_for(get(&s->at_gate)));
+	ready(42);
+	set(&s->gate_open);
+	assert_returned(s);
+	assert_int_equal(s->end, PVFAULT_OVER);
+	assert_int_equal(sim_probes_cancelled, 1);
+	assert_counts(.not_present = 1, .sleep = 1, .wake = 1, .ready = 1, .woke = 1);
 }
 
 /* Rejected notifications */
@@ -339,6 +376,8 @@ int test_table(void)
 		table_test(one_of_two_abandons),
 		table_test(killed_before_sleeping),
 		table_test(deadline_then_ready),
+		table_test(probe_then_ready),
+		table_test(probe_cancelled_by_ready),
 		table_test(refused_then_ready),
 		table_test(ready_then_refused),
 		table_test(refused_twice),

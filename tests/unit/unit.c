@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "told.h"
 #include "unit.h"
 
 struct sleeper sleepers[MAX_SLEEPERS];
@@ -53,8 +54,7 @@ static void *sleeper_thread(void *arg)
 
 	local_irq_disable();
 	pvfault_note(not_present, self->token);
-	pvfault_table_sleep(self->token, self->generation, self->told_cpu,
-			    TASK_KILLABLE | TASK_FREEZABLE);
+	self->end = sleep_on(self->token, self->generation, self->told_cpu, true);
 	scribble();
 	self->irqs_off_after = sim_irqs_off;
 	self->state_after = READ_ONCE(current->state);
@@ -125,7 +125,7 @@ void tell_dying(pvfault_token_t token, unsigned int cpu)
 	local_irq_disable();
 	pvfault_note(not_present, token);
 	current->fatal = true;
-	pvfault_table_sleep(token, pvfault_generation(), cpu, TASK_KILLABLE);
+	sleep_on(token, pvfault_generation(), cpu, false);
 	current->fatal = false;
 	local_irq_enable();
 	sim_cpu = old_cpu;
@@ -170,7 +170,6 @@ struct pvfault_scan new_scan(void)
 	cpumask_clear(&repair);
 	return (struct pvfault_scan) {
 		.repair_age = sim_repair_age,
-		.deadline = pvfault_deadline,
 		.budget = 4096,
 		.repair = &repair,
 	};
@@ -208,13 +207,13 @@ void assert_state(struct want want)
 	assert_int_equal(woke_somebody, want.woke);
 
 	/* The equations of internal.h. */
-	assert_int_equal(counted(PVFAULT_NR_not_present),
+	assert_int_equal(counted(PVFAULT_NR_not_present) + counted(PVFAULT_NR_probe_held),
 			 counted(PVFAULT_NR_sleep) +
 			 counted(PVFAULT_NR_early_hit) +
 			 counted(PVFAULT_NR_rejected));
 	assert_int_equal(counted(PVFAULT_NR_sleep),
 			 counted(PVFAULT_NR_wake) + counted(PVFAULT_NR_retry) +
-			 counted(PVFAULT_NR_abandoned) +
+			 counted(PVFAULT_NR_probe) + counted(PVFAULT_NR_abandoned) +
 			 pvfault_table_outstanding());
 	assert_int_equal(counted(PVFAULT_NR_ready),
 			 woke_somebody + counted(PVFAULT_NR_early) +
@@ -255,6 +254,8 @@ int unit_setup(void **state)
 	sim_warnings = 0;
 	sim_armed = 0;
 	sim_kicked = 0;
+	sim_probes = false;
+	sim_probes_cancelled = 0;
 	for (i = 0; i < PVFAULT_NR_EVENTS; i++)
 		count_base[i] = pvfault_count(i);
 	return 0;
@@ -284,7 +285,7 @@ static void forget_marks(pvfault_token_t first, pvfault_token_t last)
 	do {
 		local_irq_disable();
 		pvfault_note(not_present, token);
-		pvfault_table_sleep(token, pvfault_generation() + 1, 0, TASK_KILLABLE);
+		sleep_on(token, pvfault_generation() + 1, 0, false);
 		local_irq_enable();
 	} while (token++ != last);
 	current->fatal = false;

@@ -38,6 +38,7 @@ struct sleeper {
 	/* Stop at the nth time it comes by this point, if nth isn't 0. */
 	enum sim_point point;
 	int nth;
+	enum pvfault_end end;
 	bool at_gate, gate_open;
 	bool returned;
 	bool joined;

@@ -9,7 +9,7 @@
 
 /*
  * One event for each counter, all of one class. A wait is the pair
- * sleep ... wake, retry or abandoned with the same token, fired by the
+ * sleep ... wake, retry, probe or abandoned with the same token, fired by the
  * sleeping task itself.
  */
 DECLARE_EVENT_CLASS(pvfault_token,
@@ -36,6 +36,8 @@ PVFAULT_TRACE_EVENT(sleep_alloc);
 PVFAULT_TRACE_EVENT(early_hit);
 PVFAULT_TRACE_EVENT(wake);
 PVFAULT_TRACE_EVENT(retry);
+PVFAULT_TRACE_EVENT(probe);
+PVFAULT_TRACE_EVENT(probe_held);
 PVFAULT_TRACE_EVENT(abandoned);
 PVFAULT_TRACE_EVENT(rejected);
 PVFAULT_TRACE_EVENT(rejected_irqs);

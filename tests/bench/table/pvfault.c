@@ -21,14 +21,23 @@ void pvfault_watch_kick(void)
 {
 	struct cpumask repair = {};
 	struct pvfault_scan scan = {
-		.repair = &repair, .deadline = ~0UL, .repair_age = ~0UL, .budget = 4096,
+		.repair = &repair, .repair_age = ~0UL, .budget = 4096,
 	};
 
 	while (!pvfault_table_scan(&scan))
 		;
 }
 
-void pvfault_watch_report(pvfault_token_t token, unsigned long since)
+void pvfault_probe_offer(const struct pvfault_told *told, struct task_struct *task)
+{
+}
+
+enum pvfault_turn pvfault_probe_turn(const struct pvfault_told *told)
+{
+	return PVFAULT_SLEEP_ON;
+}
+
+void pvfault_probe_cancel(const struct pvfault_told *told)
 {
 }
 
@@ -45,9 +54,12 @@ static bool told(void *node, uint32_t token)
 	*s = (struct pvfault_sleeper) {
 		.node = { .token = token, .state = PVFAULT_SLEEPING },
 		.task = current,
-		.cpu = sim_cpu,
-		.generation = pvfault_generation(),
-		.since = jiffies,
+		.told = {
+			.token = token,
+			.cpu = sim_cpu,
+			.generation = pvfault_generation(),
+			.since = jiffies,
+		},
 	};
 	return pvfault_queue(s);
 }

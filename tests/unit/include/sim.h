@@ -101,6 +101,8 @@ extern enum sim_hash sim_hash;
 /* The watch, see sim_watch.c */
 extern unsigned long pvfault_deadline, sim_repair_age, sim_period;
 extern unsigned int sim_budget, sim_armed, sim_kicked;
+extern bool sim_probes;			/* overdue sleepers probe */
+extern unsigned int sim_probes_cancelled;
 extern void (*sim_repair)(int cpu);
 void sim_watch_tick(void);
 

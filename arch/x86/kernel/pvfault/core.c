@@ -210,7 +210,7 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	static_call_update(pvfault_recognise, pvfault_recognise_none);
 	pvfault_why = "the last one was unregistered";
 	WRITE_ONCE(pvfault_backend, NULL);
-	/* Wait for repairs that are under way, and for readers of the name. */
+	/* Wait for repairs that are under way, here and there, and for readers of the name. */
 	for_each_possible_cpu(cpu)
 		pvfault_watch_sync(cpu);
 	synchronize_rcu();
@@ -369,6 +369,7 @@ static void __init pvfault_crash_init(void) { }
 
 static int __init pvfault_init(void)
 {
+	pvfault_probe_init();
 	register_pm_notifier(&pvfault_pm_nb);
 	register_reboot_notifier(&pvfault_reboot_nb);
 	pvfault_crash_init();

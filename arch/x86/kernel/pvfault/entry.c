@@ -44,18 +44,35 @@ static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
 		pvfault_table_forget(token, generation);
 }
 
+/* Wait for what was @told. Return: false if READY came first. */
+static bool pvfault_wait_for(const struct pvfault_told *told, const struct pt_regs *regs)
+{
+	enum pvfault_end end;
+
+	pvfault_probe_missing();
+	end = pvfault_table_sleep(told);
+	if (unlikely(end == PVFAULT_PROBES))
+		pvfault_probe_begin(told->cpu, regs);
+	return end != PVFAULT_NO_WAIT;
+}
+
 /* NOT_PRESENT for the interrupted context. */
 static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32 generation)
 {
+	struct pvfault_told told = {
+		.token = token,
+		.generation = generation,
+		.cpu = smp_processor_id(),
+		.user = user_mode(regs),
+		.since = jiffies,
+	};
+
 	pvfault_note(not_present, token);
-	if (likely(user_mode(regs))) {
-		/* It holds nothing, so it may also be frozen. */
-		pvfault_table_sleep(token, generation, smp_processor_id(),
-				    TASK_KILLABLE | TASK_FREEZABLE);
+	if (likely(told.user)) {
+		pvfault_wait_for(&told, regs);
 	} else if (!pvfault_may_sleep(regs, token)) {
 		pvfault_refuse(regs, token, generation);
-	} else if (pvfault_table_sleep(token, generation, smp_processor_id(),
-				       TASK_KILLABLE)) {
+	} else if (pvfault_wait_for(&told, regs)) {
 		pvfault_note(sleep_kernel, token);
 		if (pvfault_touches(regs))
 			pvfault_note(sleep_alloc, token);
@@ -86,6 +103,8 @@ noinstr void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token)
  * pvfault_wait() - NOT_PRESENT that didn't come as a #PF of this task
  * @token: of the missing page
  * @generation: pvfault_generation() when the backend learnt of it
+ * @cpu: the CPU that the host told, or -1 if it isn't known: then a lost READY is looked
+ *	for on all CPUs
  *
  * For a backend that learns of a missing page somewhere else and sends the
  * task to sleep later, maybe on another CPU.
@@ -93,10 +112,17 @@ noinstr void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token)
  * Context: process context that may sleep, but with interrupts off, which are
  * on while it sleeps. A backend must be registered, or have been.
  */
-void pvfault_wait(pvfault_token_t token, u32 generation)
+void pvfault_wait(pvfault_token_t token, u32 generation, int cpu)
 {
+	const struct pvfault_told told = {
+		.token = token,
+		.generation = generation,
+		.cpu = cpu >= 0 && cpu < nr_cpu_ids && cpu_possible(cpu) ? cpu : PVFAULT_ANY_CPU,
+		.since = jiffies,
+	};
+
 	pvfault_note(not_present, token);
 	pvfault_note(deferred, token);
-	pvfault_table_sleep(token, generation, PVFAULT_ANY_CPU, TASK_KILLABLE);
+	pvfault_wait_for(&told, NULL);
 }
 EXPORT_SYMBOL_GPL(pvfault_wait);

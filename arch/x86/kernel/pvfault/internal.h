@@ -13,6 +13,7 @@
 
 struct pt_regs;
 struct seq_file;
+struct task_struct;
 
 #include <trace/events/pvfault.h>
 
@@ -20,8 +21,8 @@ struct seq_file;
  * Everything that happens is counted and can be traced, under one name.
  * Once all is quiet these balance:
  *
- *	not_present = sleep + early_hit + rejected
- *	sleep       = wake + retry + abandoned (+ those still asleep)
+ *	not_present + probe_held = sleep + early_hit + rejected
+ *	sleep       = wake + retry + probe + abandoned (+ those still asleep)
  *	ready       = woke somebody + early + dropped
  *	rejected    = all of rejected_*
  */
@@ -34,6 +35,8 @@ struct seq_file;
 	X(early_hit)	/* no wait: READY, single or for all, came first */ \
 	X(wake)		/* a wait ended by READY, single or for all */	\
 	X(retry)	/* a wait ended by its deadline */		\
+	X(probe)	/* a wait interrupted, to try for its CPU */	\
+	X(probe_held)	/* of these: the page is still missing, it waits on */ \
 	X(abandoned)	/* a wait ended by a fatal signal */		\
 	X(rejected)	/* NOT_PRESENT where no task may sleep */	\
 	X(rejected_irqs)	/* because interrupts were off */	\
@@ -71,11 +74,26 @@ do {									\
 /* A sleeper told by an unknown CPU: whatever happens to any CPU concerns it. */
 #define PVFAULT_ANY_CPU	(-1)
 
+/* What a task was told when it met a missing page. */
+struct pvfault_told {
+	pvfault_token_t token;
+	u32 generation;			/* pvfault_generation() at that moment */
+	int cpu;			/* that was told, or PVFAULT_ANY_CPU */
+	bool user;			/* in user mode: it holds nothing */
+	unsigned long since;		/* jiffies at that moment */
+};
+
+/* How a wait ended. */
+enum pvfault_end {
+	PVFAULT_NO_WAIT,		/* READY came first */
+	PVFAULT_OVER,			/* retry, for whatever reason */
+	PVFAULT_PROBES,			/* retry, and pvfault_probe_begin() */
+};
+
 /* table.c: tokens, sleepers and what is remembered of others. */
 struct pvfault_scan {
 	/* in */
 	unsigned long repair_age;	/* jiffies */
-	unsigned long deadline;		/* jiffies */
 	unsigned int budget;		/* sleepers to look at */
 	/* kept between calls */
 	unsigned int bucket;		/* where to go on; 0: from the start */
@@ -94,8 +112,7 @@ static __always_inline u32 pvfault_generation_read(void)
 }
 
 int pvfault_table_init(void);
-bool pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
-			 unsigned int state);
+enum pvfault_end pvfault_table_sleep(const struct pvfault_told *told);
 void pvfault_table_forget(pvfault_token_t token, u32 generation);
 bool pvfault_table_scan(struct pvfault_scan *scan);
 unsigned int pvfault_table_outstanding(void);
@@ -106,14 +123,37 @@ unsigned int pvfault_table_marks(unsigned int cpu);
 void pvfault_watch_arm(void);
 void pvfault_watch_kick(void);
 void pvfault_watch_sync(int cpu);
-void pvfault_watch_report(pvfault_token_t token, unsigned long since);
 unsigned long pvfault_deadline_ms(void);
 int pvfault_set_deadline_ms(unsigned long ms);
 
 extern unsigned long pvfault_deadline;	/* jiffies */
 
+/* probe.c: what happens at the deadline. */
+enum pvfault_turn {
+	PVFAULT_SLEEP_ON,
+	PVFAULT_GIVE_UP,		/* retry */
+	PVFAULT_TRY,			/* retry, and report; see pvfault_probe_begin() */
+};
+
+extern atomic_t pvfault_probing;
+
+void pvfault_probe_init(void);
+void pvfault_probe_offer(const struct pvfault_told *told, struct task_struct *task);
+enum pvfault_turn pvfault_probe_turn(const struct pvfault_told *told);
+void pvfault_probe_cancel(const struct pvfault_told *told);
+void pvfault_probe_begin(int cpu, const struct pt_regs *regs);
+void __pvfault_probe_missing(void);
+unsigned int pvfault_probes_running(void);
+
+/* The current task is about to wait: if it probed, its page is still missing. */
+static inline void pvfault_probe_missing(void)
+{
+	if (unlikely(atomic_read(&pvfault_probing)))
+		__pvfault_probe_missing();
+}
+
 /* Has a wait that began at @since, in jiffies, passed its deadline? */
-static inline bool pvfault_watch_expired(unsigned long since)
+static inline bool pvfault_overdue(unsigned long since)
 {
 	return time_after_eq(jiffies, since + READ_ONCE(pvfault_deadline));
 }

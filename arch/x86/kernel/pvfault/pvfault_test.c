@@ -130,7 +130,7 @@ void pvt_expect_balance(struct kunit *test, unsigned long woke)
 			pvt_since(PVFAULT_NR_rejected_state));
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_sleep),
 			pvt_since(PVFAULT_NR_wake) + pvt_since(PVFAULT_NR_retry) +
-			pvt_since(PVFAULT_NR_abandoned));
+			pvt_since(PVFAULT_NR_probe) + pvt_since(PVFAULT_NR_abandoned));
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_ready),
 			woke + pvt_since(PVFAULT_NR_early) + pvt_since(PVFAULT_NR_dropped));
 	KUNIT_EXPECT_EQ(test, atomic_read(&pvt_host.wrong), 0);
@@ -185,7 +185,7 @@ static void sleeper_wait(struct pvt_sleeper *s, pvfault_token_t token)
 	}
 	if (s->all_first)
 		pvfault_ready_all();
-	pvfault_wait(token, s->told ? s->generation : pvfault_generation());
+	pvfault_wait(token, s->told ? s->generation : pvfault_generation(), s->told_cpu);
 	if (!irqs_disabled() || !task_is_running(current))
 		s->wrong++;
 	local_irq_enable();
@@ -217,7 +217,7 @@ struct pvt_sleeper *pvt_sleeper_new(struct kunit *test, pvfault_token_t token)
 
 	KUNIT_ASSERT_LT(test, pvt.nr_sleepers, NR_SLEEPERS);
 	s = &pvt.sleepers[pvt.nr_sleepers++];
-	*s = (struct pvt_sleeper) { .token = token, .count = 1 };
+	*s = (struct pvt_sleeper) { .token = token, .count = 1, .told_cpu = -1 };
 	init_completion(&s->back);
 	return s;
 }

@@ -34,6 +34,7 @@ struct pvt_sleeper {
 	unsigned int count;		/* of tokens from there on, in turn */
 	unsigned int span;		/* if not 0: at random from so many */
 	struct rnd_state rnd;
+	int told_cpu;			/* that was told; -1: not known */
 	bool told;			/* was told at this generation */
 	u32 generation;
 	bool ready_first;		/* READY from itself first */

@@ -18,28 +18,29 @@
 static void pvfault_scan_one(struct pvfault_scan *scan, struct pvfault_node *node)
 {
 	struct pvfault_sleeper *s = to_sleeper(node);
-	unsigned long age = jiffies - s->since;
+	const struct pvfault_told *told = &s->told;
 
 	scan->sleepers++;
-	if (s->generation != pvfault_generation_read()) {
+	if (told->generation != pvfault_generation_read()) {
 		pvfault_wake(node);
-	} else if (age >= scan->deadline) {
-		/* It finds out by itself and leaves. */
-		wake_up_process(s->task);
-	} else if (age >= scan->repair_age) {
-		if (s->cpu == PVFAULT_ANY_CPU)
-			scan->repair_any = true;
-		else
-			cpumask_set_cpu(s->cpu, scan->repair);
+		return;
 	}
+	if (pvfault_overdue(told->since))
+		pvfault_probe_offer(told, s->task);
+	if (jiffies - told->since < scan->repair_age)
+		return;
+	if (told->cpu == PVFAULT_ANY_CPU)
+		scan->repair_any = true;
+	else
+		cpumask_set_cpu(told->cpu, scan->repair);
 }
 
 /**
  * pvfault_table_scan() - pass over the sleepers
  * @scan: what to look for, where to go on, what was found
  *
- * Wakes those told before the last READY for all and those past their
- * deadline, and collects the CPUs that may have lost a READY. Looks at
+ * Wakes those told before the last READY for all, hands those past their deadline
+ * to probe.c, and collects the CPUs that may have lost a READY. Looks at
  * @scan->budget sleepers or a bucket more.
  *
  * Context: any but NMI, one scan at a time.
@@ -64,6 +65,10 @@ bool pvfault_table_scan(struct pvfault_scan *scan)
 	for (; scan->bucket < 1U << pvfault_bits; scan->bucket++) {
 		struct pvfault_bucket *b = &pvfault_buckets[scan->bucket];
 
+		if (!atomic_read(pvfault_group(b))) {
+			scan->bucket |= (1U << PVFAULT_GROUP_BITS) - 1;
+			continue;
+		}
 		if (hlist_empty(&b->nodes))
 			continue;
 		if (scan->sleepers >= scan->budget)
@@ -99,29 +104,29 @@ static void pvfault_for_each_sleeper(void (*fn)(struct pvfault_sleeper *s, void 
 	}
 }
 
-static void pvfault_count_one(struct pvfault_sleeper *s, void *arg)
-{
-	++*(unsigned int *)arg;
-}
-
 /**
  * pvfault_table_outstanding() - how many tasks sleep and have not been woken
  *
- * Context: any but NMI.
- * Return: that number, counted on the table.
+ * Takes no lock, so that anybody may ask as often as they like.
+ *
+ * Context: any.
+ * Return: that number.
  */
 unsigned int pvfault_table_outstanding(void)
 {
-	unsigned int n = 0;
+	unsigned int i, n = 0;
 
-	pvfault_for_each_sleeper(pvfault_count_one, &n);
+	if (!smp_load_acquire(&pvfault_buckets))
+		return 0;
+	for (i = 0; i < 1U << pvfault_group_bits(); i++)
+		n += atomic_read(&pvfault_groups[i]);
 	return n;
 }
 
 static void pvfault_show_one(struct pvfault_sleeper *s, void *arg)
 {
-	seq_printf(arg, "%#18llx %4d %10u %6d %s\n", s->node.token, s->cpu,
-		   jiffies_to_msecs(jiffies - s->since),
+	seq_printf(arg, "%#18llx %4d %10u %6d %s\n", s->node.token, s->told.cpu,
+		   jiffies_to_msecs(jiffies - s->told.since),
 		   task_pid_nr(s->task), s->task->comm);
 }
 

@@ -6,6 +6,7 @@
  *	/sys/kernel/pvfault/mode		"off", "user" or "kernel"
  *	/sys/kernel/pvfault/deadline_ms		writable
  *	/sys/kernel/pvfault/outstanding		tasks asleep now
+ *	/sys/kernel/pvfault/probing		tasks that retry now, see probe.c
  *	/sys/kernel/pvfault/counters/NAME	see PVFAULT_EVENTS
  *	/sys/kernel/debug/pvfault/sleepers	who sleeps on what, since when
  *
@@ -71,6 +72,11 @@ static ssize_t outstanding_show(struct kobject *kobj, struct kobj_attribute *att
 	return sysfs_emit(buf, "%u\n", pvfault_table_outstanding());
 }
 
+static ssize_t probing_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", pvfault_probes_running());
+}
+
 static ssize_t deadline_ms_show(struct kobject *kobj, struct kobj_attribute *attr,
 				char *buf)
 {
@@ -89,12 +95,14 @@ static ssize_t deadline_ms_store(struct kobject *kobj, struct kobj_attribute *at
 static struct kobj_attribute backend_attr = __ATTR_RO(backend);
 static struct kobj_attribute mode_attr = __ATTR_RO(mode);
 static struct kobj_attribute outstanding_attr = __ATTR_RO(outstanding);
+static struct kobj_attribute probing_attr = __ATTR_RO(probing);
 static struct kobj_attribute deadline_ms_attr = __ATTR_RW(deadline_ms);
 
 static struct attribute *pvfault_attrs[] = {
 	&backend_attr.attr,
 	&mode_attr.attr,
 	&outstanding_attr.attr,
+	&probing_attr.attr,
 	&deadline_ms_attr.attr,
 	NULL
 };

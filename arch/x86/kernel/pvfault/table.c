@@ -11,7 +11,7 @@
  *	from		to		by		when
  *	(new sleeper)	SLEEPING	the sleeper	NOT_PRESENT
  *	SLEEPING	WOKEN		waker, scan	READY, READY for all
- *	SLEEPING	LEFT		the sleeper	fatal signal, deadline
+ *	SLEEPING	LEFT		the sleeper	fatal signal, deadline (probe.c)
  *	(free mark)	EARLY		waker		READY for unknown token
  *	(free mark)	ABANDONED	ex-sleeper,	left without READY, or
  *					refuser		refused to sleep
@@ -72,6 +72,8 @@
 
 struct pvfault_bucket *pvfault_buckets __read_mostly;
 unsigned int pvfault_bits __read_mostly;
+/* Sleepers by group of buckets. Written with a bucket of the group locked. */
+atomic_t *pvfault_groups __read_mostly;
 
 /* Counts READY for all. Written rarely, by READY for all alone. */
 atomic_t pvfault_generation_count = ATOMIC_INIT(0);
@@ -83,6 +85,19 @@ atomic_t pvfault_generation_count = ATOMIC_INIT(0);
 static struct lock_class_key pvfault_wait_key;
 static struct lockdep_map pvfault_wait_map __maybe_unused;
 
+/* Context: the node's bucket is locked, as for pvfault_sleeper_del(). */
+static void pvfault_sleeper_add(struct pvfault_bucket *b, struct pvfault_node *node)
+{
+	atomic_inc(pvfault_group(b));
+	hlist_add_head(&node->link, &b->nodes);
+}
+
+static void pvfault_sleeper_del(struct pvfault_node *node)
+{
+	hlist_del_init(&node->link);
+	atomic_dec(pvfault_group(pvfault_bucket(node->token)));
+}
+
 /**
  * pvfault_wake() - SLEEPING to WOKEN
  * @node: a sleeper's, on its bucket's list
@@ -93,7 +108,7 @@ void pvfault_wake(struct pvfault_node *node)
 {
 	struct task_struct *task = to_sleeper(node)->task;
 
-	hlist_del_init(&node->link);
+	pvfault_sleeper_del(node);
 	/* The last touch; pairs with the acquire in pvfault_sleep(). */
 	smp_store_release(&node->state, PVFAULT_WOKEN);
 	wake_up_process(task);
@@ -129,7 +144,7 @@ static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
 			continue;
 		if (node->state == PVFAULT_SLEEPING) {
 			/* Outdated: the scan is on its way to it. */
-			if (to_sleeper(node)->generation != now)
+			if (to_sleeper(node)->told.generation != now)
 				continue;
 			pvfault_wake(node);
 			woken = true;
@@ -237,21 +252,22 @@ static bool pvfault_queue(struct pvfault_sleeper *s)
 	hlist_for_each_entry_safe(node, next, &b->nodes, link) {
 		if (node->token != s->node.token ||
 		    node->state == PVFAULT_SLEEPING ||
-		    pvfault_newer(to_mark(node), s->generation))
+		    pvfault_newer(to_mark(node), s->told.generation))
 			continue;
 		/* An abandoned token that is announced anew has been reused. */
 		early |= node->state == PVFAULT_EARLY;
 		pvfault_mark_erase(node);
 	}
 	if (!early) {
-		hlist_add_head(&s->node.link, &b->nodes);
+		pvfault_sleeper_add(b, &s->node);
 		/*
-		 * Pairs with the one in pvfault_table_scan(), which passes
-		 * over a bucket that looks empty without taking its lock.
+		 * Pairs with the one in pvfault_table_scan(), which passes over a
+		 * group without sleepers and a bucket that looks empty without
+		 * taking a lock.
 		 */
 		smp_mb();
-		if (s->generation != pvfault_generation_read()) {
-			hlist_del_init(&s->node.link);
+		if (s->told.generation != pvfault_generation_read()) {
+			pvfault_sleeper_del(&s->node);
 			early = true;
 		}
 	}
@@ -261,7 +277,7 @@ static bool pvfault_queue(struct pvfault_sleeper *s)
 
 /*
  * Leave without READY: SLEEPING to LEFT. Returns false if a waker was faster,
- * which is then done with the node, for it changed the state under the lock.
+ * which is then done with the node, because it changed the state under the lock.
  */
 static bool pvfault_leave(struct pvfault_sleeper *s)
 {
@@ -272,13 +288,10 @@ static bool pvfault_leave(struct pvfault_sleeper *s)
 	raw_spin_lock_irqsave(&b->lock, flags);
 	left = s->node.state == PVFAULT_SLEEPING;
 	if (left) {
-		hlist_del_init(&s->node.link);
+		pvfault_sleeper_del(&s->node);
 		s->node.state = PVFAULT_LEFT;
 	}
 	raw_spin_unlock_irqrestore(&b->lock, flags);
-
-	if (left)
-		pvfault_table_forget(s->node.token, s->generation);
 	return left;
 }
 
@@ -341,39 +354,63 @@ void pvfault_table_forget(pvfault_token_t token, u32 generation)
 	local_irq_restore(flags);
 }
 
-/*
- * Leave because of a fatal signal or the deadline? Context: about to sleep, in a
- * task state for that, so that the scan's wake is not lost; if it leaves, no more.
- */
-static bool pvfault_gives_up(struct pvfault_sleeper *s)
+static void pvfault_forget(const struct pvfault_sleeper *s)
 {
-	if (fatal_signal_pending(current) && pvfault_leave(s)) {
-		__set_current_state(TASK_RUNNING);
+	pvfault_table_forget(s->told.token, s->told.generation);
+}
+
+/*
+ * Leave because of a fatal signal or the deadline? A task that probes leaves no mark:
+ * its token is settled by the probe, and until then READY for it is remembered.
+ * Context: about to sleep, in a task state for that, so that the scan's wake is not
+ * lost. Return: PVFAULT_NO_WAIT if it stays.
+ */
+static enum pvfault_end pvfault_gives_up(struct pvfault_sleeper *s)
+{
+	if (fatal_signal_pending(current)) {
+		if (!pvfault_leave(s))
+			return PVFAULT_NO_WAIT;
+		pvfault_forget(s);
 		pvfault_note(abandoned, s->node.token);
-		return true;
+		return PVFAULT_OVER;
 	}
-	if (pvfault_watch_expired(s->since) && pvfault_leave(s)) {
-		__set_current_state(TASK_RUNNING);
+	switch (pvfault_probe_turn(&s->told)) {
+	case PVFAULT_GIVE_UP:
+		if (!pvfault_leave(s))
+			return PVFAULT_NO_WAIT;
+		pvfault_forget(s);
 		pvfault_note(retry, s->node.token);
-		pvfault_watch_report(s->node.token, s->since);
-		return true;
+		return PVFAULT_OVER;
+	case PVFAULT_TRY:
+		if (!pvfault_leave(s)) {
+			pvfault_probe_cancel(&s->told);
+			return PVFAULT_NO_WAIT;
+		}
+		pvfault_note(probe, s->node.token);
+		return PVFAULT_PROBES;
+	case PVFAULT_SLEEP_ON:
+		break;
 	}
-	return false;
+	return PVFAULT_NO_WAIT;
 }
 
 /*
  * Sleep until READY, a fatal signal or the deadline. Context: may sleep, in task
  * state @state already.
  */
-static void pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
+static enum pvfault_end pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
 {
 	lock_map_acquire(&pvfault_wait_map);
 	lock_map_release(&pvfault_wait_map);
 
 	/* Pairs with the last touch in pvfault_wake(). */
 	while (smp_load_acquire(&s->node.state) == PVFAULT_SLEEPING) {
-		if (pvfault_gives_up(s))
-			return;
+		enum pvfault_end end = pvfault_gives_up(s);
+
+		if (end != PVFAULT_NO_WAIT) {
+			__set_current_state(TASK_RUNNING);
+			return end;
+		}
 		pvfault_watch_arm();
 		/* Shows as I/O wait, also in PSI io and delay accounting. */
 		io_schedule();
@@ -381,48 +418,46 @@ static void pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
 	}
 	__set_current_state(TASK_RUNNING);
 	pvfault_note(wake, s->node.token);
+	return PVFAULT_OVER;
 }
 
 /**
  * pvfault_table_sleep() - NOT_PRESENT: sleep until READY
- * @token: of the missing page
- * @generation: pvfault_generation() when the task was told
- * @cpu: the CPU that was told, or PVFAULT_ANY_CPU
- * @state: the task state to sleep in; includes TASK_KILLABLE
+ * @told: what the task was told
  *
  * Returns at once if READY came first. May return without READY; the caller
- * retries its access whatever happened.
+ * retries its access whatever happened. A task told in user mode holds nothing, so it
+ * may also be frozen.
  *
  * Context: process context that may sleep, but with interrupts off, as they
- * have been since the task was told if @cpu is this CPU. On again while it
+ * have been since the task was told if @told->cpu is this CPU. On again while it
  * sleeps, off when it returns.
- * Return: false if READY came first, so that it didn't sleep.
+ * Return: how it ended.
  */
-bool pvfault_table_sleep(pvfault_token_t token, u32 generation, int cpu,
-			 unsigned int state)
+enum pvfault_end pvfault_table_sleep(const struct pvfault_told *told)
 {
+	unsigned int state = TASK_KILLABLE | (told->user ? TASK_FREEZABLE : 0);
 	struct pvfault_sleeper s = {
-		.node = { .token = token, .state = PVFAULT_SLEEPING },
+		.node = { .token = told->token, .state = PVFAULT_SLEEPING },
+		.told = *told,
 		.task = current,
-		.cpu = cpu,
-		.generation = generation,
-		.since = jiffies,
 	};
+	enum pvfault_end end;
 
 	lockdep_assert_irqs_disabled();
 
 	set_current_state(state);
 	if (!pvfault_queue(&s)) {
 		__set_current_state(TASK_RUNNING);
-		pvfault_note(early_hit, token);
-		return false;
+		pvfault_note(early_hit, told->token);
+		return PVFAULT_NO_WAIT;
 	}
-	pvfault_note(sleep, token);
+	pvfault_note(sleep, told->token);
 
 	local_irq_enable();
-	pvfault_sleep(&s, state);
+	end = pvfault_sleep(&s, state);
 	local_irq_disable();
-	return true;
+	return end;
 }
 
 /**
@@ -450,14 +485,18 @@ int pvfault_table_init(void)
 	pvfault_bits = ilog2(n);
 	lockdep_init_map_wait(&pvfault_wait_map, "pvfault_wait",
 			      &pvfault_wait_key, 0, LD_WAIT_SLEEP);
+	pvfault_groups = kvcalloc(1U << pvfault_group_bits(), sizeof(*pvfault_groups),
+				  GFP_KERNEL);
 	buckets = kvcalloc(n, sizeof(*buckets), GFP_KERNEL);
-	if (!buckets) {
+	if (!buckets || !pvfault_groups) {
+		kvfree(buckets);
+		kvfree(pvfault_groups);
 		pvfault_marks_free();
 		return -ENOMEM;
 	}
 	for (i = 0; i < n; i++)
 		raw_spin_lock_init(&buckets[i].lock);
-	/* Pairs with pvfault_for_each_sleeper(). */
+	/* Pairs with pvfault_for_each_sleeper() and pvfault_table_outstanding(). */
 	smp_store_release(&pvfault_buckets, buckets);
 	return 0;
 }

@@ -31,9 +31,7 @@ struct pvfault_node {
 
 struct pvfault_sleeper {
 	struct pvfault_node node;
-	int cpu;			/* that was told, or PVFAULT_ANY_CPU */
-	u32 generation;			/* when it was told */
-	unsigned long since;		/* jiffies */
+	struct pvfault_told told;
 	struct task_struct *task;
 };
 
@@ -49,8 +47,27 @@ struct pvfault_bucket {
 	struct hlist_head nodes;
 };
 
+/*
+ * Buckets that share a page also share a count of the sleepers on them, so that the
+ * scan leaves alone the pages of a large table on which nobody sleeps: the host may
+ * have taken them.
+ */
+#define PVFAULT_GROUP_BITS	8
+
 extern struct pvfault_bucket *pvfault_buckets;
 extern unsigned int pvfault_bits;
+extern atomic_t *pvfault_groups;
+
+/* Bits of a bucket's number that name its group. */
+static inline unsigned int pvfault_group_bits(void)
+{
+	return pvfault_bits > PVFAULT_GROUP_BITS ? pvfault_bits - PVFAULT_GROUP_BITS : 0;
+}
+
+static inline atomic_t *pvfault_group(const struct pvfault_bucket *b)
+{
+	return &pvfault_groups[(b - pvfault_buckets) >> PVFAULT_GROUP_BITS];
+}
 
 static inline struct pvfault_bucket *pvfault_bucket(pvfault_token_t token)
 {

@@ -24,6 +24,49 @@ static void test_retry(struct kunit *test)
 		      N(ready, 1), N(dropped, 1));
 }
 
+static void expect_probes(struct kunit *test, unsigned long n)
+{
+	unsigned long got;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			read_poll_timeout(pvt_since, got, got >= n, 1000,
+					  WAIT_MS * 1000, false, PVFAULT_NR_probe));
+}
+
+/*
+ * Three that were told on one CPU, and one on another CPU, are past their deadline. For
+ * each CPU one of them tries, and is told of its page again: the others sleep on.
+ */
+static void test_probe(struct kunit *test)
+{
+	unsigned int one = cpumask_first(cpu_online_mask), other = cpumask_last(cpu_online_mask);
+	pvfault_token_t token = pvt_fresh_tokens(8);
+	unsigned int i, cpus = one == other ? 1 : 2;
+	struct pvt_sleeper *s[4];
+
+	KUNIT_ASSERT_EQ(test, pvfault_set_deadline_ms(SHORT_MS), 0);
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = pvt_sleeper_new(test, token + 2 * i);
+		s[i]->count = 2;
+		s[i]->told_cpu = i ? one : other;
+		pvt_sleeper_run(test, s[i], -1);
+	}
+	expect_probes(test, cpus);
+	pvt_expect_asleep(test, ARRAY_SIZE(s));
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_probe), cpus);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_retry), 0);
+	KUNIT_EXPECT_EQ(test, pvfault_probes_running(), 0);
+
+	/* All READYs, also of tokens that the probes have left: these are dropped. */
+	KUNIT_ASSERT_EQ(test, pvfault_set_deadline_ms(LONG_MS), 0);
+	for (i = 0; i < 2 * ARRAY_SIZE(s); i++)
+		pvfault_ready(token + i);
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		pvt_expect_back(test, s[i]);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_dropped), cpus);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_not_present), 2 * ARRAY_SIZE(s));
+}
+
 static void test_deadline_range(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, pvfault_set_deadline_ms(SHORT_MS - 1), -EINVAL);
@@ -292,6 +335,7 @@ static void test_cpu_offline(struct kunit *test)
 
 static struct kunit_case pvfault_backend_cases[] = {
 	KUNIT_CASE_SLOW(test_retry),
+	KUNIT_CASE_SLOW(test_probe),
 	KUNIT_CASE(test_deadline_range),
 	KUNIT_CASE_SLOW(test_repair),
 	KUNIT_CASE_SLOW(test_repair_finds_lost),

@@ -9,9 +9,8 @@
  *
  *	after one second	repair: the CPU that was told looks for a READY
  *				whose interrupt was lost; again each second
- *	after the deadline	retry: the task gives up waiting and touches the
- *				page again. Always correct, but dear: the host
- *				then stops the CPU as if there were no pvfault
+ *	after the deadline	one task touches its page again, for all that
+ *				were told on its CPU, see probe.c
  *
  * READY for all uses the same pass, at once. A pass that has many sleepers to
  * look at is cut into pieces of one tick each.
@@ -30,7 +29,6 @@
 #include <linux/jiffies.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/timer.h>
 
@@ -39,7 +37,7 @@
 #define PVFAULT_PERIOD		HZ
 #define PVFAULT_BUDGET		4096	/* sleepers a tick: some 0.4 ms */
 
-#define PVFAULT_DEADLINE_MS	10000
+#define PVFAULT_DEADLINE_MS	60000
 #define PVFAULT_DEADLINE_MIN	1000
 #define PVFAULT_DEADLINE_MAX	3600000
 
@@ -61,6 +59,19 @@ static void pvfault_repair_cpu(struct irq_work *work)
 static DEFINE_PER_CPU(struct irq_work, pvfault_repair_work) =
 	IRQ_WORK_INIT_HARD(pvfault_repair_cpu);
 
+/*
+ * Look for a lost READY on this CPU. Not by an interrupt to itself: raising one reads
+ * memory that nothing else reads, and what the host has taken stops the CPU here.
+ */
+static void pvfault_repair_here(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	pvfault_repair_cpu(NULL);
+	local_irq_restore(flags);
+}
+
 /* Send the CPUs in the mask, or all, to look for a lost READY. */
 static void pvfault_watch_send_repair(bool all)
 {
@@ -69,8 +80,12 @@ static void pvfault_watch_send_repair(bool all)
 	/* A CPU that is online now stays so until preemption is on again. */
 	preempt_disable();
 	for_each_cpu_and(cpu, all ? cpu_possible_mask : &pvfault_watch_repair,
-			 cpu_online_mask)
-		irq_work_queue_on(&per_cpu(pvfault_repair_work, cpu), cpu);
+			 cpu_online_mask) {
+		if (cpu == smp_processor_id())
+			pvfault_repair_here();
+		else
+			irq_work_queue_on(&per_cpu(pvfault_repair_work, cpu), cpu);
+	}
 	preempt_enable();
 	cpumask_clear(&pvfault_watch_repair);
 }
@@ -88,7 +103,6 @@ static void pvfault_watch_timer(struct timer_list *timer)
 		WRITE_ONCE(pvfault_watch_kicked, false);
 		pvfault_watch_found = false;
 	}
-	scan.deadline = READ_ONCE(pvfault_deadline);
 	scan.repair_any = false;
 	complete = pvfault_table_scan(&scan);
 	pvfault_watch_found |= scan.sleepers;
@@ -135,27 +149,10 @@ void pvfault_watch_sync(int cpu)
 }
 
 /**
- * pvfault_watch_report() - say that the current task has given up waiting
- * @token: what it waited for
- * @since: jiffies when it began
- *
- * Context: any. Rate-limited.
- */
-void pvfault_watch_report(pvfault_token_t token, unsigned long since)
-{
-	rcu_read_lock();
-	pr_warn_ratelimited("%s: %s/%d waited %u ms for token %#llx, retries\n",
-			    pvfault_backend_name(), current->comm,
-			    task_pid_nr(current),
-			    jiffies_to_msecs(jiffies - since), token);
-	rcu_read_unlock();
-}
-
-/**
- * pvfault_deadline_ms() - how long a task waits before it retries
+ * pvfault_deadline_ms() - how long a task waits before somebody tries
  *
  * Context: any.
- * Return: milliseconds; the retry comes up to a second later.
+ * Return: milliseconds; the probe comes up to a second later.
  */
 unsigned long pvfault_deadline_ms(void)
 {
@@ -163,7 +160,7 @@ unsigned long pvfault_deadline_ms(void)
 }
 
 /**
- * pvfault_set_deadline_ms() - set how long a task waits before it retries
+ * pvfault_set_deadline_ms() - set how long a task waits before somebody tries
  * @ms: milliseconds, 1000 to 3600000
  *
  * Context: any.
