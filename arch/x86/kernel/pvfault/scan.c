@@ -116,6 +116,7 @@ unsigned int pvfault_table_outstanding(void)
 {
 	unsigned int i, n = 0;
 
+	/* Statistics may ask while the first backend registers. */
 	if (!smp_load_acquire(&pvfault_buckets))
 		return 0;
 	for (i = 0; i < 1U << pvfault_group_bits(); i++)
