@@ -56,7 +56,7 @@ class Pager:
         self.guest, self.began, self.took = guest, time.monotonic(), None
         self.stats = f"/tmp/{guest.name}.stats{len(guest.pagers)}"
         command = (f"{guest.pager_env} exec pvfault-pager --domain {guest.name} --pagefile "
-                   f"/pages/{guest.name} --stats {self.stats} {guest.pager}")
+                   f"/pages/{guest.name} --stats {self.stats} {guest.trust} {guest.pager}")
         if kill_after is not None:
             command += f" & sleep {kill_after:.2f}; kill -9 $!; wait $!"
         self.job = guest.host.spawn(command, self.hear)
@@ -76,6 +76,7 @@ class DomU(Guest):
 
     pager = None
     early = False
+    trust = "--trust-guest"
     pager_env = ""      # "NAME=VALUE ..." of the pager
     pager_said = ()
     watched = True      # by the xl that created it, until that has saved or moved it

@@ -120,6 +120,14 @@ void fake_write(uint64_t gfn, uint64_t stamp)
 		word[i] = stamp;
 }
 
+void fake_write_nominated(uint64_t gfn, uint64_t stamp)
+{
+	assert_int_equal(fake.type[gfn], P2M_OUT);
+	fake.type[gfn] = P2M_RW;
+	fake_write(gfn, stamp);
+	fake.type[gfn] = P2M_OUT;
+}
+
 void fake_verify(uint64_t gfn)
 {
 	uint64_t first, last;
@@ -151,6 +159,8 @@ int fake_pause(struct xenif *x)
 int fake_unpause(struct xenif *x)
 {
 	fake_call();
+	if (fake.unpause_error)
+		return fake.unpause_error;
 	if (!fake.paused)
 		return -EINVAL;
 	fake.paused--;
@@ -177,6 +187,8 @@ int fake_takeover(struct xenif *x)
 
 	fake_call();
 	assert_true(fake.paused);
+	if (fake.takeovers++ && fake.on_takeover)
+		fake.on_takeover(x);
 	if (fake.takeover_error)
 		return fake.takeover_error;
 	fake.nr_queued = 0;
@@ -267,6 +279,8 @@ int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 	fake_call();
 	if (fake.gone)
 		return -ESRCH;
+	if (fake.load_error)
+		return fake.load_error;
 	if (fake.type[gfn] != P2M_IN && fake.type[gfn] != P2M_PAGED)
 		return -ENOENT;
 	if (!fake.has_page[gfn]) {

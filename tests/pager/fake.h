@@ -47,13 +47,17 @@ struct fake_sleeper {
 };
 
 #define MAX_SLEEPERS	4096
-#define MAX_NODES	64
+#define MAX_NODES	96
 
 struct fake {
 	struct xenif x;
 	struct xenif_domain domain;
 	bool enabled, gone, crashed;
-	int enable_error, disable_error, takeover_error;
+	int enable_error, disable_error, takeover_error, alive_error, domain_error;
+	int unpause_error, load_error;
+	void (*on_takeover)(struct xenif *x);
+	unsigned int takeovers;
+	int paged_bias;			/* Xen has miscounted */
 	int paused;			/* so many times */
 	enum p2m type[NR_GFNS];
 	bool has_page[NR_GFNS];
@@ -106,6 +110,7 @@ void fake_foreign(uint64_t gfn);
 void fake_drop(uint64_t gfn);
 void fake_fill(uint64_t gfn);
 void fake_write(uint64_t gfn, uint64_t stamp);
+void fake_write_nominated(uint64_t gfn, uint64_t stamp);
 /* Does an accessible page hold what the guest last wrote there? */
 void fake_verify(uint64_t gfn);
 unsigned int fake_away(void);
@@ -126,6 +131,7 @@ struct io *fake_io_open(int fd);
 extern unsigned int io_waiting;
 void io_end(unsigned int nth, int error);	/* one of those that wait */
 void io_end_all(void);
+void io_bad(uint64_t gfn);			/* its place can't be read; 0: all can */
 extern bool io_by_itself;			/* end with the next reap */
 extern int io_write_error, io_read_error;	/* of all from now on */
 
@@ -142,6 +148,8 @@ extern bool collect_evictions;	/* as the loop does; else one is enough */
 /* Take pages until @nr are out. */
 void take_away(unsigned int nr);
 uint64_t one_out(void);
+/* What lies in the file of a page that is out isn't what was written there. */
+void spoil(uint64_t gfn);
 void check_balance(void);
 /* The pager is gone; start another one with the same file. Return: an exitcode */
 void bury(void);
@@ -168,6 +176,7 @@ int test_loop(void);
 int test_start(void);
 int test_status(void);
 int test_adopt(void);
+int test_run(void);
 int test_random(void);
 
 #endif /* PVFAULT_FAKE_H */

@@ -72,6 +72,34 @@ static char *fake_read(struct xenif *x, const char *path)
 	return value ? strdup(value) : NULL;
 }
 
+/* As xs_directory(): all in one piece. */
+static char **fake_list(struct xenif *x, const char *path, unsigned int *nr)
+{
+	char **names = calloc(MAX_NODES, sizeof(*names) + 32), *text;
+	unsigned int i, j, length = strlen(path);
+
+	*nr = 0;
+	errno = ENOENT;
+	text = (char *)(names + MAX_NODES);
+	for (i = 0; i < fake.nr_nodes; i++) {
+		const char *rest = fake.node[i].path + length;
+
+		if (strncmp(fake.node[i].path, path, length) || *rest++ != '/')
+			continue;
+		snprintf(text, 32, "%.*s", (int)strcspn(rest, "/"), rest);
+		for (j = 0; j < *nr && strcmp(names[j], text); j++)
+			;
+		if (j < *nr)
+			continue;
+		names[(*nr)++] = text;
+		text += 32;
+	}
+	if (*nr && !fake.store_gone)
+		return names;
+	free(names);
+	return NULL;
+}
+
 static int fake_write_node(struct xenif *x, const char *path, const char *value)
 {
 	if (fake.write_error || fake.store_gone)
@@ -198,15 +226,25 @@ static void fake_close(struct xenif *x)
 
 static int fake_domain(struct xenif *x, struct xenif_domain *domain)
 {
+	unsigned int gfn;
+
 	if (fake.gone)
 		return -ESRCH;
+	if (fake.domain_error)
+		return fake.domain_error;
 	*domain = fake.domain;
 	domain->paused = fake.paused;
+	domain->paged_pages = fake.paged_bias;
+	for (gfn = 0; gfn < NR_GFNS; gfn++)
+		domain->paged_pages += (fake.type[gfn] == P2M_PAGED || fake.type[gfn] == P2M_IN) &&
+				       !fake.has_page[gfn];
 	return 0;
 }
 
-static bool fake_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
+static int fake_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
 {
+	if (fake.alive_error)
+		return fake.alive_error;
 	return (domid == 7 || domid == 9) && !fake.gone;
 }
 
@@ -245,6 +283,7 @@ const struct xenif_ops fake_ops = {
 	.unbind = fake_unbind,
 	.notify = fake_notify,
 	.read = fake_read,
+	.list = fake_list,
 	.write = fake_write_node,
 	.make = fake_make,
 	.remove = fake_remove,

@@ -10,6 +10,7 @@
 #include "adopt.h"
 #include "fake.h"
 #include "fake_ops.h"
+#include "run.h"
 
 struct pager *pager;
 char page_file[256];
@@ -31,6 +32,17 @@ static void disk_submit(struct io *io, struct io_job *job)
 	waiting[io_waiting++] = job;
 }
 
+/* The place of this page can't be read from now on; 0: all can again. */
+static bool bad[NR_GFNS];
+
+void io_bad(uint64_t gfn)
+{
+	if (!gfn)
+		memset(bad, 0, sizeof(bad));
+	else
+		bad[gfn] = true;
+}
+
 void io_end(unsigned int nth, int error)
 {
 	struct io_job *job = waiting[nth];
@@ -39,6 +51,9 @@ void io_end(unsigned int nth, int error)
 	waiting[nth] = waiting[--io_waiting];
 	if (!error)
 		error = job->write ? io_write_error : io_read_error;
+	if (!error && !job->write && bad[((struct transfer *)job)->gfn])
+		error = -EIO;
+	/* More than 0: that many octets are read, and no more. */
 	if (error)
 		moved = error;
 	else if (job->write)
@@ -90,6 +105,7 @@ struct io *fake_io_open(int fd)
 	io_by_itself = true;
 	io_write_error = 0;
 	io_read_error = 0;
+	io_bad(0);
 	io->ops = &disk_ops;
 	io->event_fd = eventfd(1, EFD_NONBLOCK);
 	return io;
@@ -103,6 +119,7 @@ static void start_fake(void)
 		.x = { .ops = &fake_ops, .domid = 7 },
 		.domain = {
 			.hvm = true,
+			.built = true,
 			.nr_vcpus = NR_VCPUS,
 			.tot_pages = NR_GFNS,
 			.max_pages = NR_GFNS,
@@ -160,23 +177,18 @@ int start_again(void)
 	pager = calloc(1, sizeof(*pager));
 	pager->options.pagefile = page_file;
 	pager->options.depth = 8;
+	pager->options.domain = "guest";
+	pager->options.sync_io = true;
+	pager->options.trust_guest = true;
 	pager->xen = &fake.x;
-	pager->xen->ops->domain(pager->xen, &pager->domain);
-	rc = pagefile_open(&pager->file, page_file, pager->xen, &pager->domain);
-	if (rc)
-		return rc;
-	pager->io = fake_io_open(pager->file.fd);
-	assert_int_equal(pager_init(pager), 0);
 	/* The same in every run, so that a seed always gives the same sequence. */
 	pager->now_ns = 100000000000;
-	rc = adopt_claim(pager);
-	if (!rc && pager->file.adopt)
-		rc = adopt(pager);
-	else if (!rc)
-		rc = pager->xen->ops->enable(pager->xen);
-	if (!rc)
-		rc = target_start(pager);
-	return rc ? rc : device_start(pager);
+	rc = run_attach(pager);
+	if (pager->io) {
+		io_close(pager->io);
+		pager->io = fake_io_open(pager->file.fd);
+	}
+	return rc;
 }
 
 int start_connected(void **state)
@@ -219,7 +231,7 @@ void rounds(unsigned int nr)
 		io_reap(pager->io);
 		while ((token = pager->xen->ops->next_watch(pager->xen)))
 			pager_store_event(pager, token);
-		if (pager->pagein.waiting)
+		if (pager->pagein.waiting || pager->pagein.failing)
 			pagein_retry(pager);
 		pager_round(pager);
 	}
@@ -256,6 +268,18 @@ uint64_t one_out(void)
 			return gfn;
 	fail();
 	return 0;
+}
+
+void spoil(uint64_t gfn)
+{
+	uint32_t slot = pager->pages.page[pages_find(&pager->pages, gfn)].slot;
+	uint8_t *page = aligned_alloc(XEN_PAGE, XEN_PAGE);
+	uint64_t offset = pagefile_offset(&pager->file, slot);
+
+	assert_int_equal(pread(pager->file.fd, page, XEN_PAGE, offset), XEN_PAGE);
+	page[1000] ^= 1;
+	assert_int_equal(pwrite(pager->file.fd, page, XEN_PAGE, offset), XEN_PAGE);
+	free(page);
 }
 
 /* When nothing is under way. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "fake.h"
 
 #define PAGEFILE_NODE	"/local/domain/7/memory/pvfault-pagefile"
@@ -408,44 +409,171 @@ static void place_is_spoiled(void **state)
 	rounds(5);
 	assert_true(fake.crashed);
 	assert_int_equal(pager->stats.lost, 1);
-	assert_int_equal(pager->stats.read_errors, 3);
+	assert_int_equal(pager->stats.wrong_sums, 3);
 	assert_int_equal(fake_away(), 3);
+}
+
+/* It stays paused, and neither crashes nor goes on with pages that nobody has. */
+static void refused_as_unknown(unsigned int nr, unsigned int away)
+{
+	char sentence[40];
+
+	assert_int_equal(start_again(), EXIT_UNKNOWN);
+	snprintf(sentence, sizeof(sentence), "%u pages of domain 7 are out of which", nr);
+	assert_non_null(strstr(log_last(), sentence));
+	assert_int_equal(fake.paused, 1);
+	assert_false(fake.crashed);
+	assert_int_equal(fake_away(), away);
 }
 
 static void no_records(void **state)
 {
 	static const uint8_t zeroes[XEN_PAGE];
-	unsigned int gfn;
 
 	take_away(3);
 	bury();
 	write_file(record_offset(0), zeroes, sizeof(zeroes));
-	assert_int_equal(start_again(), 0);
-	assert_int_equal(pager->stats.adopted, 0);
-	rounds(5);
-	/* Found when it is touched: no other data is handed out in its place. */
-	for (gfn = FIRST_GFN; fake.type[gfn] != P2M_PAGED; gfn++)
-		;
-	fake_touch(0, gfn);
-	rounds(5);
-	assert_true(fake.crashed);
-	assert_int_equal(pager->stats.lost, 1);
-	assert_int_equal(fake_away(), 3);
-	assert_int_equal(pager->stats.resident, 0);
+	refused_as_unknown(3, 3);
+	/* Nor does the next one know more. */
+	bury();
+	refused_as_unknown(3, 3);
 }
 
+/* One bit of one record: it is there to be looked at, as all others are. */
+static void record_is_spoiled(void **state)
+{
+	struct pagefile_slot good[20], slot[20];
+	unsigned int bit;
+
+	take_away(20);
+	memcpy(good, pager->file.table, sizeof(good));
+	for (bit = 0; bit < 8 * sizeof(*good); bit += 37) {
+		bury();
+		memcpy(slot, good, sizeof(slot));
+		((uint8_t *)&slot[7])[bit / 8] ^= 1 << bit % 8;
+		write_file(record_offset(0), slot, sizeof(slot));
+		refused_as_unknown(1, 20);
+		/* Those of the others are anew; the one is as it was. */
+		assert_memory_equal(&pager->file.table[7], &slot[7], sizeof(*slot));
+		memcpy(good, pager->file.table, sizeof(good));
+		((uint8_t *)&good[7])[bit / 8] ^= 1 << bit % 8;
+	}
+	/* Somebody has mended it: nothing was lost. */
+	bury();
+	write_file(record_offset(7), &good[7], sizeof(*good));
+	adopted(20);
+	touch_all();
+}
+
+/* Xen counts wrongly, by more or by less; that alone is no reason for anything. */
+static void xen_has_miscounted(void **state)
+{
+	int bias;
+
+	for (bias = -5; bias <= 5; bias += 5) {
+		take_away(20);
+		bury();
+		fake.paged_bias = bias;
+		adopted(20);
+		leave_now();
+		assert_all_back();
+		fake.paged_bias = 0;
+		stop(state);
+		start_connected(state);
+	}
+}
+
+/* Whichever copy is spoiled: the other has the same state, and the same offer. */
 static void one_header_is_bad(void **state)
 {
 	static const uint8_t junk[64] = { 1 };
-	uint64_t newer;
+	unsigned int copy;
 
 	take_away(3);
-	newer = pager->file.header->sequence % PAGEFILE_HEADERS;
+	front_node("offer", "256+100 500+500");
+	front_state(XB_RECONFIGURING);
+	rounds(5);
+	front_state(XB_CONNECTED);
+	rounds(2);
+	take_away(300);
+	for (copy = 0; copy < PAGEFILE_HEADERS; copy++) {
+		bury();
+		write_file(copy * XEN_PAGE + 100, junk, sizeof(junk));
+		adopted(300);
+		assert_int_equal(pager->pages.offer.nr, 2);
+	}
+	touch_all();
+}
+
+/* An offer that is older, and smaller: records outside of it are kept. */
+static void old_offer(void **state)
+{
+	struct offer small = { .nr = 1, .total = 10 };
+
+	take_away(50);
+	small.range[0].start = FIRST_GFN;
+	small.range[0].count = 10;
+	pagefile_set_offer(&pager->file, &small);
 	bury();
-	/* The newer copy was being written: the older one has an older state. */
-	write_file(newer * XEN_PAGE + 100, junk, sizeof(junk));
+	assert_int_equal(start_again(), EXIT_UNKNOWN);
+	assert_int_equal(fake.paused, 1);
+	assert_false(fake.crashed);
+	assert_int_equal(fake_away(), 50);
+	pagefile_set_offer(&pager->file, &(struct offer) {
+		.nr = 1, .range = { { .start = FIRST_GFN, .count = NR_GFNS - FIRST_GFN } } });
+	bury();
+	adopted(50);
+	touch_all();
+}
+
+static void let_go_at_last(struct xenif *x)
+{
+	fake.unpause_error = 0;
+	fake.load_error = 0;
+}
+
+/* What fails on the way in is tried again, for nobody else serves these pages. */
+static void fails_at_first(void **state)
+{
+	unsigned int i;
+
+	adopt_nap_us = 0;
+	for (i = 0; i < 2; i++) {
+		take_away(20);
+		bury();
+		fake.unpause_error = i ? 0 : -EIO;
+		fake.load_error = i ? -EFAULT : 0;
+		fake.on_takeover = let_go_at_last;
+		fake.takeovers = 0;
+		adopted(20);
+		assert_int_equal(fake.takeovers, 2);
+	}
+	fake.on_takeover = NULL;
+	touch_all();
+	check_balance();
+}
+
+/* XenStore fails just then: pages are served, and the rest is done when it works. */
+static void store_fails_meanwhile(void **state)
+{
+	uint64_t gfn;
+
+	take_away(20);
+	bury();
+	fake.write_error = -EIO;
 	assert_int_equal(start_again(), 0);
-	assert_true(pager->file.adopt);
+	assert_int_equal(fake.paused, 0);
+	gfn = one_of_them(P2M_PAGED);
+	fake_touch(0, gfn);
+	rounds(3);
+	assert_int_equal(fake.type[gfn], P2M_RW);
+	assert_int_equal(pager->stats.connects, 0);
+	fake.write_error = 0;
+	seconds(15);
+	assert_int_equal(pager->stats.connects, 1);
+	assert_int_equal(back_state(), XB_CONNECTED);
+	touch_all();
+	leave_now();
 }
 
 static void no_header_is_good(void **state)
@@ -476,8 +604,9 @@ static void file_of_another_boot(void **state)
 	assert_int_equal(pagefile_set_state(&pager->file, PAGEFILE_USED), 0);
 	bury();
 	fake.enable_error = -EBUSY;
-	assert_int_equal(start_again(), -EBUSY);
+	assert_int_equal(start_again(), EXIT_BUSY);
 	assert_false(pager->file.adopt);
+	fake.enable_error = 0;
 }
 
 static void too_many_wait(void **state)
@@ -516,7 +645,12 @@ int test_adopt(void)
 		pager_test_connected(record_is_emptied),
 		pager_test_connected(two_records),
 		pager_test_connected(no_records),
+		pager_test_connected(record_is_spoiled),
+		pager_test_connected(xen_has_miscounted),
 		pager_test_connected(one_header_is_bad),
+		pager_test_connected(old_offer),
+		pager_test_connected(fails_at_first),
+		pager_test_connected(store_fails_meanwhile),
 		pager_test_connected(no_header_is_good),
 		pager_test_connected(file_is_a_copy),
 		pager_test_connected(file_of_another_boot),

@@ -207,6 +207,7 @@ static void settles_later(void **state)
 	}
 	fake.nr_queued = RING_SLOTS;
 	io_end_all();
+	evict_written(pager);
 	assert_int_equal(fake.type[gfn], P2M_OUT);
 	assert_int_equal(pager->pages.count[PAGE_SETTLING], 1);
 	assert_int_equal(pager->evict.nr_settling, 1);
@@ -241,6 +242,7 @@ static void touched_while_settling(void **state)
 	fake.nr_queued = RING_SLOTS - 1;
 	assert_int_equal(fake_touch(0, gfn), ACCESS_PAUSED);
 	io_end_all();
+	evict_written(pager);
 	assert_int_equal(pager->pages.count[PAGE_SETTLING] + pager->pages.count[PAGE_RESIDENT],
 			 pager->pages.offer.total);
 	rounds(2);
@@ -317,9 +319,52 @@ static void clock_spares_what_came_back(void **state)
 	assert_int_equal(fake.type[gfn], P2M_PAGED);
 }
 
+/* dom0 has the page mapped, and writes to it while it is on its way out. */
+static void changed_on_its_way(void **state)
+{
+	unsigned int gfn;
+
+	io_by_itself = false;
+	pager->target_pages = NR_GFNS - 1;
+	rounds(1);
+	gfn = nominated();
+	pager->target_pages = UINT64_MAX;
+	fake_write_nominated(gfn, 4711);
+	io_end_all();
+	rounds(2);
+	assert_int_equal(fake.type[gfn], P2M_RW);
+	fake_verify(gfn);
+	assert_int_equal(pager->stats.changed, 1);
+	assert_int_equal(pager->stats.evictions, 0);
+	assert_int_equal(pager->file.used, 0);
+	check_balance();
+}
+
+/* Touched when it has been written and nobody has looked yet. */
+static void touched_when_written(void **state)
+{
+	unsigned int gfn;
+
+	io_by_itself = false;
+	pager->target_pages = NR_GFNS - 1;
+	rounds(1);
+	gfn = nominated();
+	pager->target_pages = UINT64_MAX;
+	io_end_all();
+	assert_int_equal(fake_touch(0, gfn), ACCESS_PAUSED);
+	rounds(2);
+	assert_int_equal(fake.type[gfn], P2M_RW);
+	assert_int_equal(pager->stats.cancelled, 1);
+	assert_int_equal(pager->evict.used, 0);
+	assert_int_equal(pager->file.used, 0);
+	check_balance();
+}
+
 int test_evict(void)
 {
 	const struct CMUnitTest tests[] = {
+		pager_test_connected(changed_on_its_way),
+		pager_test_connected(touched_when_written),
 		pager_test_connected(goes_and_comes),
 		pager_test_connected(nothing_without_target),
 		pager_test_connected(target_from_xenstore),

@@ -302,7 +302,7 @@ static void no_memory(void **state)
 	assert_true(sleeps_on(gfn));
 	assert_true(pager->stats.no_memory >= 5);
 	assert_string_equal(log_last(),
-			    "Xen has no memory to bring back a page of domain 7, which waits");
+			    "Xen lacks memory to bring back a page of domain 7, which waits");
 	assert_int_equal(pager->stats.page_ins, 0);
 	fake.free_pages = 1;
 	rounds(1);

@@ -148,6 +148,41 @@ static void left_behind(void **state)
 	put_second(NULL, 0);
 }
 
+/* That a question fails is no answer: nothing is emptied. */
+static void refused_and_whole(int code, const char *sentence)
+{
+	char before[PAGEFILE_HEADERS * XEN_PAGE + 4000], after[sizeof(before)];
+
+	fake.x.domid = 9;
+	assert_int_equal(open_second(), 0);
+	pagefile_get(&second);
+	pagefile_note_nominated(&second, 0, 300);
+	assert_int_equal(get_second(before, sizeof(before)), sizeof(before));
+	pagefile_leave(&second);
+	fake.x.domid = 7;
+	if (code == EXIT_DENIED)
+		fake.alive_error = -EPERM;
+	else
+		pagefile_boot_id = "/nowhere";
+	assert_int_equal(open_second(), code);
+	assert_non_null(strstr(log_last(), sentence));
+	assert_int_equal(get_second(after, sizeof(after)), sizeof(after));
+	assert_memory_equal(before, after, sizeof(before));
+	fake.alive_error = 0;
+	pagefile_boot_id = "/proc/sys/kernel/random/boot_id";
+	put_second(NULL, 0);
+}
+
+static void life_isnt_told(void **state)
+{
+	refused_and_whole(EXIT_DENIED, "of which Xen tells nothing");
+}
+
+static void boot_isnt_told(void **state)
+{
+	refused_and_whole(EXIT_PAGEFILE, "doesn't tell the boot of dom0");
+}
+
 static void slots_are_used_again(void **state)
 {
 	uint32_t slot[NR_GFNS], i;
@@ -179,6 +214,15 @@ static void checksum_knows_the_page(void **state)
 	page[4095] ^= 0x80;
 	assert_false(pagefile_check(&pager->file, slot, 300, page));
 	pagefile_put(&pager->file, slot);
+}
+
+static uint64_t out_after(uint64_t gfn)
+{
+	for (gfn++; gfn < NR_GFNS; gfn++)
+		if (fake.type[gfn] == P2M_PAGED)
+			return gfn;
+	fail();
+	return 0;
 }
 
 static void disk_full(void **state)
@@ -263,18 +307,6 @@ static void real_limit_sync(void **state)
 	real_limit(true);
 }
 
-static void flip(uint64_t gfn)
-{
-	uint32_t slot = pager->pages.page[pages_find(&pager->pages, gfn)].slot;
-	uint8_t *page = aligned_alloc(XEN_PAGE, XEN_PAGE);
-	uint64_t offset = pagefile_offset(&pager->file, slot);
-
-	assert_int_equal(pread(pager->file.fd, page, XEN_PAGE, offset), XEN_PAGE);
-	page[1000] ^= 1;
-	assert_int_equal(pwrite(pager->file.fd, page, XEN_PAGE, offset), XEN_PAGE);
-	free(page);
-}
-
 static void lost(uint64_t gfn)
 {
 	const char *error;
@@ -287,7 +319,7 @@ static void lost(uint64_t gfn)
 	assert_true(fake.vcpu[1].paused);
 	assert_true(fake.crashed);
 	assert_int_equal(pager->stats.lost, 1);
-	assert_int_equal(pager->stats.read_errors, 3);
+	assert_int_equal(pager->stats.wrong_sums, 3);
 	error = fake_node("/local/domain/0/error/backend/pvfault/7/0/error");
 	assert_non_null(strstr(error, "is lost"));
 }
@@ -299,7 +331,7 @@ static void wrong_checksum(void **state)
 	take_away(2);
 	for (gfn = FIRST_GFN; fake.type[gfn] != P2M_PAGED; gfn++)
 		;
-	flip(gfn);
+	spoil(gfn);
 	lost(gfn);
 	/* Other pages are still served, because a core dump needs them. */
 	for (gfn++; fake.type[gfn] != P2M_PAGED; gfn++)
@@ -309,28 +341,163 @@ static void wrong_checksum(void **state)
 	assert_int_equal(fake.type[gfn], P2M_RW);
 }
 
-static void read_error(void **state)
+/* A minute of failures, at whatever kind: nobody is lost, and the operator knows. */
+static void disk_fails(int error)
 {
-	uint64_t gfn = one_out();
+	const char *why;
+	uint64_t gfn;
 
-	io_read_error = -EIO;
-	lost(gfn);
+	take_away(60);
+	gfn = out_after(0);
+	io_read_error = error;
+	fake.vcpu[1].state.interrupts = false;
+	fake_touch(0, gfn);
+	fake_touch(1, out_after(gfn));
+	rounds(2);
+	assert_int_equal(pager->pagein.failing, 2);
+	seconds(60);
+	assert_false(fake.crashed);
+	assert_int_equal(pager->stats.lost, 0);
+	/* Not as often as it can. */
+	assert_in_range(pager->stats.read_errors, 20, 200);
+	why = fake_node("/local/domain/0/error/backend/pvfault/7/0/error");
+	assert_non_null(strstr(why, "can't be read"));
+	assert_non_null(strstr(why, "2 pages wait"));
+	assert_true(fake.vcpu[1].paused);
+	io_read_error = 0;
+	seconds(4);
+	assert_string_equal(strstr(log_last(), "can be"), "can be read again");
+	assert_int_equal(pager->pagein.failing, 0);
+	front_take();
+	assert_int_equal(fake_touch(0, gfn), ACCESS_OK);
+	assert_false(fake.vcpu[1].paused);
+	leave_now();
+	assert_all_back();
+	check_balance();
 }
 
-static void error_that_passes(void **state)
+static void read_error(void **state)
+{
+	static const int error[] = { -EIO, -EAGAIN, -ENOMEM, -ENOSPC, -ETIMEDOUT };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(error) / sizeof(*error); i++) {
+		if (i) {
+			stop(state);
+			start_connected(state);
+		}
+		disk_fails(error[i]);
+	}
+}
+
+/* An end of the file that comes too early is an error like another. */
+static void short_read(void **state)
 {
 	uint64_t gfn = one_out();
 
 	io_by_itself = false;
 	fake_touch(0, gfn);
 	rounds(1);
-	io_end(0, -EIO);
-	assert_int_equal(io_waiting, 1);
-	io_end(0, 0);
+	io_end(0, 1000);
 	rounds(1);
+	assert_int_equal(pager->pagein.failing, 1);
+	assert_int_equal(pager->stats.lost, 0);
+	io_by_itself = true;
+	rounds(50);
+	assert_int_equal(fake.type[gfn], P2M_RW);
+	fake_verify(gfn);
+}
+
+static void disk_limit(void **state)
+{
+	uint64_t gfn = one_out();
+
+	pager->options.disk_limit_s = 30;
+	io_read_error = -EIO;
+	fake_touch(0, gfn);
+	seconds(25);
+	assert_false(fake.crashed);
+	seconds(10);
+	assert_true(fake.crashed);
+	assert_int_equal(pager->stats.lost, 1);
+	assert_int_equal(pager->pagein.failing, 0);
+	assert_int_equal(fake.type[gfn], P2M_IN);
+}
+
+/* More bad places than buffers: the pages beside them come in time. */
+static void bad_places(void **state)
+{
+	uint64_t gfn = 0;
+	unsigned int i;
+
+	take_away(40);
+	for (i = 0; i < 12; i++) {
+		gfn = out_after(gfn);
+		io_bad(gfn);
+		fake_foreign(gfn);
+		rounds(1);
+	}
+	gfn = out_after(gfn);
+	fake_foreign(gfn);
+	rounds(300);
 	assert_int_equal(fake.type[gfn], P2M_RW);
 	assert_int_equal(pager->stats.lost, 0);
-	assert_int_equal(pager->stats.read_errors, 1);
+	io_bad(0);
+	seconds(5);
+	rounds(300);
+	leave_now();
+	assert_all_back();
+}
+
+/* The guest gives away what can't be read. */
+static void dropped_while_failing(void **state)
+{
+	uint64_t gfn = one_out();
+
+	io_read_error = -EIO;
+	fake_touch(0, gfn);
+	rounds(2);
+	fake_drop(gfn);
+	seconds(3);
+	assert_int_equal(pager->pagein.failing, 0);
+	assert_int_equal(pager->pagein.used, 0);
+	assert_int_equal(pager->file.used, 0);
+	assert_int_equal(pages_away(&pager->pages), 0);
+}
+
+/* Anything but memory: it is said, and isn't taken for a lack of that. */
+static void load_error(void **state)
+{
+	uint64_t gfn = one_out();
+
+	fake.load_error = -EFAULT;
+	pager->now_ns += 20000000000;
+	fake_touch(0, gfn);
+	rounds(5);
+	assert_non_null(strstr(log_last(), "can't be loaded, and waits"));
+	assert_true(pager->stats.load_errors > 0);
+	assert_int_equal(pager->stats.no_memory, 0);
+	assert_false(pager->pagein.lacking);
+	fake.load_error = 0;
+	rounds(2);
+	assert_int_equal(fake.type[gfn], P2M_RW);
+}
+
+/* The domain has as much as it may have, by xl mem-set for one. */
+static void no_memory_by_limit(void **state)
+{
+	uint64_t gfn = one_out();
+
+	fake.free_pages = 0;
+	fake.domain.max_pages = fake.domain.tot_pages;
+	pager_tick(pager);
+	pager->now_ns += 20000000000;
+	fake_touch(0, gfn);
+	rounds(5);
+	assert_non_null(strstr(log_last(), "the domain's limit"));
+	fake.free_pages = 1;
+	rounds(2);
+	assert_int_equal(fake.type[gfn], P2M_RW);
 }
 
 int test_file(void)
@@ -350,7 +517,14 @@ int test_file(void)
 		pager_test_connected(real_limit_sync),
 		pager_test_connected(wrong_checksum),
 		pager_test_connected(read_error),
-		pager_test_connected(error_that_passes),
+		pager_test_connected(short_read),
+		pager_test_connected(disk_limit),
+		pager_test_connected(bad_places),
+		pager_test_connected(dropped_while_failing),
+		pager_test_connected(load_error),
+		pager_test_connected(no_memory_by_limit),
+		pager_test(life_isnt_told),
+		pager_test(boot_isnt_told),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, NULL, NULL);

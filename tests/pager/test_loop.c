@@ -142,7 +142,7 @@ static void says_what_is_missing(void **state)
 	device_leave(pager);
 	seconds(21);
 	assert_string_equal(log_last(),
-			    "Xen lacks memory for 100 pages (400 KiB) of domain 7 that are still out; they are served until it has some");
+			    "Xen lacks memory for 100 pages (400 KiB) of domain 7 that are still out; they are served until there is some");
 	fake.free_pages = 1000;
 	leave_now();
 }
@@ -183,7 +183,7 @@ static void lost_and_gone(void **state)
 {
 	uint64_t gfn = one_out();
 
-	io_read_error = -EIO;
+	spoil(gfn);
 	fake_touch(0, gfn);
 	assert_int_equal(loop(die_at_10), EXIT_LOST);
 	assert_true(fake.crashed);

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 #include "exitcode.h"
 #include "log.h"
 #include "pager.h"
+
+unsigned int adopt_nap_us = 1000000;
 
 #define SETTLE_TRIES	300
 #define BATCH		64	/* places to read at once */
@@ -56,25 +59,47 @@ static void owner(const struct pager *p, char *path, char *value, size_t size)
 		 (uint64_t)st.st_ino);
 }
 
-int adopt_claim(struct pager *p)
+int adopt_check(struct pager *p)
 {
 	char path[80], value[80], *other;
 	bool foreign;
-	int rc;
 
+	if (!p->file.adopt)
+		return 0;
 	owner(p, path, value, sizeof(path));
 	other = p->xen->ops->read(p->xen, path);
-	foreign = p->file.adopt && other && strcmp(other, value);
+	if (!other && errno != ENOENT)
+		return give_up(EXIT_DENIED, "%s of XenStore can't be read: %s", path,
+			       strerror(errno));
+	foreign = other && strcmp(other, value);
 	free(other);
 	if (foreign)
 		return give_up(EXIT_PAGEFILE,
 			       "page file %s is a copy or out of date: the pages of domain %u are in another one",
 			       p->file.path, p->xen->domid);
+	return 0;
+}
+
+int adopt_claim(struct pager *p)
+{
+	char path[80], value[80];
+	int rc;
+
+	owner(p, path, value, sizeof(path));
 	rc = p->xen->ops->write(p->xen, path, value);
 	if (rc)
 		return give_up(EXIT_DENIED, "%s of XenStore can't be written: %s", path,
 			       strerror(-rc));
 	return 0;
+}
+
+void adopt_unclaim(struct pager *p)
+{
+	char path[80], value[80];
+
+	owner(p, path, value, sizeof(path));
+	if (p->xen->ops->remove(p->xen, path))
+		chat("%s of XenStore can't be removed", path);
 }
 
 /* Requests that settling makes itself; nobody else is there to send one. */
@@ -183,27 +208,39 @@ static void read_places(struct pagefile *f, uint32_t first, unsigned int nr)
 			memset(place[i], 0, XEN_PAGE);
 }
 
-/* What the table of places says. */
+/* What the table of places says. Nothing is erased: it might be all that there is. */
 static void assign(struct pager *p)
 {
 	struct pagefile *f = &p->file;
 	uint32_t slot, other, nr;
 
 	for (slot = 0; slot < f->made; slot++) {
-		if (f->slot[slot].gfn == ~0ULL)
+		nr = f->slot[slot].gfn == ~0ULL ? PAGE_NONE :
+		     pages_find(&p->pages, f->slot[slot].gfn);
+		if (nr == PAGE_NONE)
 			continue;
-		nr = pages_find(&p->pages, f->slot[slot].gfn);
-		other = nr == PAGE_NONE ? SLOT_NONE : p->pages.page[nr].slot;
-		if (nr == PAGE_NONE ||
-		    (other != SLOT_NONE && f->slot[other].sequence > f->slot[slot].sequence)) {
-			pagefile_put(f, slot);
+		other = p->pages.page[nr].slot;
+		if (other != SLOT_NONE && f->slot[other].sequence > f->slot[slot].sequence)
 			continue;
-		}
-		if (other != SLOT_NONE)
-			pagefile_put(f, other);
-		else
+		if (other == SLOT_NONE)
 			pages_event(&p->pages, nr, PE_ADOPT);
 		p->pages.page[nr].slot = slot;
+	}
+}
+
+/* Records that are torn, older than another, or of pages that aren't on offer. */
+static void erase_the_rest(struct pager *p)
+{
+	struct pagefile *f = &p->file;
+	uint32_t slot, nr;
+
+	for (slot = 0; slot < f->made; slot++) {
+		if (!pagefile_in_use(f, slot))
+			continue;
+		nr = f->slot[slot].gfn == ~0ULL ? PAGE_NONE :
+		     pages_find(&p->pages, f->slot[slot].gfn);
+		if (nr == PAGE_NONE || p->pages.page[nr].slot != slot)
+			pagefile_put(f, slot);
 	}
 }
 
@@ -219,6 +256,8 @@ static int find_some(struct pager *p, struct batch *b, uint32_t first, unsigned 
 		uint64_t gfn = p->file.slot[first + i].gfn;
 
 		page[i] = gfn == ~0ULL ? PAGE_NONE : pages_find(&p->pages, gfn);
+		if (page[i] != PAGE_NONE && p->pages.page[page[i]].slot != first + i)
+			page[i] = PAGE_NONE;
 		if (page[i] == PAGE_NONE || p->pages.page[page[i]].state != PAGE_OUT)
 			continue;
 		if (p->xen->ops->prep(p->xen, gfn) != -EINVAL)
@@ -260,7 +299,12 @@ static int adopt_pages(struct pager *p)
 	if (rc)
 		return rc;
 	assign(p);
-	return find_pages(p);
+	rc = find_pages(p);
+	if (!rc)
+		rc = audit_all(p);
+	if (!rc)
+		erase_the_rest(p);
+	return rc;
 }
 
 static int let_go(struct pager *p)
@@ -273,9 +317,12 @@ static int let_go(struct pager *p)
 
 static int come_in(struct pager *p)
 {
-	bool paused = p->file.header->state == PAGEFILE_TAKEN && p->domain.paused;
-	int rc;
+	bool paused;
+	int rc = p->xen->ops->domain(p->xen, &p->domain);
 
+	if (rc)
+		return rc;
+	paused = p->file.header->state == PAGEFILE_TAKEN && p->domain.paused;
 	/* First, so that its pause isn't taken for somebody else's. */
 	rc = pagefile_set_state(&p->file, PAGEFILE_TAKEN);
 	if (!rc && !paused)
@@ -289,26 +336,74 @@ static int come_in(struct pager *p)
 	return rc;
 }
 
-int adopt(struct pager *p)
+static int take_over(struct pager *p)
 {
-	uint64_t since_ns = now_ns();
 	int rc = come_in(p);
 
-	if (rc == -EUSERS)
-		return give_up(EXIT_BUSY,
-			       "more vCPUs of domain %u wait for their pager than Xen's ring has places, so that no other can take over; destroy it",
-			       p->xen->domid);
 	if (!rc)
 		rc = adopt_pages(p);
 	if (!rc)
 		rc = let_go(p);
 	/* From here on it may change. */
-	if (!rc)
-		rc = pagefile_set_state(&p->file, PAGEFILE_USED);
-	if (rc)
+	return rc ? rc : pagefile_set_state(&p->file, PAGEFILE_USED);
+}
+
+/* Somebody wants this pager to end. Nobody reads signals yet. */
+static bool asked_to_end(void)
+{
+	sigset_t set;
+
+	sigpending(&set);
+	return sigismember(&set, SIGTERM) || sigismember(&set, SIGINT);
+}
+
+/* As often as it takes: pages are out, and nobody else serves them. */
+static int take_over_at_last(struct pager *p)
+{
+	bool said = false;
+	int rc;
+
+	for (;;) {
+		rc = take_over(p);
+		if (!rc || rc == -EUSERS || rc == -ENODATA || rc == -ESRCH)
+			return rc;
+		if (!said)
+			say("domain %u can't be taken over: %s; it stays paused, and this is tried again until it can",
+			    p->xen->domid, strerror(-rc));
+		said = true;
+		if (asked_to_end())
+			return rc;
+		usleep(adopt_nap_us);
+		pages_free(&p->pages);
+		pagefile_forget_table(&p->file);
+	}
+}
+
+int adopt(struct pager *p)
+{
+	uint64_t since_ns = now_ns();
+	int rc = take_over_at_last(p);
+
+	switch (rc) {
+	case 0:
+		break;
+	case -EUSERS:
+		return give_up(EXIT_BUSY,
+			       "more vCPUs of domain %u wait for their pager than Xen's ring has places, so that no other can take over; destroy it",
+			       p->xen->domid);
+	case -ENODATA:
+		return give_up(EXIT_UNKNOWN,
+			       "%" PRIu64 " pages of domain %u are out of which page file %s knows nothing, page %#" PRIx64 " for one; it stays paused, and its file as it is",
+			       p->audit.unknown, p->xen->domid, p->file.path,
+			       p->audit.first);
+	case -ESRCH:
+		return give_up(EXIT_NO_DOMAIN, "there is no domain %u any more",
+			       p->xen->domid);
+	default:
 		return give_up(EXIT_TROUBLE,
 			       "domain %u can't be taken over: %s; it stays paused, and its pages are in %s: try again",
 			       p->xen->domid, strerror(-rc), p->file.path);
+	}
 	p->stats.adopted = pages_away(&p->pages);
 	p->adopted = p->stats.adopted;
 	say("domain %u is taken over from a pager that died: %u pages are out; it stood still for %" PRIu64 " ms%s",

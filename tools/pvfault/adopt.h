@@ -5,13 +5,24 @@
 
 struct pager;
 
+/* Between two tries; tests make it short. */
+extern unsigned int adopt_nap_us;
+
 /**
- * adopt_claim() - say that this page file is the domain's
+ * adopt_check() - whether this page file is the domain's, if it is to be taken over
  * @p: the pager; nothing has been done to the domain yet
  *
  * Return: 0 or an enum exitcode, if another one is; then it has said so.
  */
+int adopt_check(struct pager *p);
+
+/*
+ * Say in XenStore that this page file is the domain's, or that none is. Only its pager
+ * may: who was refused must leave the word of the one that is there.
+ * Return: 0 or an enum exitcode; then it has said why.
+ */
 int adopt_claim(struct pager *p);
+void adopt_unclaim(struct pager *p);
 
 /**
  * adopt() - instead of enabling paging, where the page file says that pages are out

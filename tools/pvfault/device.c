@@ -10,6 +10,7 @@
 #include "exitcode.h"
 #include "frontend.h"
 #include "log.h"
+#include "neighbours.h"
 #include "pager.h"
 
 #define CLOSING_NS	10000000000ULL	/* for the frontend to answer Closing */
@@ -171,7 +172,7 @@ static void drain(struct pager *p, bool ours)
 static void connect(struct pager *p)
 {
 	struct frontend f;
-	char why[160];
+	char why[200];
 	int rc;
 
 	if (!p->adopted)
@@ -180,7 +181,9 @@ static void connect(struct pager *p)
 	p->xen->ops->domain(p->xen, &p->domain);
 	p->loaded = 0;
 	p->evicted = 0;
-	rc = frontend_read(p, &f, why, sizeof(why));
+	rc = neighbours_allow(p, why, sizeof(why)) ? 0 : -EPERM;
+	if (!rc)
+		rc = frontend_read(p, &f, why, sizeof(why));
 	if (!rc)
 		rc = attach(p, &f, why, sizeof(why));
 	if (rc) {
@@ -318,7 +321,7 @@ static bool may_wait_again(const struct pager *p)
 {
 	const struct device *d = &p->device;
 
-	if (p->leaving || p->now_ns < d->deadline_ns)
+	if (p->leaving || p->now_ns < d->deadline_ns || d->bad_neighbour)
 		return false;
 	if (d->frontend == XB_INITIALISING)
 		return true;
@@ -371,7 +374,7 @@ void device_run(struct pager *p)
 			shrunk(p);
 		break;
 	case DEVICE_DRAINING:
-		if (!drain_done(p))
+		if (!drain_done(p) || !audit_home(p))
 			break;
 		if (ready_attached(&p->ready)) {
 			/* Each one was said; this costs nothing, and is sure. */
@@ -408,6 +411,23 @@ void device_run(struct pager *p)
 	default:
 		break;
 	}
+}
+
+/* Once a second: one may have been attached, and it was seen by nobody until now. */
+void device_tick(struct pager *p)
+{
+	struct device *d = &p->device;
+	char why[200];
+
+	if (d->phase == DEVICE_NONE)
+		return;
+	d->bad_neighbour = !neighbours_allow(p, why, sizeof(why));
+	if (!d->bad_neighbour || (d->phase != DEVICE_SERVING &&
+				  d->phase != DEVICE_SHRINKING &&
+				  d->phase != DEVICE_SHRUNK))
+		return;
+	device_error(p, "%s; what was taken comes back", why);
+	drain(p, true);
 }
 
 void device_leave(struct pager *p)
@@ -448,7 +468,6 @@ int device_start(struct pager *p)
 	char path[128];
 	int rc;
 
-	p->device = (struct device) { .port = -1 };
 	frontend_path(p, NULL, path, sizeof(path));
 	p->device.frontend = frontend_state(p);
 	p->device.phase = DEVICE_WAITING;

@@ -49,6 +49,7 @@ enum device_phase {
  * struct device - the device
  * @frontend: what the frontend showed last
  * @ours_to_close: we leave: DRAINING ends in Closing, and WAITING comes from us
+ * @bad_neighbour: there is a device beside which no page may be taken
  * @deadline_ns: of DEVICE_CLOSING; or when CLOSED may become WAITING
  * @front, @ring: mapped pages of the frontend, or NULL
  * @ring_pages: how many pages @ring has
@@ -61,7 +62,7 @@ enum device_phase {
 struct device {
 	enum device_phase phase;
 	enum xenbus_state frontend;
-	bool ours_to_close;
+	bool ours_to_close, bad_neighbour;
 	uint64_t deadline_ns;
 	const void *front;
 	void *ring;
@@ -81,6 +82,9 @@ void device_changed(struct pager *p);
 
 /* Go on, after pages have come back or time has passed. */
 void device_run(struct pager *p);
+
+/* Look once a second at what nobody tells. */
+void device_tick(struct pager *p);
 
 /* The backend leaves: bring everything back, then Closing, then Closed. */
 void device_leave(struct pager *p);

@@ -68,9 +68,9 @@ void drain_complain(struct pager *p)
 		return;
 	if (p->crashed)
 		say("a page is lost: waiting for domain %u to be destroyed", p->xen->domid);
-	else if (p->pagein.waiting)
-		say("Xen lacks memory for %u pages (%u KiB) of domain %u that are still out; they are served until it has some",
-		    away, away * 4, p->xen->domid);
+	else if (p->pagein.waiting && p->pagein.lacking)
+		say("%s for %u pages (%u KiB) of domain %u that are still out; they are served until there is some",
+		    target_no_memory(p), away, away * 4, p->xen->domid);
 	else
 		say("%u pages of domain %u are still out", away, p->xen->domid);
 }

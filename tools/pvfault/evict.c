@@ -118,14 +118,57 @@ static void write_done(struct io_job *job, int result)
 		say("page file %s can be written again", p->file.path);
 	}
 	pages_event(&p->pages, nr, PE_WRITTEN);
-	if (p->pages.page[nr].state == PAGE_RESIDENT) {
+	if (p->pages.page[nr].state == PAGE_RESIDENT)
 		over(p, t, nr);
-		return;
-	}
-	if (result)
+	else if (result)
 		refuse(p, t, nr);
 	else
-		finish(p, t, nr);
+		t->written = true;
+}
+
+/*
+ * dom0 may write to a nominated page, and Xen doesn't tell. What has changed since it
+ * was copied stays. Whoever writes between this and the eviction is still too late, but
+ * that is no disk write any more.
+ */
+void evict_written(struct pager *p)
+{
+	static _Alignas(XEN_PAGE) uint8_t now[MAX_TRANSFERS][XEN_PAGE];
+	struct transfer *batch[MAX_TRANSFERS];
+	uint64_t gfn[MAX_TRANSFERS];
+	void *to[MAX_TRANSFERS];
+	int err[MAX_TRANSFERS];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < p->evict.nr; i++) {
+		struct transfer *t = &p->evict.out[i];
+		uint32_t nr;
+
+		if (!t->written)
+			continue;
+		t->written = false;
+		nr = pages_find(&p->pages, t->gfn);
+		if (p->pages.page[nr].state == PAGE_CANCELLED) {
+			pages_event(&p->pages, nr, PE_WRITTEN);
+			over(p, t, nr);
+			continue;
+		}
+		gfn[n] = t->gfn;
+		to[n] = now[n];
+		batch[n++] = t;
+	}
+	if (n)
+		p->xen->ops->copy(p->xen, n, gfn, to, err);
+	for (i = 0; i < n; i++) {
+		uint32_t nr = pages_find(&p->pages, gfn[i]);
+
+		if (!err[i] && !memcmp(now[i], batch[i]->job.buf, XEN_PAGE)) {
+			finish(p, batch[i], nr);
+			continue;
+		}
+		p->stats.changed += !err[i];
+		refuse(p, batch[i], nr);
+	}
 }
 
 int evict_init(struct pager *p, unsigned int depth)

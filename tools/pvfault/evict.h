@@ -32,6 +32,9 @@ struct evict {
 int evict_init(struct pager *p, unsigned int depth);
 void evict_free(struct pager *p);
 
+/* Let those go that have been written, and are still as they were. */
+void evict_written(struct pager *p);
+
 /* Begin to take away up to @want pages, once it is worth it. */
 void evict_run(struct pager *p, uint64_t want);
 

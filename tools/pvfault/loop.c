@@ -15,11 +15,12 @@
 #include "exitcode.h"
 #include "log.h"
 #include "pager.h"
+#include "run.h"
 #include "status.h"
 
 #define TICK_NS		1000000000ULL
-#define RETRY_NS	100000000ULL	/* no memory, no place in the ring */
 #define SILENT_S	60		/* then say that no frontend is there */
+#define STEPS_NS	10000000000ULL	/* try again what failed at a takeover */
 #define DISABLE_NS	10000000000ULL	/* try to detach for so long */
 
 uint64_t now_ns(void)
@@ -32,7 +33,9 @@ uint64_t now_ns(void)
 
 int pager_init(struct pager *p)
 {
-	p->now_ns = now_ns();
+	/* Tests have begun a time of their own. */
+	if (!p->now_ns)
+		p->now_ns = now_ns();
 	p->status_fd = -1;
 	waiters_init(&p->waiters);
 	/* Empty, which isn't all zeroes. */
@@ -72,6 +75,7 @@ void pager_round(struct pager *p)
 
 	p->busy = false;
 	faults_run(p);
+	evict_written(p);
 	if (p->evict.nr_settling)
 		evict_retry(p);
 	wanted = drain_run(p);
@@ -107,7 +111,13 @@ void pager_tick(struct pager *p)
 {
 	look_at_domain(p);
 	p->evict.few = true;
+	device_tick(p);
 	drain_complain(p);
+	/* What failed at a takeover. */
+	if (p->attached && p->now_ns >= p->steps_ns) {
+		p->steps_ns = p->now_ns + STEPS_NS;
+		run_steps(p);
+	}
 	stats_write(p, false);
 }
 
@@ -159,13 +169,15 @@ enum { FD_SIGNAL, FD_EVENT, FD_STORE, FD_IO, FD_STATUS, FDS };
 
 static int wait_ms(const struct pager *p, uint64_t tick_ns)
 {
-	uint64_t wait = tick_ns > p->now_ns ? tick_ns - p->now_ns : 0;
+	uint64_t next = pagein_retry_ns(p);
 
-	if ((p->pagein.waiting || p->evict.nr_settling) && wait > RETRY_NS)
-		wait = RETRY_NS;
-	if (p->busy)
+	if (next > tick_ns)
+		next = tick_ns;
+	if (p->evict.nr_settling && next > p->now_ns + RETRY_NS)
+		next = p->now_ns + RETRY_NS;
+	if (p->busy || next <= p->now_ns)
 		return 1;
-	return wait / 1000000 + 1;
+	return (next - p->now_ns) / 1000000 + 1;
 }
 
 static void take_events(struct pager *p, const struct pollfd *fd)
@@ -200,7 +212,7 @@ static bool over(struct pager *p, uint64_t *since_ns, int *code)
 		return true;
 	}
 	if (!p->leaving || !device_closed(&p->device) || !drain_done(p) ||
-	    p->evict.nr_settling)
+	    p->evict.nr_settling || !audit_home(p))
 		return false;
 	rc = p->xen->ops->disable(p->xen);
 	if (!rc)
@@ -252,7 +264,7 @@ int pager_loop(struct pager *p)
 		}
 		p->now_ns = now_ns();
 		take_events(p, fd);
-		if (p->now_ns >= retry_ns && p->pagein.waiting) {
+		if (p->pagein.failing || (p->pagein.waiting && p->now_ns >= retry_ns)) {
 			retry_ns = p->now_ns + RETRY_NS;
 			pagein_retry(p);
 		}

@@ -14,7 +14,7 @@ const char *argp_program_version = "pvfault-pager 1";
 
 enum {
 	OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD, OPT_STATUS, OPT_DRAIN,
-	OPT_SOCKET,
+	OPT_SOCKET, OPT_TRUST_GUEST, OPT_DISK_LIMIT,
 };
 
 static const struct argp_option option[] = {
@@ -26,6 +26,12 @@ static const struct argp_option option[] = {
 	{ "wait", 'w', "SECONDS", 0,
 	  "End if no frontend has connected by then; default: wait for ever", 0 },
 	{ "stats", 's', "PATH", 0, "Write counters to this file each second", 0 },
+	{ "trust-guest", OPT_TRUST_GUEST, NULL, 0,
+	  "The guest is trusted with the host, see below; without this, and without memory/pvfault-trusted, nothing is taken",
+	  0 },
+	{ "disk-limit", OPT_DISK_LIMIT, "SECONDS", 0,
+	  "Let the domain crash when a page can't be read for so long; default: wait for the disk for ever",
+	  0 },
 	{ "depth", OPT_DEPTH, "N", 0,
 	  "Read, and write, up to N pages at a time; 1 to 128, default 32", 0 },
 	{ "sync-io", OPT_SYNC_IO, NULL, 0, "Don't use io_uring", 0 },
@@ -89,6 +95,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DEPTH:
 		o->depth = number(state, "depth", arg, 1, 128);
 		return 0;
+	case OPT_TRUST_GUEST:
+		o->trust_guest = true;
+		return 0;
+	case OPT_DISK_LIMIT:
+		o->disk_limit_s = number(state, "disk-limit", arg, 1, 86400);
+		return 0;
 	case OPT_SYNC_IO:
 		o->sync_io = true;
 		return 0;
@@ -119,7 +131,8 @@ void options_parse(struct options *o, int argc, char **argv)
 		.parser = parse,
 		.doc = "Take memory away from a Xen guest that offers it, and bring it back "
 		       "when the guest touches it, telling the guest so that only one task waits."
-		       "\vSee pvfault-pager(8) for the exit codes.",
+		       "\vOn an unmodified Xen a paged guest must be trusted: a hostile one can make the whole host stand still, dom0 included, while pages of it are out, and nothing that this program looks at can prevent it.\n\n"
+		       "See pvfault-pager(8) for the exit codes.",
 	};
 
 	*o = (struct options) { .depth = 32, .socket = STATUS_FOLDER };

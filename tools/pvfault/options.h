@@ -18,6 +18,8 @@ enum action { ACTION_PAGE, ACTION_STATUS, ACTION_DRAIN };
  * @wait_s: how long to wait for a frontend; 0: for ever
  * @depth: pages being read or written at a time
  * @sync_io: no io_uring
+ * @disk_limit_s: a page that can't be read for so long is lost; 0: never
+ * @trust_guest: it may stop the host, and will not
  * @hold: tell nobody anything
  * @socket: folder of the socket to ask at
  * @unsafe_offer: ranges to page without a frontend; for tests
@@ -30,7 +32,8 @@ struct options {
 	const char *stats;
 	unsigned int wait_s;
 	unsigned int depth;
-	bool sync_io, hold;
+	unsigned int disk_limit_s;
+	bool sync_io, hold, trust_guest;
 	const char *socket;
 	const char *unsafe_offer;
 };

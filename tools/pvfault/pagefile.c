@@ -28,25 +28,32 @@ static uint64_t align(uint64_t n)
 	return (n + XEN_PAGE - 1) / XEN_PAGE * XEN_PAGE;
 }
 
-/* Which boot of dom0 this is; all zeroes if that can't be told. */
-static void read_boot(uint8_t boot[16])
+const char *pagefile_boot_id = "/proc/sys/kernel/random/boot_id";
+
+/* Which boot of dom0 this is. Return: 0 or an enum exitcode; then it has said why. */
+static int read_boot(uint8_t boot[16])
 {
 	char text[64] = "", *c;
 	unsigned int n = 0, digit;
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	int fd = open(pagefile_boot_id, O_RDONLY | O_CLOEXEC);
 
 	memset(boot, 0, 16);
-	if (fd < 0)
-		return;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
+	if (fd >= 0) {
+		if (read(fd, text, sizeof(text) - 1) < 0)
+			text[0] = 0;
+		close(fd);
+	}
 	for (c = text; *c && n < 32; c++) {
 		if (*c == '-' || sscanf(c, "%1x", &digit) != 1)
 			continue;
 		boot[n / 2] |= digit << (n % 2 ? 0 : 4);
 		n++;
 	}
+	/* Without it a file in use can't be told from one of last week. */
+	if (n != 32)
+		return give_up(EXIT_PAGEFILE, "%s doesn't tell the boot of dom0, so that no page file can be used",
+			       pagefile_boot_id);
+	return 0;
 }
 
 static int open_and_lock(struct pagefile *f)
@@ -129,8 +136,9 @@ static int check_header(struct pagefile *f, struct xenif *x,
 			const struct xenif_domain *domain)
 {
 	const struct pagefile_header *h = f->header;
-	uint8_t boot[16];
 	ssize_t n = read_header(f);
+	uint8_t boot[16];
+	int rc;
 
 	if (n < 0)
 		return give_up(EXIT_PAGEFILE, "page file %s can't be read: %s",
@@ -144,9 +152,15 @@ static int check_header(struct pagefile *f, struct xenif *x,
 		return give_up(EXIT_PAGEFILE,
 			       "%s is not a page file of pvfault-pager, and is left as it is",
 			       f->path);
-	read_boot(boot);
-	if (h->state == PAGEFILE_FREE || memcmp(h->boot, boot, sizeof(boot)) ||
-	    !x->ops->alive(x, h->domid, h->uuid))
+	rc = read_boot(boot);
+	if (rc || h->state == PAGEFILE_FREE || memcmp(h->boot, boot, sizeof(boot)))
+		return rc;
+	rc = x->ops->alive(x, h->domid, h->uuid);
+	if (rc < 0)
+		return give_up(EXIT_DENIED,
+			       "page file %s may hold pages of domain %u, of which Xen tells nothing: %s",
+			       f->path, h->domid, strerror(-rc));
+	if (!rc)
 		return 0;
 	if (h->domid != x->domid || memcmp(h->uuid, domain->uuid, sizeof(h->uuid)))
 		return give_up(EXIT_PAGEFILE,
@@ -157,7 +171,7 @@ static int check_header(struct pagefile *f, struct xenif *x,
 	return 0;
 }
 
-static int write_header(struct pagefile *f)
+static int write_copy(struct pagefile *f)
 {
 	struct pagefile_header *h = f->header;
 	ssize_t n;
@@ -169,6 +183,14 @@ static int write_header(struct pagefile *f)
 	if (n < 0)
 		return -errno;
 	return n == XEN_PAGE ? 0 : -ENOSPC;
+}
+
+/* Both, for whoever can read only one of them must not go by an older offer, or state. */
+static int write_header(struct pagefile *f)
+{
+	int rc = write_copy(f);
+
+	return rc ? rc : write_copy(f);
 }
 
 static int make_header(struct pagefile *f, uint32_t domid,
@@ -184,7 +206,9 @@ static int make_header(struct pagefile *f, uint32_t domid,
 	h->domid = domid;
 	h->page_size = XEN_PAGE;
 	memcpy(h->uuid, domain->uuid, sizeof(h->uuid));
-	read_boot(h->boot);
+	rc = read_boot(h->boot);
+	if (rc)
+		return rc;
 	h->nr_slots = f->nr_slots;
 	h->table_offset = PAGEFILE_HEADERS * XEN_PAGE;
 	h->data_offset = h->table_offset +

@@ -16,7 +16,9 @@
  * - A page leaves the guest after its content and then its record were written.
  * - A place is written only while its record in the file is empty.
  * - Of two records for one page the one with the higher sequence counts.
- * - A record that doesn't fit its checksum was being written: its page never left.
+ * - A record that doesn't fit its checksum was being written: its page never left. That
+ *   is believed, and the record erased, once Xen has counted no more pages out than are
+ *   known.
  * - A page is nominated only after a record said so: nobody else can find it.
  */
 #ifndef PVFAULT_PAGEFILE_H
@@ -31,6 +33,9 @@
 #define PAGEFILE_MAGIC		"pvfaultP"
 #define PAGEFILE_VERSION	3
 #define PAGEFILE_HEADERS	2
+
+/* Where dom0's kernel tells which boot this is; tests put another one here. */
+extern const char *pagefile_boot_id;
 
 /**
  * enum pagefile_state - what a page file is good for
@@ -104,7 +109,7 @@ static_assert(XEN_PAGE % sizeof(struct pagefile_slot) == 0, "no record spans two
  * @table_fd: for the rest, by the page cache
  * @table: what the file says of each of @nr_slots places
  * @adopt: it holds pages of this domain, whose pager has died
- * @torn: records that were being written then
+ * @torn: records that were being written then, or were spoiled since
  * @nr_slots: places that it may ever have
  * @made: places that were used at least once; what they hold is in @slot
  * @used: places that hold a page now
@@ -150,9 +155,15 @@ void pagefile_offer(const struct pagefile *f, struct offer *offer);
 /* slots.c: take over the table of an earlier life. Return: 0 or -ENOMEM. */
 int pagefile_read_table(struct pagefile *f);
 
+/* Read it once more. */
+void pagefile_forget_table(struct pagefile *f);
+
 /* A free place with an empty record, or SLOT_NONE and errno. */
 uint32_t pagefile_get(struct pagefile *f);
 void pagefile_put(struct pagefile *f, uint32_t slot);
+
+/* Has it a record in the file, of whatever kind? */
+bool pagefile_in_use(const struct pagefile *f, uint32_t slot);
 
 uint64_t pagefile_offset(const struct pagefile *f, uint32_t slot);
 

@@ -2,15 +2,21 @@
 /* Pages on their way back, see pagein.h. */
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
 #include "pager.h"
 
-/* An error may be gone, and a wrong page may be right, at the second time. */
+/* A wrong page may be right at the second time. */
 #define READ_TRIES	3
 #define COMPLAIN_NS	10000000000ULL
+
+/* What can't be read is tried again as long as it takes: the first time so soon, ... */
+#define PAUSE_NS	10000000ULL
+#define LONGEST_PAUSE_NS 2000000000ULL
 
 int transfers_init(struct pager *p, struct transfer *t, unsigned int nr, bool write,
 		   void (*done)(struct io_job *job, int result))
@@ -60,8 +66,20 @@ void pagein_free_slot(struct pager *p, uint32_t nr)
 	page->slot = SLOT_NONE;
 }
 
+/* It has been read, or need not be any more. */
+static void works_again(struct pager *p, struct transfer *t)
+{
+	if (!t->failing_ns)
+		return;
+	t->failing_ns = 0;
+	if (--p->pagein.failing)
+		return;
+	say("page file %s can be read again", p->file.path);
+}
+
 static void over(struct pager *p, struct transfer *t, uint32_t nr)
 {
+	works_again(p, t);
 	if (t->slot != SLOT_NONE)
 		pagefile_put(&p->file, t->slot);
 	t->slot = SLOT_NONE;
@@ -94,11 +112,30 @@ static void lose(struct pager *p, struct transfer *t, uint32_t nr, const char *w
 		return;
 	}
 	pages_event(&p->pages, nr, PE_LOSE);
+	if (t->failing_ns)
+		p->pagein.failing--;
+	t->failing_ns = 0;
 	/* Its place stays taken: nobody may write there. */
 	t->used = false;
 	t->slot = SLOT_NONE;
 	p->pagein.used--;
 	crash(p, t->gfn, why);
+}
+
+/* Not for each page, and not for each try. */
+static void __attribute__((format(printf, 2, 3)))
+complain(struct pager *p, const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+
+	if (p->now_ns - p->pagein.complained_ns < COMPLAIN_NS)
+		return;
+	p->pagein.complained_ns = p->now_ns;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	say("%s", text);
 }
 
 static void load(struct pager *p, struct transfer *t, uint32_t nr)
@@ -116,17 +153,17 @@ static void load(struct pager *p, struct transfer *t, uint32_t nr)
 		break;
 	case -ENOMEM:
 		p->stats.no_memory++;
+		p->pagein.lacking = true;
 		/* A drain tells it in its own words. */
-		if (p->bring == BRING_NONE &&
-		    p->now_ns - p->pagein.complained_ns >= COMPLAIN_NS) {
-			p->pagein.complained_ns = p->now_ns;
-			say("Xen has no memory to bring back a page of domain %u, which waits",
-			    p->xen->domid);
-		}
+		if (p->bring == BRING_NONE)
+			complain(p, "%s to bring back a page of domain %u, which waits",
+				 target_no_memory(p), p->xen->domid);
 		return;
 	default:
-		chat("page %#llx can't be loaded: %s", (unsigned long long)t->gfn,
-		     strerror(-rc));
+		p->stats.load_errors++;
+		p->pagein.lacking = false;
+		complain(p, "page %#llx of domain %u can't be loaded, and waits: %s",
+			 (unsigned long long)t->gfn, p->xen->domid, strerror(-rc));
 		return;
 	}
 	pages_event(&p->pages, nr, PE_LOAD);
@@ -147,29 +184,60 @@ static void have(struct pager *p, struct transfer *t, uint32_t nr)
 	p->pagein.waiting += t->used;
 }
 
+/*
+ * A disk that fails for a while, or a path to it, has lost nothing: the page is there
+ * when it works again, and who needs it can wait. Return: false when that took longer
+ * than somebody has set as a limit.
+ */
+static bool wait_for_disk(struct pager *p, struct transfer *t, int error)
+{
+	const uint64_t limit_ns = p->options.disk_limit_s * 1000000000ULL;
+
+	if (!t->failing_ns) {
+		t->failing_ns = p->now_ns;
+		t->pause_ns = PAUSE_NS;
+		p->pagein.failing++;
+	} else if (limit_ns && p->now_ns - t->failing_ns >= limit_ns) {
+		return false;
+	} else if (t->pause_ns < LONGEST_PAUSE_NS) {
+		t->pause_ns *= 2;
+	}
+	t->again_ns = p->now_ns + t->pause_ns;
+	if (p->now_ns - p->pagein.failed_ns >= COMPLAIN_NS) {
+		p->pagein.failed_ns = p->now_ns;
+		device_error(p, "page file %s can't be read: %s; %u pages wait, and are tried again until it can",
+			     p->file.path, strerror(-error), p->pagein.failing);
+	}
+	return true;
+}
+
 static void read_done(struct io_job *job, int result)
 {
 	struct transfer *t = (struct transfer *)job;
 	struct pager *p = t->pager;
 	uint32_t nr = pages_find(&p->pages, t->gfn);
-	bool good;
+	bool wanted;
 
 	if (p->gone) {
 		t->used = false;
 		return;
 	}
-	good = !result && pagefile_check(&p->file, t->slot, t->gfn, job->buf);
-	if (!good && p->pages.page[nr].state == PAGE_READING) {
+	wanted = p->pages.page[nr].state == PAGE_READING;
+	if (result && wanted) {
 		p->stats.read_errors++;
-		if (++t->tries < READ_TRIES) {
-			io_submit(p->io, job);
-			return;
-		}
-	}
-	if (!good) {
-		lose(p, t, nr, result ? "can't be read" : "holds something else");
+		if (!wait_for_disk(p, t, result))
+			lose(p, t, nr, "can't be read");
 		return;
 	}
+	if (wanted && !pagefile_check(&p->file, t->slot, t->gfn, job->buf)) {
+		p->stats.wrong_sums++;
+		if (++t->tries < READ_TRIES)
+			io_submit(p->io, job);
+		else
+			lose(p, t, nr, "holds something else");
+		return;
+	}
+	works_again(p, t);
 	have(p, t, nr);
 }
 
@@ -178,7 +246,10 @@ int pagein_init(struct pager *p, unsigned int depth)
 	p->pagein.nr = depth;
 	p->pagein.used = 0;
 	p->pagein.waiting = 0;
+	p->pagein.failing = 0;
+	p->pagein.turned_ns = 0;
 	p->pagein.complained_ns = p->now_ns - COMPLAIN_NS;
+	p->pagein.failed_ns = p->now_ns - COMPLAIN_NS;
 	return transfers_init(p, p->pagein.in, depth, false, read_done);
 }
 
@@ -192,6 +263,7 @@ static void begin(struct pager *p, struct transfer *t, uint32_t nr)
 	pages_event(&p->pages, nr, PE_READ);
 	t->used = true;
 	t->tries = 0;
+	t->failing_ns = 0;
 	t->gfn = pages_gfn(&p->pages, nr);
 	t->slot = p->pages.page[nr].slot;
 	p->pagein.used++;
@@ -222,11 +294,44 @@ void pagein_want(struct pager *p, uint32_t nr, bool asked)
 		pages_queue(&p->pages, nr);
 }
 
+/* A few bad places of a disk must not keep all buffers from the pages beside them. */
+static void take_turns(struct pager *p)
+{
+	struct transfer *t, *last = NULL;
+	unsigned int i;
+	uint32_t nr;
+
+	if (!p->pagein.failing || p->pagein.used < p->pagein.nr ||
+	    !p->pages.count[PAGE_QUEUED] || p->now_ns - p->pagein.turned_ns < PAUSE_NS)
+		return;
+	/* Not the oldest one: that may have a limit to come to. */
+	for (i = 0; i < p->pagein.nr; i++) {
+		t = &p->pagein.in[i];
+		if (t->used && t->failing_ns && !t->job.busy &&
+		    (!last || t->failing_ns >= last->failing_ns))
+			last = t;
+	}
+	if (!last)
+		return;
+	nr = pages_find(&p->pages, last->gfn);
+	if (p->pages.page[nr].state != PAGE_READING)
+		return;
+	p->pagein.turned_ns = p->now_ns;
+	p->pagein.failing--;
+	p->pagein.used--;
+	last->failing_ns = 0;
+	last->used = false;
+	last->slot = SLOT_NONE;
+	pages_event(&p->pages, nr, PE_AGAIN);
+	pages_queue(&p->pages, nr);
+}
+
 void pagein_run(struct pager *p)
 {
 	struct transfer *t;
 	uint32_t nr;
 
+	take_turns(p);
 	while ((t = transfers_get(p->pagein.in, p->pagein.nr))) {
 		nr = pages_dequeue(&p->pages);
 		if (nr == PAGE_NONE)
@@ -235,18 +340,49 @@ void pagein_run(struct pager *p)
 	}
 }
 
+static void read_again(struct pager *p, struct transfer *t, uint32_t nr)
+{
+	if (p->now_ns < t->again_ns)
+		return;
+	/* The guest has given it away meanwhile. */
+	if (p->pages.page[nr].state == PAGE_DROPPED)
+		have(p, t, nr);
+	else
+		io_submit(p->io, &t->job);
+}
+
 void pagein_retry(struct pager *p)
 {
 	unsigned int i;
+	uint32_t nr;
 
-	for (i = 0; i < p->pagein.nr && p->pagein.waiting; i++) {
+	for (i = 0; i < p->pagein.nr; i++) {
 		struct transfer *t = &p->pagein.in[i];
 
 		if (!t->used || t->job.busy)
 			continue;
-		load(p, t, pages_find(&p->pages, t->gfn));
+		nr = pages_find(&p->pages, t->gfn);
+		if (p->pages.page[nr].state != PAGE_LOADING) {
+			read_again(p, t, nr);
+			continue;
+		}
+		load(p, t, nr);
 		p->pagein.waiting -= !t->used;
 	}
+}
+
+uint64_t pagein_retry_ns(const struct pager *p)
+{
+	uint64_t next = p->pagein.waiting ? p->now_ns + RETRY_NS : UINT64_MAX;
+	unsigned int i;
+
+	for (i = 0; i < p->pagein.nr && p->pagein.failing; i++) {
+		const struct transfer *t = &p->pagein.in[i];
+
+		if (t->failing_ns && t->again_ns < next)
+			next = t->again_ns;
+	}
+	return next;
 }
 
 void pagein_forget(struct pager *p, uint32_t nr)

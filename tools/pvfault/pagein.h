@@ -9,6 +9,7 @@
 #include "io.h"
 
 #define MAX_TRANSFERS	128
+#define RETRY_NS	100000000ULL	/* no memory, no place in the ring */
 
 struct pager;
 
@@ -18,15 +19,20 @@ struct pager;
  * @gfn: which page; its number may change while it is under way
  * @slot: its place in the file
  * @used: belongs to a page
- * @tries: how often it was read in vain
+ * @written: it is in the file, and may go
+ * @tries: how often what was read was wrong
+ * @failing_ns: since when it can't be read; or 0
+ * @pause_ns: how long until it is tried again
+ * @again_ns: when that is
  */
 struct transfer {
 	struct io_job job;
 	struct pager *pager;
 	uint64_t gfn;
 	uint32_t slot;
-	bool used;
+	bool used, written;
 	unsigned int tries;
+	uint64_t failing_ns, pause_ns, again_ns;
 };
 
 /**
@@ -34,13 +40,18 @@ struct transfer {
  * @in: one for each buffer
  * @nr: how many there are
  * @used: how many belong to a page
- * @waiting: of these, pages that Xen hasn't taken for lack of memory
+ * @waiting: of these, pages that Xen hasn't taken
+ * @lacking: it was for lack of memory that the last of these wasn't taken
  * @complained_ns: when that was last said
+ * @failing: pages that couldn't be read, and are tried again
+ * @failed_ns: when that was last said
+ * @turned_ns: when the last of them let another page have its turn
  */
 struct pagein {
 	struct transfer in[MAX_TRANSFERS];
-	unsigned int nr, used, waiting;
-	uint64_t complained_ns;
+	unsigned int nr, used, waiting, failing;
+	bool lacking;
+	uint64_t complained_ns, failed_ns, turned_ns;
 };
 
 /* Buffers for @nr transfers. Return: 0 or -ENOMEM. */
@@ -66,8 +77,11 @@ void pagein_want(struct pager *p, uint32_t nr, bool asked);
 /* Read what is wanted, as far as there are buffers. */
 void pagein_run(struct pager *p);
 
-/* Offer Xen once more what it had no memory for. */
+/* Offer Xen once more what it had no memory for; read again what couldn't be read. */
 void pagein_retry(struct pager *p);
+
+/* When to do so next, at the latest. */
+uint64_t pagein_retry_ns(const struct pager *p);
 
 /* A page is out, and no record says where: an earlier pager's are lost, or spoiled. */
 void pagein_miss(struct pager *p, uint32_t nr);

@@ -2,14 +2,17 @@
 /*
  * The pager: what its rooms share.
  *
+ *	run.c		what comes after what
  *	loop.c		waits for events and lets the others work
  *	 faults.c	takes requests from Xen: told, held, or answered at once
  *	 pagein.c	reads pages back: for who touched them, or to drain
  *	 evict.c	takes pages away
  *	 adopt.c	goes on where an earlier pager has died
  *	 device.c	the xenbus device, seen by the frontend
+ *	 neighbours.c	its other devices: may it be paged beside them?
  *	 target.c	how much the domain may keep
  *	 drain.c	brings everything back
+ *	 audit.c	looks if Xen agrees
  *
  * Single-threaded: nothing here is called from two places at once.
  */
@@ -19,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "audit.h"
 #include "device.h"
 #include "evict.h"
 #include "io.h"
@@ -50,6 +54,10 @@ enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
  * @bring: see above
  * @cursor: where drain.c looks next
  * @adopted: @pages are those of an earlier pager, until a frontend has been found
+ * @attached: paging is enabled, and we are the one who does it
+ * @step: what has been done of run_steps()
+ * @steps_ns: when to go on with them
+ * @audit: are there others?
  * @leaving: SIGTERM: bring everything back and end
  * @gone: there is no domain any more
  * @crashed: a page is lost, and the domain was told so
@@ -78,7 +86,10 @@ struct pager {
 	uint64_t target_pages;
 	enum bring bring;
 	uint32_t cursor;
-	bool adopted, leaving, gone, crashed, busy;
+	bool adopted, attached, leaving, gone, crashed, busy;
+	unsigned int step;
+	uint64_t steps_ns;
+	struct audit audit;
 	int status_fd;
 	const char *status_folder;
 };
@@ -99,6 +110,8 @@ int target_start(struct pager *p);
 void target_changed(struct pager *p);
 /* How many pages should go now. */
 uint64_t target_excess(const struct pager *p);
+/* Why a page can't come back, as the beginning of a sentence. */
+const char *target_no_memory(const struct pager *p);
 
 /* drain.c: go on bringing back what @bring says. Return: whether it wants any now. */
 bool drain_run(struct pager *p);

@@ -40,6 +40,7 @@ static const uint8_t next_state[PAGE_STATES][PE_EVENTS] = {
 	[PAGE_READING] = {
 		[PE_DATA] = TO(LOADING),
 		[PE_LOSE] = TO(LOST),
+		[PE_AGAIN] = TO(QUEUED),
 		[PE_DROP] = TO(DROPPED),
 	},
 	[PAGE_LOADING] = {

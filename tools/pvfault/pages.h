@@ -56,6 +56,7 @@ enum page_state {
  * @PE_DATA:     file    READING -> LOADING, DROPPED -> RESIDENT
  * @PE_LOAD:     Xen     LOADING -> RESIDENT
  * @PE_LOSE:     file    READING -> LOST, DROPPED -> RESIDENT
+ * @PE_AGAIN:    pagein  READING -> QUEUED: others have their turn first
  * @PE_DROP:     guest   gave it away: OUT, QUEUED, LOADING, LOST -> RESIDENT;
  *                       READING -> DROPPED. Of a nominated page Xen says nothing;
  *                       it then refuses to evict it
@@ -74,6 +75,7 @@ enum page_event {
 	PE_DATA,
 	PE_LOAD,
 	PE_LOSE,
+	PE_AGAIN,
 	PE_DROP,
 	PE_ADOPT,
 	PE_MISS,

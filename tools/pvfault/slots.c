@@ -143,8 +143,9 @@ static int take_record(struct pagefile *f, uint32_t slot, const struct pagefile_
 			f->sequence = s->sequence;
 		return 0;
 	}
+	/* Of a page that nobody knows it stays as it is, and so does its place. */
 	f->torn++;
-	pagefile_put(f, slot);
+	f->slot[slot] = (struct pagefile_slot) { .gfn = ~0ULL };
 	return 0;
 }
 
@@ -159,6 +160,19 @@ int pagefile_read_table(struct pagefile *f)
 		rc = take_record(f, slot, &s);
 	}
 	return rc;
+}
+
+void pagefile_forget_table(struct pagefile *f)
+{
+	f->made = 0;
+	f->used = 0;
+	f->nr_free = 0;
+	f->torn = 0;
+}
+
+bool pagefile_in_use(const struct pagefile *f, uint32_t slot)
+{
+	return !is_empty(&f->table[slot]);
 }
 
 bool pagefile_is_zero(const void *page)

@@ -2,12 +2,16 @@
 /* Whether a domain can be paged, and coming to it; see start.h. */
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "adopt.h"
 #include "exitcode.h"
 #include "log.h"
+#include "neighbours.h"
 #include "pager.h"
 #include "start.h"
 
@@ -83,8 +87,47 @@ static void warn_of_vcpus(const struct pager *p)
 		    p->options.domain, p->domain.nr_vcpus, XENIF_SAFE_VCPUS);
 }
 
+int start_may_begin(struct pager *p)
+{
+	char path[80], why[200], *value;
+	bool trusted;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/memory/pvfault-trusted", p->xen->domid);
+	value = p->xen->ops->read(p->xen, path);
+	trusted = p->options.trust_guest || (value && !strcmp(value, "1"));
+	free(value);
+	if (!trusted)
+		return give_up(EXIT_UNTRUSTED,
+			       "domain %s could stop the whole host while it is paged; say --trust-guest, or write 1 to %s, if it may be trusted with that",
+			       p->options.domain, path);
+	if (!p->options.unsafe_offer && !neighbours_allow(p, why, sizeof(why)))
+		return give_up(EXIT_BAD_DOMAIN, "domain %s: %s", p->options.domain, why);
+	return 0;
+}
+
+/* What is out already isn't ours. */
+static int begin(struct pager *p)
+{
+	int rc = enable(p);
+
+	if (rc)
+		return rc;
+	rc = audit_all(p);
+	if (!rc)
+		return 0;
+	if (rc != -ENODATA) {
+		p->xen->ops->disable(p->xen);
+		return give_up(EXIT_DENIED, "Xen tells nothing about domain %s: %s",
+			       p->options.domain, strerror(-rc));
+	}
+	/* With a ring, but without a pager, who touches them waits; without one it crashes. */
+	return give_up(EXIT_UNKNOWN,
+		       "%" PRIu64 " pages of domain %s are out already, page %#" PRIx64 " for one: an earlier pager has them in another file, or has lost them",
+		       p->audit.unknown, p->options.domain, p->audit.first);
+}
+
 int start_paging(struct pager *p)
 {
 	warn_of_vcpus(p);
-	return p->file.adopt ? adopt(p) : enable(p);
+	return p->file.adopt ? adopt(p) : begin(p);
 }

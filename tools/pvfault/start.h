@@ -12,6 +12,12 @@ struct pager;
 int start_look(struct pager *p);
 
 /*
+ * Whether a domain may be paged from which nothing has been taken yet: is it trusted?
+ * Return: as above.
+ */
+int start_may_begin(struct pager *p);
+
+/*
  * Become its pager, after one that was killed if the page file says so.
  * Return: as above.
  */

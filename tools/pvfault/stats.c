@@ -82,7 +82,7 @@ void stats_print(const struct pager *p, FILE *file)
 #undef PRINT
 	print_latency(s, file);
 	fprintf(file, "away %u\n", pages_away(&p->pages));
-	fprintf(file, "missing_kib %u\n", p->pagein.waiting ? 4 * pages_away(&p->pages) : 0);
+	fprintf(file, "missing_kib %u\n", p->pagein.waiting && p->pagein.lacking ? 4 * pages_away(&p->pages) : 0);
 	fprintf(file, "leaving %d\n", p->leaving);
 	for (state = 0; state < PAGE_STATES; state++)
 		fprintf(file, "pages_%s %u\n", page_state_name(state),
@@ -92,6 +92,9 @@ void stats_print(const struct pager *p, FILE *file)
 	fprintf(file, "offered %u\n", p->pages.offer.total);
 	fprintf(file, "domain_kib %" PRIu64 "\n", p->domain.tot_pages * 4);
 	fprintf(file, "file_pages %u\n", p->file.used);
+	fprintf(file, "xen_paged %" PRId64 "\n", p->domain.paged_pages);
+	fprintf(file, "unknown_out %" PRIu64 "\n", p->audit.unknown);
+	fprintf(file, "reads_failing %u\n", p->pagein.failing);
 	fprintf(file, "bugs %lu\n", p->pages.bugs);
 }
 

@@ -40,7 +40,10 @@
 	X(notifies)							\
 	X(no_memory)		/* Xen had no memory for a page */	\
 	X(write_errors)							\
-	X(read_errors)		/* and wrong checksums; some get better */ \
+	X(read_errors)		/* tried again until it can be read */	\
+	X(wrong_sums)		/* some get better */			\
+	X(load_errors)		/* Xen refused a page, and not for memory */ \
+	X(changed)		/* written to by dom0 on its way out */	\
 	X(lost)			/* pages that can't be read */		\
 	X(adopted)		/* pages found out at a takeover */	\
 	X(connects)							\

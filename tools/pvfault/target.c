@@ -61,13 +61,27 @@ void target_changed(struct pager *p)
 	free(value);
 }
 
-uint64_t target_excess(const struct pager *p)
+/* Of the domain, as far as we know. */
+static uint64_t pages_now(const struct pager *p)
 {
 	uint64_t now = p->domain.tot_pages + p->loaded;
 
-	now = now > p->evicted ? now - p->evicted : 0;
-	/* Where Xen has no memory for a page that is waited for, another goes. */
-	if (p->pagein.waiting && p->target_pages != UINT64_MAX)
+	return now > p->evicted ? now - p->evicted : 0;
+}
+
+const char *target_no_memory(const struct pager *p)
+{
+	return pages_now(p) >= p->domain.max_pages ?
+	       "the domain's limit (xl mem-set, mem-max) leaves no memory" :
+	       "Xen lacks memory";
+}
+
+uint64_t target_excess(const struct pager *p)
+{
+	uint64_t now = pages_now(p);
+
+	/* Where there is no memory for a page that is waited for, another goes. */
+	if (p->pagein.waiting && p->pagein.lacking && p->target_pages != UINT64_MAX)
 		return p->pagein.waiting +
 		       (now > p->target_pages ? now - p->target_pages : 0);
 	return now > p->target_pages ? now - p->target_pages : 0;

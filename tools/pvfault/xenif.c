@@ -43,22 +43,26 @@ static int xenif_domain(struct xenif *x, struct xenif_domain *domain)
 		.shutdown = info.flags & XEN_DOMINF_shutdown,
 		.paused = info.flags & XEN_DOMINF_paused,
 		.hvm = info.flags & XEN_DOMINF_hvm_guest,
+		.emulated = info.arch_config.emulation_flags & XEN_X86_EMU_PIT,
 		.built = ring && info.tot_pages,
 		.nr_vcpus = info.max_vcpu_id + 1,
 		.tot_pages = info.tot_pages,
 		.max_pages = info.max_pages,
 		.max_gfn = max_gfn,
+		.paged_pages = (int64_t)info.paged_pages,
 	};
 	memcpy(domain->uuid, info.handle, sizeof(domain->uuid));
 	return 0;
 }
 
-static bool xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
+static int xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
 {
 	xc_domaininfo_t info;
+	int rc = get_info(real(x), domid, &info);
 
-	return !get_info(real(x), domid, &info) &&
-	       !(info.flags & XEN_DOMINF_dying) &&
+	if (rc)
+		return rc == -ESRCH ? 0 : rc;
+	return !(info.flags & XEN_DOMINF_dying) &&
 	       !memcmp(info.handle, uuid, sizeof(info.handle));
 }
 
@@ -117,6 +121,7 @@ static const struct xenif_ops real_ops = {
 	.unbind = xenif_unbind,
 	.notify = xenif_notify,
 	.read = xenif_read,
+	.list = xenif_list,
 	.write = xenif_write,
 	.make = xenif_make,
 	.remove = xenif_remove,
@@ -125,8 +130,11 @@ static const struct xenif_ops real_ops = {
 	.clear_events = xenif_clear_events,
 };
 
-/* By its number, or by the name that xl gave it. */
-static bool find_domain(struct xenif_real *r, const char *name)
+/*
+ * By its number, or by the name that xl gave it. Return: 0 or an enum exitcode; then it
+ * has said why.
+ */
+static int find_domain(struct xenif_real *r, const char *name)
 {
 	unsigned int i, nr = 0;
 	char path[64], **all;
@@ -135,9 +143,12 @@ static bool find_domain(struct xenif_real *r, const char *name)
 
 	if (parse_number(name, 0, DOMID_FIRST_RESERVED - 1, &id)) {
 		r->x.domid = id;
-		return true;
+		return 0;
 	}
 	all = xs_directory(r->store, XBT_NULL, "/local/domain", &nr);
+	if (!all && errno != ENOENT)
+		return give_up(EXIT_DENIED, "XenStore doesn't tell which domains there are: %s",
+			       strerror(errno));
 	for (i = 0; all && i < nr && !found; i++) {
 		char *value;
 
@@ -151,7 +162,7 @@ static bool find_domain(struct xenif_real *r, const char *name)
 			r->x.domid = id;
 	}
 	free(all);
-	return found;
+	return found ? 0 : give_up(EXIT_NO_DOMAIN, "there is no domain %s", name);
 }
 
 static int open_all(struct xenif_real *r)
@@ -187,8 +198,8 @@ int xenif_open(const char *name, struct xenif **x)
 	r->x.ops = &real_ops;
 	r->paging_port = -1;
 	rc = open_all(r);
-	if (!rc && !find_domain(r, name))
-		rc = give_up(EXIT_NO_DOMAIN, "there is no domain %s", name);
+	if (!rc)
+		rc = find_domain(r, name);
 	if (rc) {
 		xenif_close(&r->x);
 		return rc;

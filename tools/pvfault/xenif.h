@@ -26,17 +26,22 @@
  * @shutdown: it doesn't run any more, and still has its memory
  * @paused: a toolstack has stopped it
  * @hvm: HVM or PVH, not PV
+ * @emulated: HVM, with devices that QEMU emulates
  * @built: the toolstack has given it all that paging needs
  * @nr_vcpus: one more than the highest id
  * @tot_pages: pages that it has now
  * @max_pages: pages that it may have
  * @max_gfn: the highest that it uses
+ * @paged_pages: pages that are out, as Xen counts them. It miscounts when the guest
+ *	gives a page away while there is no ring, or one that was touched on its way
+ *	out: see audit.h
  * @uuid: stays the same when the number is used again
  */
 struct xenif_domain {
-	bool dying, shutdown, paused, hvm, built;
+	bool dying, shutdown, paused, hvm, emulated, built;
 	unsigned int nr_vcpus;
 	uint64_t tot_pages, max_pages, max_gfn;
+	int64_t paged_pages;
 	uint8_t uuid[16];
 };
 
@@ -85,7 +90,8 @@ struct xenif;
  *
  * @close: gives back everything; doesn't disable paging
  * @domain: tells about the domain; -ESRCH: there is none any more
- * @alive: is there a domain with this number and UUID?
+ * @alive: is there a domain with this number and UUID? 1: yes. 0: it is gone. An
+ *	error isn't an answer
  * @crash: shuts the domain down with reason crash, so that its on_crash applies
  * @pause, @unpause: all of its vCPUs; these nest with those of others.
  *	-EINVAL: it isn't paused
@@ -130,6 +136,7 @@ struct xenif;
  *
  * @read: the value of a node, to be freed, or NULL and errno: ENOENT if there is
  *	none, EINVAL if it holds a zero octet
+ * @list: the names of the nodes in a folder, to be freed at once; or NULL and errno
  * @write: makes or changes a node
  * @make: makes nodes, all or none
  * @remove: removes a node and what is below it; none there is no error
@@ -141,7 +148,7 @@ struct xenif;
 struct xenif_ops {
 	void (*close)(struct xenif *x);
 	int (*domain)(struct xenif *x, struct xenif_domain *domain);
-	bool (*alive)(struct xenif *x, uint32_t domid, const uint8_t *uuid);
+	int (*alive)(struct xenif *x, uint32_t domid, const uint8_t *uuid);
 	int (*crash)(struct xenif *x);
 
 	int (*pause)(struct xenif *x);
@@ -176,6 +183,7 @@ struct xenif_ops {
 	void (*notify)(struct xenif *x, int local);
 
 	char *(*read)(struct xenif *x, const char *path);
+	char **(*list)(struct xenif *x, const char *path, unsigned int *nr);
 	int (*write)(struct xenif *x, const char *path, const char *value);
 	int (*make)(struct xenif *x, unsigned int nr, const struct xenif_node *node);
 	int (*remove)(struct xenif *x, const char *path);

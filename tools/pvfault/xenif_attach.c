@@ -53,6 +53,19 @@ static void *map_ring_page(struct xenif_real *r, xen_pfn_t gfn)
 	return page;
 }
 
+static void put_ring_page(struct xenif_real *r)
+{
+	xenforeignmemory_unmap(r->memory, r->ring_page, 1);
+	r->ring_page = NULL;
+}
+
+/*
+ * The page that is there may be the guest's in other ways, too: granted to somebody,
+ * seen at another gfn. So it is not looked at but thrown away, and a fresh one put in
+ * its place while the domain is paused. (One that an earlier pager has taken out of the
+ * domain is a hole by now.) Another domain that holds a grant of this gfn might still
+ * map it until begin() takes it out again: a guest must be trusted not to do that.
+ */
 static int get_ring_page(struct xenif_real *r, xen_pfn_t *gfn)
 {
 	uint64_t param = 0;
@@ -62,18 +75,14 @@ static int get_ring_page(struct xenif_real *r, xen_pfn_t *gfn)
 	if (!param)
 		return -EOPNOTSUPP;
 	*gfn = param;
-	/* An earlier pager has taken it out of the domain. */
+	if (r->ring_page)
+		put_ring_page(r);
+	/* Fails for a hole; and if a page stays there, populating fails. */
+	xc_domain_decrease_reservation_exact(r->xc, r->x.domid, 1, 0, gfn);
+	if (xc_domain_populate_physmap_exact(r->xc, r->x.domid, 1, 0, 0, gfn))
+		return errno ? -errno : -ENOMEM;
 	r->ring_page = map_ring_page(r, *gfn);
-	if (!r->ring_page &&
-	    !xc_domain_populate_physmap_exact(r->xc, r->x.domid, 1, 0, 0, gfn))
-		r->ring_page = map_ring_page(r, *gfn);
 	return r->ring_page ? 0 : -errno;
-}
-
-static void put_ring_page(struct xenif_real *r)
-{
-	xenforeignmemory_unmap(r->memory, r->ring_page, 1);
-	r->ring_page = NULL;
 }
 
 /* From here on it is ours. The guest has no business in the ring's page. */
@@ -91,8 +100,14 @@ static int begin(struct xenif_real *r, xen_pfn_t gfn)
 		xc_mem_paging_disable(r->xc, r->x.domid);
 		return rc;
 	}
-	xc_domain_decrease_reservation_exact(r->xc, r->x.domid, 1, 0, &gfn);
-	return 0;
+	if (!xc_domain_decrease_reservation_exact(r->xc, r->x.domid, 1, 0, &gfn))
+		return 0;
+	/* The guest could write into it. */
+	rc = errno ? -errno : -EBUSY;
+	xenevtchn_unbind(r->evtchn, r->paging_port);
+	r->paging_port = -1;
+	xc_mem_paging_disable(r->xc, r->x.domid);
+	return rc;
 }
 
 int xenif_enable(struct xenif *x)
@@ -103,12 +118,15 @@ int xenif_enable(struct xenif *x)
 
 	rc = probe(r);
 	if (!rc)
-		rc = get_ring_page(r, &gfn);
+		rc = xenif_pause(x);
 	if (rc)
 		return rc;
-	rc = begin(r, gfn);
-	if (rc)
+	rc = get_ring_page(r, &gfn);
+	if (!rc)
+		rc = begin(r, gfn);
+	if (rc && r->ring_page)
 		put_ring_page(r);
+	xenif_unpause(x);
 	return rc;
 }
 
@@ -149,15 +167,19 @@ int xenif_takeover(struct xenif *x)
 	/* Not if it died between the two ENABLEs of a takeover. */
 	if (rc && xc_mem_paging_disable(r->xc, x->domid))
 		return errno == EBUSY ? -EUSERS : -errno;
-	if (xc_domain_getinfolist(r->xc, x->domid, 1, &info) != 1)
-		return -ESRCH;
+	rc = xc_domain_getinfolist(r->xc, x->domid, 1, &info);
+	if (rc != 1 || info.domain != x->domid)
+		return rc < 0 ? -errno : -ESRCH;
+	/* Of a takeover that failed halfway. */
+	if (r->paging_port >= 0)
+		xenevtchn_unbind(r->evtchn, r->paging_port);
+	r->paging_port = -1;
 	rc = get_ring_page(r, &gfn);
-	if (rc)
-		return rc;
-	rc = answer_for_it(r, info.max_vcpu_id + 1);
+	if (!rc)
+		rc = answer_for_it(r, info.max_vcpu_id + 1);
 	if (!rc)
 		rc = begin(r, gfn);
-	if (rc)
+	if (rc && r->ring_page)
 		put_ring_page(r);
 	return rc;
 }

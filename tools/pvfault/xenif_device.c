@@ -69,6 +69,11 @@ char *xenif_read(struct xenif *x, const char *path)
 	return value;
 }
 
+char **xenif_list(struct xenif *x, const char *path, unsigned int *nr)
+{
+	return xs_directory(real(x)->store, XBT_NULL, path, nr);
+}
+
 int xenif_write(struct xenif *x, const char *path, const char *value)
 {
 	return xs_write(real(x)->store, XBT_NULL, path, value, strlen(value)) ?

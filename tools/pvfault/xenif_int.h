@@ -77,6 +77,7 @@ int xenif_bind(struct xenif *x, uint32_t remote);
 void xenif_unbind(struct xenif *x, int local);
 void xenif_notify(struct xenif *x, int local);
 char *xenif_read(struct xenif *x, const char *path);
+char **xenif_list(struct xenif *x, const char *path, unsigned int *nr);
 int xenif_write(struct xenif *x, const char *path, const char *value);
 int xenif_make(struct xenif *x, unsigned int nr, const struct xenif_node *node);
 int xenif_remove(struct xenif *x, const char *path);
