@@ -89,7 +89,7 @@ struct fake {
 
 	struct { char *path, *value; } node[MAX_NODES];
 	unsigned int nr_nodes;
-	const char *fired[64];
+	const char *fired[8192];
 	unsigned int nr_fired;
 	int write_error;
 	bool store_gone;
@@ -117,6 +117,7 @@ unsigned int fake_away(void);
 
 /* The frontend. */
 void fake_store(const char *path, const char *value);
+void fake_fire(const char *token);
 const char *fake_node(const char *path);
 void front_node(const char *name, const char *value);
 void front_state(enum xenbus_state state);

@@ -223,14 +223,11 @@ int stop(void **state)
 /* One round of the loop, with a simulated clock. */
 void rounds(unsigned int nr)
 {
-	const char *token;
-
 	while (nr--) {
 		pager->now_ns += 1000000;
 		pager->evict.few |= !collect_evictions;
 		io_reap(pager->io);
-		while ((token = pager->xen->ops->next_watch(pager->xen)))
-			pager_store_event(pager, token);
+		pager_take_watches(pager);
 		if (pager->pagein.waiting || pager->pagein.failing)
 			pagein_retry(pager);
 		pager_round(pager);

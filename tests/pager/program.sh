@@ -65,6 +65,17 @@ result "exit 2 without a page file" $?
 if command -v systemd-analyze >/dev/null; then
 	verify >"$out/said" 2>&1 && [ ! -s "$out/said" ]
 	result "systemd-analyze verify" $?
+	unit_file=$out/usr/local/lib/systemd/system/pvfault-pager@.service
+	cp ../../tools/pvfault/pvfault-pager@.service "$unit_file"
+	systemd-analyze security --offline=yes --threshold=40 --no-pager "$unit_file" \
+		>"$out/said" 2>&1
+	result "systemd-analyze security: less than 4" $?
+	# Each code is the end, or is tried again: 0 and 11 aren't the unit's business.
+	again="1 3 7 10"
+	last=$(sed -n 's/^RestartPreventExitStatus=//p' "$unit_file")
+	all=$(sed -n 's/^\tEXIT_[A-Z_]* = \([0-9]*\),.*/\1/p' ../../tools/pvfault/exitcode.h)
+	[ "$(echo 0 11 $again $last | tr ' ' '\n' | sort -n)" = "$(echo "$all" | sort -n)" ]
+	result "the unit knows each exit code" $?
 	finds "an unknown setting" 's/^NoNewPrivileges/NoNewPrivilege/'
 	finds "a bad value" 's/^RestartSec=.*/RestartSec=never/'
 	finds "a program that isn't there" 's,sbin/pvfault-pager,&s,'

@@ -449,7 +449,8 @@ static void domain_dies(void **state)
 	fake_touch(0, NR_GFNS - 1);
 	rounds(1);
 	fake.gone = true;
-	pager_store_event(pager, WATCH_DOMAIN);
+	fake_fire(WATCH_DOMAIN);
+	pager_take_watches(pager);
 	assert_true(pager->gone);
 	device_gone(pager);
 	assert_null(fake_node(BACK "state"));

@@ -19,7 +19,8 @@ static int open_second(void)
 	int rc;
 
 	snprintf(path, sizeof(path), "%s.2", page_file);
-	rc = pagefile_open(&second, path, &fake.x, &fake.domain);
+	rc = pagefile_open(&second, path, &fake.x, &fake.domain,
+			       NR_GFNS);
 	second.path = NULL;
 	return rc;
 }
@@ -55,7 +56,8 @@ static void one_user_at_a_time(void **state)
 {
 	struct pagefile other;
 
-	assert_int_equal(pagefile_open(&other, page_file, &fake.x, &fake.domain),
+	assert_int_equal(pagefile_open(&other, page_file, &fake.x, &fake.domain,
+			       NR_GFNS),
 			 EXIT_PAGEFILE);
 	assert_non_null(strstr(log_last(), "in use by another pager"));
 }
@@ -84,10 +86,13 @@ static void not_a_file(void **state)
 {
 	struct pagefile f;
 
-	assert_int_equal(pagefile_open(&f, "/", &fake.x, &fake.domain), EXIT_PAGEFILE);
-	assert_int_equal(pagefile_open(&f, "/nowhere/file", &fake.x, &fake.domain),
+	assert_int_equal(pagefile_open(&f, "/", &fake.x, &fake.domain,
+			       NR_GFNS), EXIT_PAGEFILE);
+	assert_int_equal(pagefile_open(&f, "/nowhere/file", &fake.x, &fake.domain,
+			       NR_GFNS),
 			 EXIT_PAGEFILE);
-	assert_int_equal(pagefile_open(&f, "/dev/null", &fake.x, &fake.domain),
+	assert_int_equal(pagefile_open(&f, "/dev/null", &fake.x, &fake.domain,
+			       NR_GFNS),
 			 EXIT_PAGEFILE);
 }
 

@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "fake.h"
+#include "notify.h"
 
 static void block(void)
 {
@@ -259,6 +263,154 @@ static void live_migration(void **state)
 		assert_true(sent[gfn] || fake.dirty[gfn]);
 }
 
+/* The file of counters is a link: what it leads to stays as it is. */
+static void counters_follow_no_link(void **state)
+{
+	char path[300], new[310], other[310], text[16];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s.stats", page_file);
+	snprintf(new, sizeof(new), "%s.new", path);
+	snprintf(other, sizeof(other), "%s.other", path);
+	file = fopen(other, "w");
+	fputs("mine", file);
+	fclose(file);
+	assert_int_equal(symlink(other, new), 0);
+	pager->options.stats = path;
+	stats_write(pager, true);
+	pager->options.stats = NULL;
+	file = fopen(other, "r");
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	assert_string_equal(text, "mine");
+	unlink(path);
+	unlink(other);
+}
+
+/* A guest writes without end: one look at its folder, and the operator is heard. */
+static void guest_writes_often(void **state)
+{
+	unsigned int i, round;
+	unsigned long before = pager->stats.watches;
+
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 5000; i++)
+			front_node("nonsense", "1");
+		fake_store("/local/domain/7/memory/pvfault-target", round % 2 ? "4096" : "2048");
+		rounds(1);
+		assert_int_equal(fake.nr_fired, 0);
+		assert_int_equal(pager->target_pages, round % 2 ? 1024 : 512);
+	}
+	assert_int_equal(pager->stats.watches - before, 5 * 5001);
+	assert_int_equal(pager->stats.offers, 0);
+	pager->target_pages = UINT64_MAX;
+}
+
+/* And changes its offer without end: each of them is work for dom0. */
+static void guest_offers_often(void **state)
+{
+	unsigned int i, before;
+
+	for (i = 0; i < 200; i++) {
+		front_node("offer", i % 2 ? "256+768" : "256+700");
+		front_state(XB_RECONFIGURING);
+		rounds(2);
+		if (back_state() == XB_RECONFIGURED) {
+			front_state(XB_CONNECTED);
+			rounds(1);
+		}
+	}
+	before = pager->stats.offers;
+	assert_in_range(before, 16, 40);
+	/* It isn't forgotten. */
+	seconds(3);
+	assert_true(pager->stats.offers > before);
+	assert_int_equal(back_state(), XB_RECONFIGURED);
+}
+
+/* "xl mem-set" changes what the domain may have, not what it was built for. */
+static void limit_goes_down(void **state)
+{
+	bury();
+	unlink(page_file);
+	fake_store("/local/domain/7/memory/static-max", "4096");
+	fake.domain.max_pages = 300;
+	assert_int_equal(start_again(), 0);
+	assert_int_equal(pager->file.nr_slots, NR_GFNS);
+	fake.domain.max_pages = NR_GFNS;
+	front_connect("256+768");
+	take_away(500);
+	fake.domain.max_pages = 600;
+	front_node("offer", "256+700");
+	front_state(XB_RECONFIGURING);
+	rounds(100);
+	assert_int_equal(back_state(), XB_RECONFIGURED);
+	assert_int_equal(pager->stats.frontend_errors, 0);
+}
+
+/* So many places and no more; the room is given back when nothing lies there. */
+static void file_limit(void **state)
+{
+	struct stat st;
+
+	pager->file.limit = 50;
+	pager->target_pages = NR_GFNS - 100;
+	rounds(100);
+	assert_int_equal(fake_away(), 50);
+	assert_non_null(strstr(log_last(), "a limit is reached"));
+	assert_int_equal(fstat(pager->file.fd, &st), 0);
+	assert_true(st.st_size > (off_t)pager->file.header->data_offset);
+	leave_now();
+	assert_int_equal(fstat(pager->file.fd, &st), 0);
+	assert_int_equal(st.st_size, pager->file.header->data_offset);
+	assert_all_back();
+}
+
+/* Nobody reads what the pager says: it goes on, and says later how much that was. */
+static void nobody_reads(void **state)
+{
+	int fd[2], saved = dup(STDERR_FILENO), i;
+	char text[65536 + 4096];
+
+	assert_int_equal(pipe(fd), 0);
+	dup2(fd[1], STDERR_FILENO);
+	log_quiet = false;
+	for (i = 0; i < 5000; i++)
+		say("a sentence that nobody reads, %d", i);
+	assert_true(log_unsaid > 1000);
+	assert_true(read(fd[0], text, sizeof(text)) > 0);
+	say("the end");
+	assert_int_equal(log_unsaid, 0);
+	log_quiet = true;
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	memset(text, 0, sizeof(text));
+	assert_true(read(fd[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, "lines before were not read in time"));
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* What systemd hears, and how: a datagram, to a name that may be abstract. */
+static void service_manager(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char text[64] = "", path[300];
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	snprintf(path, sizeof(path), "@pvfault-test-%d", getpid());
+	memcpy(address.sun_path + 1, path + 1, strlen(path) - 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address,
+			      offsetof(struct sockaddr_un, sun_path) + strlen(path)), 0);
+	notify("READY=1");
+	setenv("NOTIFY_SOCKET", path, 1);
+	notify("STATUS=%d pages", 3);
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT), 14);
+	assert_string_equal(text, "STATUS=3 pages");
+	close(fd);
+}
+
 int test_loop(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +425,13 @@ int test_loop(void)
 		pager_test(no_frontend),
 		pager_test_connected(counters_in_a_file),
 		pager_test_connected(live_migration),
+		pager_test_connected(counters_follow_no_link),
+		pager_test_connected(guest_writes_often),
+		pager_test_connected(guest_offers_often),
+		pager_test(limit_goes_down),
+		pager_test_connected(file_limit),
+		pager_test(nobody_reads),
+		pager_test(service_manager),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What comes after what, and that who is refused has changed nothing. */
+/* What comes after what, and that a pager which is refused has changed nothing. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -131,7 +131,7 @@ static void untrusted(void **state)
 	assert_int_equal(start_again(), 0);
 }
 
-/* Taken by somebody who didn't leave a page file. */
+/* Taken by a pager that left no page file. */
 static void out_already(void **state)
 {
 	fake.x.ops = plain_ops;
@@ -142,7 +142,7 @@ static void out_already(void **state)
 	fake.enabled = false;
 	assert_int_equal(start_again(), EXIT_UNKNOWN);
 	assert_non_null(strstr(log_last(), "3 pages of domain guest are out already"));
-	/* Who touches them waits, and doesn't crash. */
+	/* A vCPU that touches them waits, and the domain does not crash. */
 	assert_true(fake.enabled);
 }
 

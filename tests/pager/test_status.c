@@ -58,9 +58,11 @@ static int status_of(int pid)
 	return WEXITSTATUS(status);
 }
 
+static bool as_json;
+
 static int ask_for_status(void)
 {
-	return ask_status(7, folder);
+	return ask_status(7, folder, as_json);
 }
 
 static void tells_all(void **state)
@@ -82,10 +84,30 @@ static void tells_all(void **state)
 	assert_non_null(strstr(text, "\nbugs 0\n"));
 }
 
+static void tells_in_json(void **state)
+{
+	char text[16384] = "";
+	int fd, pid, i;
+
+	take_away(30);
+	as_json = true;
+	pid = in_child(ask_for_status, &fd);
+	for (i = 0; i < 2000 && waitpid(pid, NULL, WNOHANG) == 0; i++) {
+		status_tell(pager);
+		usleep(1000);
+	}
+	as_json = false;
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	assert_ptr_equal(strstr(text, "{\"schema\": 1, \"domid\": 7, \"requests\": 0, "), text);
+	assert_non_null(strstr(text, ", \"evictions\": 30, "));
+	assert_non_null(strstr(text, ", \"bugs\": 0}\n"));
+}
+
 static void nobody_there(void **state)
 {
 	status_close(pager);
-	assert_int_equal(ask_status(7, folder), EXIT_NO_PAGER);
+	assert_int_equal(ask_status(7, folder, false), EXIT_NO_PAGER);
 	assert_int_equal(ask_drain(7, folder), EXIT_NO_PAGER);
 }
 
@@ -199,6 +221,7 @@ int test_status(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(tells_all, start_listening, stop_listening),
+		cmocka_unit_test_setup_teardown(tells_in_json, start_listening, stop_listening),
 		cmocka_unit_test_setup_teardown(nobody_there, start_listening, stop_listening),
 		cmocka_unit_test_setup_teardown(nobody_waits, start_listening, stop_listening),
 		cmocka_unit_test_setup_teardown(drains, start_listening, stop_listening),

@@ -18,7 +18,7 @@ int adopt_check(struct pager *p);
 
 /*
  * Say in XenStore that this page file is the domain's, or that none is. Only its pager
- * may: who was refused must leave the word of the one that is there.
+ * may: one that was refused must leave the word of the one that is there.
  * Return: 0 or an enum exitcode; then it has said why.
  */
 int adopt_claim(struct pager *p);

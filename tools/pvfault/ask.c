@@ -55,7 +55,20 @@ static int nobody(uint32_t domid, int rc)
 		       strerror(-rc));
 }
 
-int ask_status(uint32_t domid, const char *folder)
+/* Its lines of a name and a whole number, as one object. */
+static void print_json(uint32_t domid, const char *text)
+{
+	char name[64];
+	long long value;
+	int used;
+
+	printf("{\"schema\": 1, \"domid\": %u", domid);
+	for (; sscanf(text, "%63s %lld%n", name, &value, &used) == 2; text += used)
+		printf(", \"%s\": %lld", name, value);
+	puts("}");
+}
+
+int ask_status(uint32_t domid, const char *folder, bool json)
 {
 	char text[STATUS_SIZE];
 	struct ucred peer;
@@ -63,7 +76,10 @@ int ask_status(uint32_t domid, const char *folder)
 
 	if (rc)
 		return nobody(domid, rc);
-	fputs(text, stdout);
+	if (json)
+		print_json(domid, text);
+	else
+		fputs(text, stdout);
 	return EXIT_DONE;
 }
 

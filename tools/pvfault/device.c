@@ -15,6 +15,7 @@
 
 #define CLOSING_NS	10000000000ULL	/* for the frontend to answer Closing */
 #define AGAIN_NS	1000000000ULL	/* at most one connection a second */
+#define OFFERS_AT_ONCE	32		/* changes of the offer; then one a second */
 #define FORGIVE_NS	60000000000ULL	/* after which we ask for one ourselves */
 
 static void error_path(const struct pager *p, char *path, size_t size)
@@ -196,6 +197,8 @@ static void connect(struct pager *p)
 		return;
 	}
 	next_generation(p);
+	p->device.offers_left = OFFERS_AT_ONCE;
+	p->device.offer_waits = false;
 	p->adopted = false;
 	p->policy.ops->reset(&p->policy);
 	p->bring = BRING_NONE;
@@ -220,6 +223,7 @@ static void finish(struct pager *p)
 	p->adopted = false;
 	p->bring = BRING_NONE;
 	p->device.deadline_ns = p->now_ns + AGAIN_NS;
+	pagefile_shrink(&p->file);
 	show(p, DEVICE_CLOSED, XB_CLOSED);
 }
 
@@ -278,8 +282,14 @@ static void changed_connected(struct pager *p)
 			show(p, DEVICE_SERVING, XB_CONNECTED);
 		break;
 	case XB_RECONFIGURING:
-		if (p->device.phase != DEVICE_SHRINKING)
-			new_offer(p);
+		if (p->device.phase == DEVICE_SHRINKING)
+			break;
+		/* Each costs time and memory that isn't the guest's. */
+		p->device.offer_waits = !p->device.offers_left;
+		if (p->device.offer_waits)
+			break;
+		p->device.offers_left--;
+		new_offer(p);
 		break;
 	default:
 		/* It leaves, has vanished, or makes no sense. */
@@ -421,6 +431,10 @@ void device_tick(struct pager *p)
 
 	if (d->phase == DEVICE_NONE)
 		return;
+	if (d->offers_left < OFFERS_AT_ONCE)
+		d->offers_left++;
+	if (d->offer_waits)
+		device_changed(p);
 	d->bad_neighbour = !neighbours_allow(p, why, sizeof(why));
 	if (!d->bad_neighbour || (d->phase != DEVICE_SERVING &&
 				  d->phase != DEVICE_SHRINKING &&

@@ -50,6 +50,8 @@ enum device_phase {
  * @frontend: what the frontend showed last
  * @ours_to_close: we leave: DRAINING ends in Closing, and WAITING comes from us
  * @bad_neighbour: there is a device beside which no page may be taken
+ * @offer_waits: it was changed too often, and is looked at later
+ * @offers_left: so often it may change now
  * @deadline_ns: of DEVICE_CLOSING; or when CLOSED may become WAITING
  * @front, @ring: mapped pages of the frontend, or NULL
  * @ring_pages: how many pages @ring has
@@ -62,7 +64,8 @@ enum device_phase {
 struct device {
 	enum device_phase phase;
 	enum xenbus_state frontend;
-	bool ours_to_close, bad_neighbour;
+	bool ours_to_close, bad_neighbour, offer_waits;
+	unsigned int offers_left;
 	uint64_t deadline_ns;
 	const void *front;
 	void *ring;

@@ -128,7 +128,7 @@ static void write_done(struct io_job *job, int result)
 
 /*
  * dom0 may write to a nominated page, and Xen doesn't tell. What has changed since it
- * was copied stays. Whoever writes between this and the eviction is still too late, but
+ * was copied stays. A write between this and the eviction is still lost, but
  * that is no disk write any more.
  */
 void evict_written(struct pager *p)

@@ -54,11 +54,10 @@ enum xenbus_state frontend_state(struct pager *p)
 
 int frontend_read_offer(struct pager *p, struct offer *offer, char *why, size_t size)
 {
-	const struct xenif_domain *domain = &p->domain;
 	char *value = read_node(p, XEN_PVFAULT_NODE_OFFER);
 	const char *wrong;
 
-	wrong = parse_offer(value, domain->max_gfn, domain->max_pages, offer);
+	wrong = parse_offer(value, p->domain.max_gfn, p->most_pages, offer);
 	free(value);
 	if (!wrong)
 		return 0;

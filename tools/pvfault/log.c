@@ -1,21 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the pager says, see log.h. */
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "log.h"
 
 bool log_verbose;
 bool log_quiet;
 
+unsigned long log_unsaid;
+
 static char last[512];
+
+/* What isn't read must not stop the pager: a line is written whole, at once, or not. */
+static void write_line(void)
+{
+	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
+	char line[640];
+	int length;
+
+	if (poll(&fd, 1, 0) != 1 || !(fd.revents & POLLOUT)) {
+		log_unsaid++;
+		return;
+	}
+	length = log_unsaid ?
+		 snprintf(line, sizeof(line), "pvfault-pager: %s (%lu lines before were not read in time)\n",
+			  last, log_unsaid) :
+		 snprintf(line, sizeof(line), "pvfault-pager: %s\n", last);
+	log_unsaid = 0;
+	/* Shorter than what a pipe takes at once. */
+	if (write(STDERR_FILENO, line, length) != length)
+		log_unsaid++;
+}
 
 static void vsay(const char *fmt, va_list args)
 {
 	vsnprintf(last, sizeof(last), fmt, args);
 	if (!log_quiet)
-		fprintf(stderr, "pvfault-pager: %s\n", last);
+		write_line();
 }
 
 void say(const char *fmt, ...)

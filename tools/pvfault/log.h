@@ -7,6 +7,8 @@
 
 extern bool log_verbose;
 extern bool log_quiet;		/* tests: remember only */
+/* Lines that nobody was there to read. */
+extern unsigned long log_unsaid;
 
 /* Say something that the administrator must know. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -14,12 +14,14 @@
 
 #include "exitcode.h"
 #include "log.h"
+#include "notify.h"
 #include "pager.h"
 #include "run.h"
 #include "status.h"
 
 #define TICK_NS		1000000000ULL
 #define SILENT_S	60		/* then say that no frontend is there */
+#define WATCHES	65536		/* to take at once */
 #define STEPS_NS	10000000000ULL	/* try again what failed at a takeover */
 #define DISABLE_NS	10000000000ULL	/* try to detach for so long */
 
@@ -121,14 +123,36 @@ void pager_tick(struct pager *p)
 	stats_write(p, false);
 }
 
-void pager_store_event(struct pager *p, const char *token)
+/*
+ * All that have come, and each is acted on once: a guest that writes into its folder
+ * without end fills no queue of ours, and keeps nobody else's word waiting.
+ */
+void pager_take_watches(struct pager *p)
 {
-	if (!strcmp(token, WATCH_DOMAIN))
-		look_at_domain(p);
-	else if (!strcmp(token, WATCH_TARGET))
-		target_changed(p);
-	else if (!strcmp(token, WATCH_FRONTEND))
-		device_changed(p);
+	static const struct {
+		const char *token;
+		void (*act)(struct pager *p);
+	} watch[] = {
+		{ WATCH_DOMAIN, look_at_domain },
+		{ WATCH_TARGET, target_changed },
+		{ WATCH_FRONTEND, device_changed },
+	};
+	const unsigned int nr = sizeof(watch) / sizeof(*watch);
+	bool fired[sizeof(watch) / sizeof(*watch)] = { false };
+	unsigned int i, taken;
+	const char *token;
+
+	for (taken = 0; taken < WATCHES; taken++) {
+		token = p->xen->ops->next_watch(p->xen);
+		if (!token)
+			break;
+		p->stats.watches++;
+		for (i = 0; i < nr; i++)
+			fired[i] |= !strcmp(token, watch[i].token);
+	}
+	for (i = 0; i < nr; i++)
+		if (fired[i])
+			watch[i].act(p);
 }
 
 /* Bring everything back, then end. */
@@ -139,6 +163,7 @@ static void leave(struct pager *p, const char *why)
 		return;
 	}
 	say("%s: bringing back %u pages", why, pages_away(&p->pages));
+	notify("STOPPING=1\nSTATUS=bringing back %u pages", pages_away(&p->pages));
 	p->leaving = true;
 	p->bring = BRING_ALL;
 	device_leave(p);
@@ -182,8 +207,6 @@ static int wait_ms(const struct pager *p, uint64_t tick_ns)
 
 static void take_events(struct pager *p, const struct pollfd *fd)
 {
-	const char *token;
-
 	if (fd[FD_EVENT].revents)
 		p->xen->ops->clear_events(p->xen);
 	if (fd[FD_IO].revents)
@@ -192,12 +215,8 @@ static void take_events(struct pager *p, const struct pollfd *fd)
 		take_signal(p, fd[FD_SIGNAL].fd);
 	if (fd[FD_STATUS].revents)
 		status_tell(p);
-	/* One at a time: who writes much there doesn't keep others waiting. */
-	if (fd[FD_STORE].revents) {
-		token = p->xen->ops->next_watch(p->xen);
-		if (token)
-			pager_store_event(p, token);
-	}
+	if (fd[FD_STORE].revents)
+		pager_take_watches(p);
 }
 
 /* Return: whether it is over, and how in @code. */

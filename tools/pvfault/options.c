@@ -14,7 +14,8 @@ const char *argp_program_version = "pvfault-pager 1";
 
 enum {
 	OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD, OPT_STATUS, OPT_DRAIN,
-	OPT_SOCKET, OPT_TRUST_GUEST, OPT_DISK_LIMIT,
+	OPT_SOCKET, OPT_TRUST_GUEST, OPT_DISK_LIMIT, OPT_FILE_LIMIT, OPT_FOLLOW,
+	OPT_JSON,
 };
 
 static const struct argp_option option[] = {
@@ -32,6 +33,10 @@ static const struct argp_option option[] = {
 	{ "disk-limit", OPT_DISK_LIMIT, "SECONDS", 0,
 	  "Let the domain crash when a page can't be read for so long; default: wait for the disk for ever",
 	  0 },
+	{ "file-limit", OPT_FILE_LIMIT, "MIB", 0,
+	  "Take no more pages than fit into so much of the page file; default: no limit", 0 },
+	{ "follow", OPT_FOLLOW, NULL, 0,
+	  "Wait until there is a domain of this name, and after its end for the next one", 0 },
 	{ "depth", OPT_DEPTH, "N", 0,
 	  "Read, and write, up to N pages at a time; 1 to 128, default 32", 0 },
 	{ "sync-io", OPT_SYNC_IO, NULL, 0, "Don't use io_uring", 0 },
@@ -41,6 +46,7 @@ static const struct argp_option option[] = {
 	  "For tests: take these pages (START+COUNT ...) without asking the guest, tell it nothing",
 	  0 },
 	{ "status", OPT_STATUS, NULL, 0, "Print the counters of the domain's pager", 0 },
+	{ "json", OPT_JSON, NULL, 0, "... in JSON", 0 },
 	{ "drain", OPT_DRAIN, NULL, 0,
 	  "Let the domain's pager bring everything back and end, and wait for that", 0 },
 	{ "socket", OPT_SOCKET, "FOLDER", 0,
@@ -100,6 +106,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_DISK_LIMIT:
 		o->disk_limit_s = number(state, "disk-limit", arg, 1, 86400);
+		return 0;
+	case OPT_FILE_LIMIT:
+		o->file_limit_mib = number(state, "file-limit", arg, 1, 1 << 24);
+		return 0;
+	case OPT_FOLLOW:
+		o->follow = true;
+		return 0;
+	case OPT_JSON:
+		o->json = true;
 		return 0;
 	case OPT_SYNC_IO:
 		o->sync_io = true;

@@ -19,6 +19,9 @@ enum action { ACTION_PAGE, ACTION_STATUS, ACTION_DRAIN };
  * @depth: pages being read or written at a time
  * @sync_io: no io_uring
  * @disk_limit_s: a page that can't be read for so long is lost; 0: never
+ * @file_limit_mib: the page file may hold no more; 0: as much as it needs
+ * @follow: wait for the domain, and for the next one of its name
+ * @json: say the counters in JSON
  * @trust_guest: it may stop the host, and will not
  * @hold: tell nobody anything
  * @socket: folder of the socket to ask at
@@ -33,7 +36,8 @@ struct options {
 	unsigned int wait_s;
 	unsigned int depth;
 	unsigned int disk_limit_s;
-	bool sync_io, hold, trust_guest;
+	uint64_t file_limit_mib;
+	bool sync_io, hold, trust_guest, follow, json;
 	const char *socket;
 	const char *unsafe_offer;
 };

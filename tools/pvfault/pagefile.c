@@ -185,7 +185,7 @@ static int write_copy(struct pagefile *f)
 	return n == XEN_PAGE ? 0 : -ENOSPC;
 }
 
-/* Both, for whoever can read only one of them must not go by an older offer, or state. */
+/* Both copies: the next pager may be able to read only one, and must not go by an older offer. */
 static int write_header(struct pagefile *f)
 {
 	int rc = write_copy(f);
@@ -269,13 +269,12 @@ static void release(struct pagefile *f)
 }
 
 int pagefile_open(struct pagefile *f, const char *path, struct xenif *x,
-		  const struct xenif_domain *domain)
+		  const struct xenif_domain *domain, uint64_t most_pages)
 {
 	int rc;
 
 	*f = (struct pagefile) { .fd = -1, .table_fd = -1, .path = path };
-	f->nr_slots = domain->max_pages < OFFER_MAX_PAGES ?
-		      domain->max_pages : OFFER_MAX_PAGES;
+	f->nr_slots = most_pages < OFFER_MAX_PAGES ? most_pages : OFFER_MAX_PAGES;
 	rc = open_and_lock(f);
 	if (!rc) {
 		f->header = aligned_alloc(XEN_PAGE, XEN_PAGE);
@@ -297,6 +296,16 @@ void pagefile_leave(struct pagefile *f)
 {
 	if (f->fd >= 0)
 		release(f);
+}
+
+void pagefile_shrink(struct pagefile *f)
+{
+	if (f->used || !f->made)
+		return;
+	if (ftruncate(f->fd, f->header->data_offset))
+		chat("page file %s can't be made smaller", f->path);
+	f->made = 0;
+	f->nr_free = 0;
 }
 
 void pagefile_close(struct pagefile *f)

@@ -113,6 +113,7 @@ static_assert(XEN_PAGE % sizeof(struct pagefile_slot) == 0, "no record spans two
  * @nr_slots: places that it may ever have
  * @made: places that were used at least once; what they hold is in @slot
  * @used: places that hold a page now
+ * @limit: so many may be made; 0: as many as there can be
  * @free, @nr_free: places used before, free now
  */
 struct pagefile {
@@ -121,7 +122,7 @@ struct pagefile {
 	bool direct, adopt;
 	struct pagefile_header *header;
 	uint64_t sequence;
-	uint32_t nr_slots, made, used, room, torn;
+	uint32_t nr_slots, made, used, room, torn, limit;
 	struct pagefile_slot *slot, *table;
 	uint32_t *free;
 	uint32_t nr_free;
@@ -133,16 +134,20 @@ struct pagefile {
  * @path: where it is
  * @x: tells whether the domain is alive that an earlier pager left in it
  * @domain: whose pages it will hold, or holds: see @adopt
+ * @most_pages: so many places it may need
  *
  * A file that isn't a page file is not touched.
  *
  * Return: 0 or an enum exitcode; then it has said why.
  */
 int pagefile_open(struct pagefile *f, const char *path, struct xenif *x,
-		  const struct xenif_domain *domain);
+		  const struct xenif_domain *domain, uint64_t most_pages);
 
 /* Give up all places, mark it as free, and make it small. */
 void pagefile_close(struct pagefile *f);
+
+/* Give back its room, if no place holds a page. */
+void pagefile_shrink(struct pagefile *f);
 
 /* Close it as it is: it holds pages that another pager may bring back. */
 void pagefile_leave(struct pagefile *f);

@@ -186,8 +186,8 @@ static void have(struct pager *p, struct transfer *t, uint32_t nr)
 
 /*
  * A disk that fails for a while, or a path to it, has lost nothing: the page is there
- * when it works again, and who needs it can wait. Return: false when that took longer
- * than somebody has set as a limit.
+ * when it works again, and the guest can wait. Return: false when that took longer than
+ * --disk-limit.
  */
 static bool wait_for_disk(struct pager *p, struct transfer *t, int error)
 {

@@ -51,10 +51,11 @@ enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
  * @loaded, @evicted: pages since then, so that @domain.tot_pages can be corrected
  * @back, @nr_back: pages that came back, for a live migration
  * @target_pages: what the domain may keep; UINT64_MAX: everything
+ * @most_pages: that it may ever have, whatever it has to do with now
  * @bring: see above
  * @cursor: where drain.c looks next
  * @adopted: @pages are those of an earlier pager, until a frontend has been found
- * @attached: paging is enabled, and we are the one who does it
+ * @attached: paging is enabled, and this is the domain's pager
  * @step: what has been done of run_steps()
  * @steps_ns: when to go on with them
  * @audit: are there others?
@@ -83,7 +84,7 @@ struct pager {
 	uint64_t loaded, evicted;
 	uint64_t back[XENIF_BACK];
 	unsigned int nr_back;
-	uint64_t target_pages;
+	uint64_t target_pages, most_pages;
 	enum bring bring;
 	uint32_t cursor;
 	bool adopted, attached, leaving, gone, crashed, busy;
@@ -124,7 +125,7 @@ void pager_round(struct pager *p);
 void pager_tick(struct pager *p);
 /* A page is there again. Xen is told before the frontend is, or its vCPUs run on. */
 void pager_came_back(struct pager *p, uint64_t gfn);
-void pager_store_event(struct pager *p, const char *token);
+void pager_take_watches(struct pager *p);
 /* Return: an enum exitcode. */
 int pager_loop(struct pager *p);
 

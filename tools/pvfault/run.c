@@ -10,6 +10,7 @@
 #include "adopt.h"
 #include "exitcode.h"
 #include "log.h"
+#include "notify.h"
 #include "pager.h"
 #include "run.h"
 #include "start.h"
@@ -38,7 +39,7 @@ static int start_unsafe(struct pager *p)
 {
 	struct offer offer;
 	const char *wrong = parse_offer(p->options.unsafe_offer, p->domain.max_gfn,
-					p->domain.max_pages, &offer);
+					p->most_pages, &offer);
 
 	if (wrong)
 		return give_up(EXIT_BAD_USAGE, "--unsafe-offer is no good: %s", wrong);
@@ -80,7 +81,8 @@ int run_attach(struct pager *p)
 	rc = start_look(p);
 	if (rc)
 		return rc;
-	rc = pagefile_open(&p->file, p->options.pagefile, p->xen, &p->domain);
+	rc = pagefile_open(&p->file, p->options.pagefile, p->xen, &p->domain,
+			   p->most_pages);
 	if (rc)
 		return rc;
 	rc = adopt_check(p);
@@ -95,6 +97,7 @@ int run_attach(struct pager *p)
 	if (rc)
 		return rc;
 	p->attached = true;
+	p->file.limit = p->options.file_limit_mib * (1048576 / XEN_PAGE);
 	rc = run_steps(p);
 	/* It is tried again while pages are out. */
 	return p->stats.adopted ? 0 : rc;
@@ -125,6 +128,7 @@ int run(struct pager *p)
 
 	if (!rc) {
 		status_open(p, p->options.socket);
+		notify("READY=1\nSTATUS=serving domain %u", p->xen->domid);
 		chat("serving domain %u by %s", p->xen->domid, p->io->ops->name);
 		rc = pager_loop(p);
 		status_close(p);

@@ -51,6 +51,10 @@ uint32_t pagefile_get(struct pagefile *f)
 	if (f->nr_free) {
 		slot = f->free[--f->nr_free];
 	} else {
+		if (f->limit && f->made >= f->limit) {
+			errno = EDQUOT;
+			return SLOT_NONE;
+		}
 		if (f->made == f->room && !grow(f, f->room ? f->room * 2ULL : 4096)) {
 			errno = ENOMEM;
 			return SLOT_NONE;

@@ -18,6 +18,20 @@
 #define BUILD_TRIES	100
 #define BUILD_NAP_US	100000
 
+/* What it may have now changes with "xl mem-set"; what it was built for doesn't. */
+static uint64_t most_pages(struct pager *p)
+{
+	char path[80], *value;
+	uint64_t kib = 0;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/memory/static-max", p->xen->domid);
+	value = p->xen->ops->read(p->xen, path);
+	if (!parse_number(value, 0, 1ULL << 44, &kib))
+		kib = 0;
+	free(value);
+	return kib / 4 > p->domain.max_pages ? kib / 4 : p->domain.max_pages;
+}
+
 int start_look(struct pager *p)
 {
 	int rc, tries = 0;
@@ -43,6 +57,7 @@ int start_look(struct pager *p)
 		return give_up(EXIT_BAD_DOMAIN,
 			       "domain %s was built without a page for the paging ring",
 			       p->options.domain);
+	p->most_pages = most_pages(p);
 	return 0;
 }
 
@@ -120,7 +135,7 @@ static int begin(struct pager *p)
 		return give_up(EXIT_DENIED, "Xen tells nothing about domain %s: %s",
 			       p->options.domain, strerror(-rc));
 	}
-	/* With a ring, but without a pager, who touches them waits; without one it crashes. */
+	/* With a ring, but no pager, a vCPU that touches them waits; without a ring the domain crashes. */
 	return give_up(EXIT_UNKNOWN,
 		       "%" PRIu64 " pages of domain %s are out already, page %#" PRIx64 " for one: an earlier pager has them in another file, or has lost them",
 		       p->audit.unknown, p->options.domain, p->audit.first);

@@ -2,7 +2,10 @@
 /* What the pager counts, see stats.h. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,32 +95,37 @@ void stats_print(const struct pager *p, FILE *file)
 	fprintf(file, "offered %u\n", p->pages.offer.total);
 	fprintf(file, "domain_kib %" PRIu64 "\n", p->domain.tot_pages * 4);
 	fprintf(file, "file_pages %u\n", p->file.used);
+	fprintf(file, "unsaid %lu\n", log_unsaid);
 	fprintf(file, "xen_paged %" PRId64 "\n", p->domain.paged_pages);
 	fprintf(file, "unknown_out %" PRIu64 "\n", p->audit.unknown);
 	fprintf(file, "reads_failing %u\n", p->pagein.failing);
 	fprintf(file, "bugs %lu\n", p->pages.bugs);
 }
 
-static int write_file(const struct pager *p)
+/* Return: 0 or a negative errno. Context: the loop's end, or a thread: disks are slow. */
+static int write_file(const char *path, const char *text, size_t size)
 {
+	ssize_t n;
 	char *new;
-	FILE *file;
-	int rc;
+	int fd, rc = 0;
 
-	if (asprintf(&new, "%s.new", p->options.stats) < 0)
+	if (asprintf(&new, "%s.new", path) < 0)
 		return -ENOMEM;
-	file = fopen(new, "we");
-	if (!file) {
+	/* One that somebody else has put there might lead elsewhere. */
+	unlink(new);
+	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0) {
 		rc = -errno;
 		free(new);
 		return rc;
 	}
-	stats_print(p, file);
-	rc = ferror(file) ? -EIO : 0;
-	if (fclose(file) && !rc)
+	n = write(fd, text, size);
+	if (n != (ssize_t)size)
+		rc = n < 0 ? -errno : -ENOSPC;
+	if (close(fd) && !rc)
 		rc = -errno;
-	/* Who reads it sees the old one or the new one. */
-	if (!rc && rename(new, p->options.stats))
+	/* A reader sees the old one or the new one. */
+	if (!rc && rename(new, path))
 		rc = -errno;
 	if (rc)
 		unlink(new);
@@ -125,9 +133,54 @@ static int write_file(const struct pager *p)
 	return rc;
 }
 
+/* What is being written by a thread, one at a time. */
+static struct {
+	atomic_bool busy;
+	const char *path;
+	char *text;
+	size_t size;
+	atomic_int rc;
+} writer;
+
+static void *write_aside(void *unused)
+{
+	writer.rc = write_file(writer.path, writer.text, writer.size);
+	free(writer.text);
+	writer.busy = false;
+	return NULL;
+}
+
+/* The last one may still be stuck in a file system that doesn't answer. */
+static void write_later(const char *path, char *text, size_t size)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool started;
+
+	if (writer.busy) {
+		free(text);
+		return;
+	}
+	writer.path = path;
+	writer.text = text;
+	writer.size = size;
+	writer.busy = true;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	started = !pthread_create(&thread, &attr, write_aside, NULL);
+	pthread_attr_destroy(&attr);
+	if (started)
+		return;
+	free(text);
+	writer.busy = false;
+}
+
 void stats_write(const struct pager *p, int loud)
 {
 	static bool said;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file;
 	int rc;
 
 	if (!p->options.stats) {
@@ -135,7 +188,18 @@ void stats_write(const struct pager *p, int loud)
 			stats_print(p, stderr);
 		return;
 	}
-	rc = write_file(p);
+	file = open_memstream(&text, &size);
+	if (!file)
+		return;
+	stats_print(p, file);
+	fclose(file);
+	if (loud && !writer.busy) {
+		writer.rc = write_file(p->options.stats, text, size);
+		free(text);
+	} else {
+		write_later(p->options.stats, text, size);
+	}
+	rc = writer.rc;
 	if (rc && !said)
 		say("counters can't be written to %s: %s", p->options.stats,
 		    strerror(-rc));

@@ -48,7 +48,8 @@
 	X(adopted)		/* pages found out at a takeover */	\
 	X(connects)							\
 	X(offers)		/* changes of an offer */		\
-	X(frontend_errors)	/* what it wrote makes no sense */
+	X(frontend_errors)	/* what it wrote makes no sense */	\
+	X(watches)		/* changes in XenStore that were told */
 
 #define LATENCY_BUCKETS	64
 

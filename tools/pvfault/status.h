@@ -3,6 +3,7 @@
 #ifndef PVFAULT_STATUS_H
 #define PVFAULT_STATUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define STATUS_FOLDER	"/run/pvfault"
@@ -26,10 +27,12 @@ void status_close(struct pager *p);
  * ask_status() - pvfault-pager --status
  * @domid: whose pager is asked
  * @folder: of its socket
+ * @json: as one object: "schema", which is 1 until a name changes its meaning,
+ *	"domid", and each counter by its name; all of them whole numbers
  *
  * Return: 0 or an enum exitcode; then it has said why.
  */
-int ask_status(uint32_t domid, const char *folder);
+int ask_status(uint32_t domid, const char *folder, bool json);
 
 /**
  * ask_drain() - pvfault-pager --drain: let it bring back everything, and end
