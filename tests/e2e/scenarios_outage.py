@@ -89,7 +89,7 @@ def kvm_outage(v, sabotage):
                 continue
             probes = guest.counter("probe")
             v.check("pvfault: pages on their way were touched only to probe",
-                    guest.get("outage_faults") <= probes + guest.counter("rejected"),
+                    guest.get("outage_faults", 1e9) <= probes + guest.counter("rejected"),
                     f"{guest.get('outage_faults')}, {probes} probes")
             v.check(f"{guest.name}: no READY was lost", guest.counter("retry") == 0,
                     guest.counter("retry"))
