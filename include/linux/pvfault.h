@@ -54,6 +54,9 @@ typedef u64 pvfault_token_t;
  *	told NOT_PRESENT more than a second ago, or on each one if it isn't
  *	known which (pvfault_wait()). Optional.
  *	Context: on that CPU, interrupts off.
+ * @mode_changed: What pvfault_kernel_mode() says has changed. Optional: for a backend
+ *	that asks for notifications in kernel mode in @cpu_online alone.
+ *	Context: on each CPU that is notified, interrupts off.
  */
 struct pvfault_backend {
 	const char *name;
@@ -62,6 +65,7 @@ struct pvfault_backend {
 	int (*cpu_online)(unsigned int cpu);
 	void (*cpu_offline)(unsigned int cpu);
 	void (*repair)(void);
+	void (*mode_changed)(void);
 };
 
 #ifdef CONFIG_PVFAULT

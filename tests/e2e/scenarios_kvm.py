@@ -5,7 +5,7 @@ import re
 
 import kvm
 import rig
-from checks import READS, USUAL, check_guest, side_by_side
+from checks import READS, USUAL, check_guest, least, side_by_side
 from kvm import L2
 from registry import scenario, show_sabotages
 
@@ -59,6 +59,28 @@ def kvm_hotplug(v):
             guest.get("cpu_switches"))
     v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"),
                      cpu_switches=guest.get("cpu_switches"))
+
+
+@scenario(minutes=2, sabotages={"one-mode": "the mode was switched again and again"})
+def kvm_mode_switch(v, sabotage):
+    """A guest of 4 vCPUs whose mode is switched thousands of times between off, user and
+    kernel under load, while a vCPU goes and comes all the time. Sabotage "one-mode": it
+    stays as it is."""
+    guest = L2("modes", "pvfault=on load.secs=30 load.alone=1 load.hotplug=1 "
+               f"load.modes={int(not sabotage)}", vcpus=4)
+    guest.trace = kvm.MSR_WRITES
+    yield kvm.host(guest, reads=4 * READS)
+    check_guest(v, guest)
+    least(v, guest, "the mode was switched again and again", "mode_switches", 1000)
+    least(v, guest, "a vCPU went and came", "cpu_switches", 10)
+    v.check("modes: it ends in kernel mode", guest.get("pvfault.mode") == "kernel",
+            guest.get("pvfault.mode"))
+    v.check("modes: no READY was lost on the way", guest.counter("retry") == 0,
+            guest.counter("retry"))
+    v.metrics.update(mode_switches=guest.get("mode_switches"),
+                     rejected_mode=guest.counter("rejected_mode"),
+                     async_faults=guest.counter("sleep"),
+                     en_writes=len(guest.all("en_written")), corrupt=guest.get("corrupt"))
 
 
 @scenario(minutes=2, quick=True)

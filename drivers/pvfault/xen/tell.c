@@ -77,12 +77,21 @@ static void tell_cpu_offline(unsigned int cpu)
 		tell_write(front, 0);
 }
 
+static void tell_mode_changed(void)
+{
+	struct xen_pvfault_front *front = READ_ONCE(tell_front);
+
+	if (front)
+		tell_write(front, tell_modes());
+}
+
 static const struct pvfault_backend tell_backend = {
 	.name		= "xen",
 	.recognise	= tell_recognise,
 	.cpu_online	= tell_cpu_online,
 	.cpu_offline	= tell_cpu_offline,
 	.repair		= xen_pvfault_look,
+	.mode_changed	= tell_mode_changed,
 };
 
 static void tell_fill_cpu(void *front)

@@ -15,6 +15,8 @@
  *			still believes of it
  *   load.lose=MSR	lose MSR_KVM_ASYNC_PF_INT or _EN, as a bad restore does: "vector",
  *			"enable"
+ *   load.modes=1	write "off", "user" and "kernel" to the mode all the while, and
+ *			leave it at "kernel"
  *   load.noapic=1	switch the local APIC off for two seconds, now and then
  */
 #define _GNU_SOURCE
@@ -164,6 +166,26 @@ static void hotplugger(void)
 		usleep(200000);
 	}
 	report("cpu_switches %u", n);
+}
+
+/* Most of the switches come as fast as they can, in bursts; between these tasks wait. */
+static void mode_switcher(void)
+{
+	static const char *const modes[] = { "off", "user", "kernel" };
+	const char path[] = PVFAULT_DIR "/mode";
+	unsigned int n = 0;
+
+	srand(1);
+	await_walk();
+	while (walking()) {
+		for (unsigned int i = 0; i < 50 && walking(); i++, n++)
+			if (!write_file(path, modes[rand() % 3]))
+				report("error %s: %s", path, strerror(errno));
+		usleep(300000);
+	}
+	if (!write_file(path, "kernel"))
+		report("error %s: %s", path, strerror(errno));
+	report("mode_switches %u", n);
 }
 
 /*
@@ -431,6 +453,8 @@ void life_start(void)
 		start(ager);
 	if (parameter("load.hotplug", 0))
 		start(hotplugger);
+	if (parameter("load.modes", 0))
+		start(mode_switcher);
 	if (parameter("load.suspend", 0))
 		start(suspender);
 	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&

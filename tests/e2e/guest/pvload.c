@@ -304,6 +304,8 @@ static void report_counters(int tries)
 	for (struct counter *c = now; c < now + MAX_COUNTERS && c->name[0]; c++)
 		report("counter.%s %ld", c->name, c->value);
 	report_file("pvfault.", "/sys/kernel/pvfault", "backend");
+	report_file("pvfault.", "/sys/kernel/pvfault", "mode");
+	report_file("pvfault.", "/sys/kernel/pvfault", "notified");
 	report_file("pvfault.", "/sys/kernel/pvfault", "outstanding");
 }
 

@@ -8,6 +8,7 @@
  *	CPU hotplug	the same for one CPU, in its hotplug thread
  *	suspend		told no more from before tasks are frozen until they
  *			have been thawed; covers hibernation and its restore
+ *	mode "off"	told no more, when no task sleeps any more, see mode.c
  *	reboot, kexec	told no more, for good: the host must not write into
  *			the memory of the next kernel
  *	crash		the same for the crashing CPU; the others are stopped
@@ -16,10 +17,11 @@
 
 #define pr_fmt(fmt) "pvfault: " fmt
 
-#include <linux/array_size.h>
+#include <linux/bitops.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/init.h>
+#include <linux/irq_work.h>
 #include <linux/irqflags.h>
 #include <linux/jump_label.h>
 #include <linux/mutex.h>
@@ -29,7 +31,6 @@
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/static_call.h>
-#include <linux/string.h>
 #include <linux/suspend.h>
 
 #include <asm/pvfault.h>
@@ -37,46 +38,29 @@
 
 #include "internal.h"
 
-/* For "pvfault=on", and without the parameter. */
-#define PVFAULT_MODE_DEFAULT	PVFAULT_MODE_KERNEL
-
-enum pvfault_mode pvfault_mode __read_mostly = PVFAULT_MODE_DEFAULT;
-
-static const char * const pvfault_mode_names[] = {
-	[PVFAULT_MODE_OFF]	= "off",
-	[PVFAULT_MODE_USER]	= "user",
-	[PVFAULT_MODE_KERNEL]	= "kernel",
-};
-
 /* Guards the slot, and with it registering, suspend and reboot. */
 static DEFINE_MUTEX(pvfault_mutex);
 static const struct pvfault_backend *pvfault_backend;
 static enum cpuhp_state pvfault_cpuhp_state;
 
-/* No CPU is to be told: suspending or rebooting. Read with interrupts off. */
-static bool pvfault_quiet;
+/*
+ * Why no CPU is to be notified: bits, because the end of one reason must not undo another.
+ * Read with interrupts off.
+ */
+enum pvfault_quiet_reason {
+	PVFAULT_QUIET_SUSPEND,
+	PVFAULT_QUIET_REBOOT,		/* kexec and crash, too */
+	PVFAULT_QUIET_OFF,		/* mode "off" */
+	PVFAULT_QUIET_GONE,		/* the backend unregisters */
+};
+
+static unsigned long pvfault_quiet;
 
 /* This CPU is told. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU(bool, pvfault_told);
 
 /* Why there is no backend: said at the end of boot, and in sysfs. */
 static const char *pvfault_why = "no supported hypervisor";
-
-static int __init pvfault_param(char *arg)
-{
-	int mode = match_string(pvfault_mode_names, ARRAY_SIZE(pvfault_mode_names),
-				arg ?: "");
-
-	if (mode >= 0)
-		pvfault_mode = mode;
-	else if (!arg || strcmp(arg, "on"))
-		pr_warn("pvfault=%s is none of on, off, user, kernel; using on\n",
-			arg ?: "");
-	if (pvfault_mode == PVFAULT_MODE_OFF)
-		pvfault_why = "switched off by pvfault=off";
-	return 0;
-}
-early_param("pvfault", pvfault_param);
 
 static void pvfault_tell_cpu(void *unused)
 {
@@ -106,6 +90,42 @@ static void pvfault_hush_cpu(void *unused)
 	this_cpu_write(pvfault_told, false);
 }
 
+/* Let the host notify this CPU, or not, as the mode wants it. */
+static void pvfault_switch_cpu(struct irq_work *unused)
+{
+	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
+
+	if (!backend)
+		return;
+	if (READ_ONCE(pvfault_quiet)) {
+		pvfault_hush_cpu(NULL);
+		/* What it was told after the watch had looked. */
+		pvfault_ready_all();
+		return;
+	}
+	pvfault_tell_cpu(NULL);
+	if (this_cpu_read(pvfault_told) && backend->mode_changed)
+		backend->mode_changed();
+}
+
+static DEFINE_PER_CPU(struct irq_work, pvfault_switch_work) =
+	IRQ_WORK_INIT_HARD(pvfault_switch_cpu);
+
+/**
+ * pvfault_backend_switch() - let the host notify CPUs, or not, as the mode wants it
+ *
+ * Waits for no CPU. A CPU that is about to come online is notified, or not, when it is.
+ *
+ * Context: any; a CPU that is online stays so: preemption is off.
+ */
+void pvfault_backend_switch(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		irq_work_queue_on(&per_cpu(pvfault_switch_work, cpu), cpu);
+}
+
 static int pvfault_cpu_online(unsigned int cpu)
 {
 	unsigned long flags;
@@ -131,9 +151,9 @@ static int pvfault_cpu_offline(unsigned int cpu)
  * Told no more, on any CPU, and nobody left asleep. A backend that registers
  * meanwhile finds it quiet, too.
  */
-static void pvfault_hush_all(void)
+static void pvfault_hush_all(enum pvfault_quiet_reason reason)
 {
-	WRITE_ONCE(pvfault_quiet, true);
+	set_bit(reason, &pvfault_quiet);
 	if (!READ_ONCE(pvfault_backend))
 		return;
 	on_each_cpu(pvfault_hush_cpu, NULL, true);
@@ -155,7 +175,7 @@ int pvfault_register(const struct pvfault_backend *backend)
 
 	if (!backend->name || !backend->recognise)
 		return -EINVAL;
-	if (pvfault_mode == PVFAULT_MODE_OFF)
+	if (pvfault_off_at_boot())
 		return -ENODEV;
 
 	mutex_lock(&pvfault_mutex);
@@ -204,6 +224,8 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	mutex_lock(&pvfault_mutex);
 	if (!backend || pvfault_backend != backend)
 		goto unlock;
+	/* A switch of the mode that is under way must not notify a CPU again. */
+	set_bit(PVFAULT_QUIET_GONE, &pvfault_quiet);
 	cpuhp_remove_state(pvfault_cpuhp_state);
 	static_branch_disable(&pvfault_enabled);
 	pvfault_alloc_stop();
@@ -211,9 +233,12 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	pvfault_why = "the last one was unregistered";
 	WRITE_ONCE(pvfault_backend, NULL);
 	/* Wait for repairs that are under way, here and there, and for readers of the name. */
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu(cpu) {
 		pvfault_watch_sync(cpu);
+		irq_work_sync(&per_cpu(pvfault_switch_work, cpu));
+	}
 	synchronize_rcu();
+	clear_bit(PVFAULT_QUIET_GONE, &pvfault_quiet);
 	pvfault_ready_all();
 	pr_info("backend %s unregistered\n", backend->name);
 unlock:
@@ -232,36 +257,26 @@ EXPORT_SYMBOL_GPL(pvfault_unregister);
  */
 void pvfault_unavailable(const char *why)
 {
-	if (pvfault_mode != PVFAULT_MODE_OFF)
+	if (!pvfault_off_at_boot())
 		pvfault_why = why;
 }
 
 /**
- * pvfault_kernel_mode() - may a host be asked for NOT_PRESENT in kernel mode?
+ * pvfault_backend_quiet() - the mode is "off", or not any more
+ * @off: whether it is
  *
- * What comes in kernel mode although this says no is refused.
+ * Nothing is asked of the host yet, see pvfault_backend_switch().
  *
- * Context: any, from subsys_initcall on.
- * Return: true if so; doesn't change while the system runs.
+ * Context: process context, may sleep.
  */
-bool pvfault_kernel_mode(void)
+void pvfault_backend_quiet(bool off)
 {
-	return pvfault_mode == PVFAULT_MODE_KERNEL && pvfault_kernel_possible();
-}
-
-/**
- * pvfault_mode_name() - where tasks may sleep
- *
- * Context: any.
- * Return: "off", "user" or "kernel".
- */
-const char *pvfault_mode_name(void)
-{
-	enum pvfault_mode mode = pvfault_mode;
-
-	if (mode == PVFAULT_MODE_KERNEL && !pvfault_kernel_possible())
-		mode = PVFAULT_MODE_USER;
-	return pvfault_mode_names[mode];
+	mutex_lock(&pvfault_mutex);
+	if (off)
+		set_bit(PVFAULT_QUIET_OFF, &pvfault_quiet);
+	else
+		clear_bit(PVFAULT_QUIET_OFF, &pvfault_quiet);
+	mutex_unlock(&pvfault_mutex);
 }
 
 /**
@@ -272,6 +287,8 @@ const char *pvfault_mode_name(void)
  */
 const char *pvfault_backend_why_none(void)
 {
+	if (pvfault_off_at_boot())
+		return "switched off by pvfault=off";
 	return READ_ONCE(pvfault_backend) ? NULL : pvfault_why;
 }
 
@@ -308,12 +325,12 @@ static int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unus
 	case PM_SUSPEND_PREPARE:
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		pvfault_hush_all();
+		pvfault_hush_all(PVFAULT_QUIET_SUSPEND);
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
-		WRITE_ONCE(pvfault_quiet, false);
+		clear_bit(PVFAULT_QUIET_SUSPEND, &pvfault_quiet);
 		if (!pvfault_backend)
 			break;
 		/* A CPU on its way out has been hushed, but is still online. */
@@ -338,7 +355,7 @@ static struct notifier_block pvfault_pm_nb = {
 static int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
 {
 	if (code == SYS_RESTART)
-		pvfault_hush_all();
+		pvfault_hush_all(PVFAULT_QUIET_REBOOT);
 	return NOTIFY_DONE;
 }
 
@@ -352,7 +369,7 @@ static void (*pvfault_next_crash_shutdown)(struct pt_regs *regs) __ro_after_init
 
 static void pvfault_crash_shutdown(struct pt_regs *regs)
 {
-	WRITE_ONCE(pvfault_quiet, true);
+	set_bit(PVFAULT_QUIET_REBOOT, &pvfault_quiet);
 	if (READ_ONCE(pvfault_backend))
 		pvfault_hush_cpu(NULL);
 	pvfault_next_crash_shutdown(regs);
@@ -380,7 +397,7 @@ core_initcall(pvfault_init);
 static int __init pvfault_report(void)
 {
 	if (!pvfault_backend)
-		pr_info("no backend: %s\n", pvfault_why);
+		pr_info("no backend: %s\n", pvfault_backend_why_none());
 	return 0;
 }
 late_initcall(pvfault_report);

@@ -44,6 +44,14 @@ static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
 		pvfault_table_forget(token, generation);
 }
 
+/* The host has not been asked to stop yet, see mode.c. */
+static void pvfault_refuse_off(const struct pt_regs *regs, pvfault_token_t token,
+			       u32 generation)
+{
+	pvfault_note(rejected_mode, token);
+	pvfault_refuse(regs, token, generation);
+}
+
 /* Wait for what was @told. Return: false if READY came first. */
 static bool pvfault_wait_for(const struct pvfault_told *told, const struct pt_regs *regs)
 {
@@ -69,7 +77,10 @@ static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32
 
 	pvfault_note(not_present, token);
 	if (likely(told.user)) {
-		pvfault_wait_for(&told, regs);
+		if (likely(READ_ONCE(pvfault_mode) != PVFAULT_MODE_OFF))
+			pvfault_wait_for(&told, regs);
+		else
+			pvfault_refuse_off(regs, token, generation);
 	} else if (!pvfault_may_sleep(regs, token)) {
 		pvfault_refuse(regs, token, generation);
 	} else if (pvfault_wait_for(&told, regs)) {
@@ -123,6 +134,12 @@ void pvfault_wait(pvfault_token_t token, u32 generation, int cpu)
 
 	pvfault_note(not_present, token);
 	pvfault_note(deferred, token);
-	pvfault_wait_for(&told, NULL);
+	if (likely(READ_ONCE(pvfault_mode) != PVFAULT_MODE_OFF)) {
+		pvfault_wait_for(&told, NULL);
+		return;
+	}
+	pvfault_note(rejected_mode, token);
+	pvfault_note(rejected, token);
+	pvfault_table_forget(token, generation);
 }
 EXPORT_SYMBOL_GPL(pvfault_wait);

@@ -169,18 +169,25 @@ bool pvfault_touches(const struct pt_regs *regs);
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token);
 bool pvfault_kernel_possible(void);
 
-/* core.c: the backend slot, and the mode, which only boot and tests write. */
+/* mode.c: where tasks may sleep, boot's choice and people's. */
 enum pvfault_mode {
 	PVFAULT_MODE_OFF,
 	PVFAULT_MODE_USER,
 	PVFAULT_MODE_KERNEL,
 };
 
-extern enum pvfault_mode pvfault_mode;
+extern enum pvfault_mode pvfault_mode;	/* tests write it, too */
+const char *pvfault_mode_name(void);
+int pvfault_set_mode(const char *name);
+bool pvfault_off_at_boot(void);
+bool pvfault_mode_follow(void);
+
+/* core.c: the backend slot. */
 const char *pvfault_backend_name(void);
 const char *pvfault_backend_why_none(void);
-const char *pvfault_mode_name(void);
 void pvfault_backend_repair(void);
+void pvfault_backend_quiet(bool off);
+void pvfault_backend_switch(void);
 
 /* stats.c */
 unsigned long pvfault_count(enum pvfault_event event);

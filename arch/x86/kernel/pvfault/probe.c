@@ -284,7 +284,7 @@ static enum pvfault_sight pvfault_probe_look_aside(const struct pvfault_probe *p
 
 static enum pvfault_sight pvfault_probe_look(const struct pvfault_probe *p)
 {
-	const struct pt_regs *regs = get_irq_regs();
+	struct pt_regs *regs = get_irq_regs();
 
 	if (!p->has_regs)
 		return PVFAULT_UNKNOWN;

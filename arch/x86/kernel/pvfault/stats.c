@@ -3,7 +3,10 @@
  * What can be seen from outside.
  *
  *	/sys/kernel/pvfault/backend		its name, or "none: why"
- *	/sys/kernel/pvfault/mode		"off", "user" or "kernel"
+ *	/sys/kernel/pvfault/mode		"off", "user" or "kernel"; writable
+ *	/sys/kernel/pvfault/notified		what the host was seen to do: "none",
+ *						"user" or "kernel"
+ *	/sys/kernel/pvfault/ready_all		writing 1 wakes all sleepers
  *	/sys/kernel/pvfault/deadline_ms		writable
  *	/sys/kernel/pvfault/outstanding		tasks asleep now
  *	/sys/kernel/pvfault/probing		tasks that retry now, see probe.c
@@ -66,6 +69,40 @@ static ssize_t mode_show(struct kobject *kobj, struct kobj_attribute *attr, char
 	return sysfs_emit(buf, "%s\n", pvfault_mode_name());
 }
 
+static ssize_t mode_store(struct kobject *kobj, struct kobj_attribute *attr,
+			  const char *buf, size_t count)
+{
+	int err = pvfault_set_mode(buf);
+
+	return err ?: count;
+}
+
+/* In kernel mode a notification leads to a wait there, or is rejected. */
+static ssize_t notified_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	bool kernel = pvfault_count(PVFAULT_NR_sleep_kernel) ||
+		      pvfault_count(PVFAULT_NR_rejected) >
+		      pvfault_count(PVFAULT_NR_rejected_mode);
+
+	return sysfs_emit(buf, "%s\n", kernel ? "kernel" :
+			  pvfault_count(PVFAULT_NR_not_present) ? "user" : "none");
+}
+
+static ssize_t ready_all_store(struct kobject *kobj, struct kobj_attribute *attr,
+			       const char *buf, size_t count)
+{
+	bool yes;
+	int err = kstrtobool(buf, &yes);
+
+	if (err || !yes)
+		return err ?: -EINVAL;
+	/* Without a backend there is no table. */
+	if (pvfault_backend_why_none())
+		return -ENODEV;
+	pvfault_ready_all();
+	return count;
+}
+
 static ssize_t outstanding_show(struct kobject *kobj, struct kobj_attribute *attr,
 				char *buf)
 {
@@ -93,7 +130,9 @@ static ssize_t deadline_ms_store(struct kobject *kobj, struct kobj_attribute *at
 }
 
 static struct kobj_attribute backend_attr = __ATTR_RO(backend);
-static struct kobj_attribute mode_attr = __ATTR_RO(mode);
+static struct kobj_attribute mode_attr = __ATTR_RW(mode);
+static struct kobj_attribute notified_attr = __ATTR_RO(notified);
+static struct kobj_attribute ready_all_attr = __ATTR_WO(ready_all);
 static struct kobj_attribute outstanding_attr = __ATTR_RO(outstanding);
 static struct kobj_attribute probing_attr = __ATTR_RO(probing);
 static struct kobj_attribute deadline_ms_attr = __ATTR_RW(deadline_ms);
@@ -101,6 +140,8 @@ static struct kobj_attribute deadline_ms_attr = __ATTR_RW(deadline_ms);
 static struct attribute *pvfault_attrs[] = {
 	&backend_attr.attr,
 	&mode_attr.attr,
+	&notified_attr.attr,
+	&ready_all_attr.attr,
 	&outstanding_attr.attr,
 	&probing_attr.attr,
 	&deadline_ms_attr.attr,

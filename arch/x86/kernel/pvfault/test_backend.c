@@ -333,6 +333,47 @@ static void test_cpu_offline(struct kunit *test)
 		      N(early_hit, 3), N(ready, 3), N(early, 3), N(wake_all, 1));
 }
 
+static void expect_told(struct kunit *test, const struct cpumask *cpus)
+{
+	bool got;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			read_poll_timeout(cpumask_equal, got, got, 1000,
+					  WAIT_MS * 1000, false, &pvt_host.told, cpus));
+}
+
+/*
+ * "off" while a task sleeps: no other one begins to wait, the host is asked to stop when
+ * READY has come, and each CPU is notified again afterwards.
+ */
+static void test_set_mode(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(2);
+	enum pvfault_mode mode = pvfault_mode;
+	struct pvt_sleeper *s = pvt_start(test, token), *late;
+
+	pvt_expect_asleep(test, 1);
+	KUNIT_EXPECT_EQ(test, pvfault_set_mode("often"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, pvfault_set_mode("off\n"), 0);
+	KUNIT_EXPECT_STREQ(test, pvfault_mode_name(), "off");
+	late = pvt_start(test, token + 1);
+	pvt_expect_back(test, late);
+	pvfault_ready(token + 1);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_dropped), 1);
+	pvt_expect_still_asleep(test, s);
+	KUNIT_EXPECT_TRUE(test, cpumask_equal(&pvt_host.told, cpu_online_mask));
+	pvfault_ready(token);
+	pvt_expect_back(test, s);
+	expect_told(test, cpu_none_mask);
+
+	KUNIT_EXPECT_EQ(test, pvfault_set_mode("user"), 0);
+	expect_told(test, cpu_online_mask);
+	KUNIT_EXPECT_EQ(test, pvfault_set_mode("on"), 0);
+	KUNIT_EXPECT_EQ(test, pvfault_mode, mode);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_rejected), 1);
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_rejected_mode), 1);
+}
+
 static struct kunit_case pvfault_backend_cases[] = {
 	KUNIT_CASE_SLOW(test_retry),
 	KUNIT_CASE_SLOW(test_probe),
@@ -342,6 +383,7 @@ static struct kunit_case pvfault_backend_cases[] = {
 	KUNIT_CASE(test_ready_all),
 	KUNIT_CASE(test_ready_all_in_between),
 	KUNIT_CASE_SLOW(test_ready_all_before),
+	KUNIT_CASE_SLOW(test_set_mode),
 	KUNIT_CASE(test_unregister),
 	KUNIT_CASE(test_slot),
 	KUNIT_CASE_SLOW(test_bare_backend),

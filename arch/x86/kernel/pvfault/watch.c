@@ -111,7 +111,7 @@ static void pvfault_watch_timer(struct timer_list *timer)
 	/* Reduce, not modify: a kick may have armed it for now. */
 	if (!complete || READ_ONCE(pvfault_watch_kicked))
 		timer_reduce(timer, jiffies + 1);
-	else if (pvfault_watch_found)
+	else if (!pvfault_mode_follow() || pvfault_watch_found)
 		timer_reduce(timer, jiffies + PVFAULT_PERIOD);
 }
 
