@@ -385,6 +385,16 @@ void kvm_async_pf_task_wait_schedule(u32 token, u32 flags)
 }
 EXPORT_SYMBOL_GPL(kvm_async_pf_task_wait_schedule);
 
+static int __init kvm_apf_register(void)
+{
+	int err = pvfault_register(&kvm_apf_backend);
+
+	if (!err && (cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) ||
+		     cpu_feature_enabled(X86_FEATURE_TDX_GUEST)))
+		pr_info("encrypted state: the host may announce nothing, and in kernel mode it can't\n");
+	return err;
+}
+
 static int __init kvm_apf_init(void)
 {
 	if (!hypervisor_is_type(X86_HYPER_KVM))
@@ -398,7 +408,7 @@ static int __init kvm_apf_init(void)
 	else if (!boot_cpu_has(X86_FEATURE_APIC))
 		pvfault_unavailable("no local APIC");
 	else
-		return pvfault_register(&kvm_apf_backend);
+		return kvm_apf_register();
 	return 0;
 }
 subsys_initcall(kvm_apf_init);

@@ -13,6 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
 import rig  # noqa: E402
 import steps  # noqa: E402
+import fresh  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
 import latency  # noqa: E402
@@ -37,6 +38,7 @@ MORE = {
     "overlap-user-60": (overlap.user_60, 17),
     "overlap-user-400": (overlap.user_400, 17),
     "overlap-alloc": (overlap.alloc, 9),
+    "fresh-memory": (fresh.fresh, 12),
     "total-work": (work.total_work, 20),
     "kernbench-swap": (kernbench.kernbench_swap, 26),
     "xen": (paged.xen, 12),

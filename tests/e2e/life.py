@@ -3,7 +3,9 @@
 
 import random
 import time
+from collections.abc import Callable
 
+from agent import Job
 from kvm import ANSWERS, GROUP, KVM, L2
 
 # QEMU's children write the state. It must not count as the group's memory.
@@ -17,10 +19,11 @@ def asleep(guest: L2) -> int:
     return int(str(guest.get("asleep", 0)).split(maxsplit=1)[0])
 
 
-def restore(guest: L2, many: int = 0) -> None:
+def restore(guest: L2, many: int = 0, cpu: str = "") -> None:
     """Save the guest, end its QEMU, restore it into a new one. Before that the disk stands
     still until MANY tasks sleep, 40 s at most, so that they are saved asleep. The disk goes
-    on two seconds later, because QEMU itself may need it."""
+    on two seconds later, because QEMU itself may need it. The new one has this CPU, if it is
+    to be another."""
     def let_go() -> None:
         guest.pause(2)
         guest.tell("phase", "save")
@@ -36,6 +39,7 @@ def restore(guest: L2, many: int = 0) -> None:
         guest.pause(0.3)
     old.job.kill(15)
     old.job.wait()
+    guest.cpu = cpu or guest.cpu
     guest.boot("-incoming", f"{OUTSIDE} /tmp/state")
     # Saved while stopped, it waits to be continued when all of it is there.
     while guest.qemu.qmp("query-status")["status"] != "running":
@@ -64,9 +68,10 @@ def restore_often(guest: L2, rounds: int, many: int, more: int = 0, nmis: int = 
         guest.tell("restored", done)
 
 
-def postcopy(guest: L2, kbytes: int) -> None:
+def postcopy(guest: L2, kbytes: int, meanwhile: Callable[[Job], None] | None = None) -> None:
     """Move the guest to another QEMU over a channel of so many KBYTES a second. The buffers
-    are small, because each page waits until those before it are sent."""
+    are small, because each page waits until those before it are sent. While it is under way
+    call MEANWHILE with the channel."""
     guest.walk()
     guest.host.write("/proc/sys/net/core/wmem_default", 8192)
     guest.host.run("rm -f /tmp/from-a /tmp/to-b")
@@ -82,6 +87,8 @@ def postcopy(guest: L2, kbytes: int) -> None:
     guest.pause(1)
     old.qmp("migrate-start-postcopy")
     guest.tell("postcopy_begin", time.monotonic())
+    if meanwhile:
+        meanwhile(relay)
     guest.until(lambda: relay.status is not None)
     guest.tell("postcopy_end", time.monotonic())
     old.job.kill(15)

@@ -10,7 +10,7 @@ import kvm
 import life
 import rig
 from checks import READS, USUAL, check_guest, least
-from kvm import L2, told_turns, usual_line
+from kvm import ANSWERS, L2, told_turns, usual_line
 from registry import scenario, show_sabotages
 
 
@@ -61,6 +61,31 @@ def kvm_snapshot(v, sabotage):
     check_restored(v, guest, rounds)
     asleep = v.metrics["asleep_at_save"]
     v.check("snapshot: dozens of tasks slept at a save, on average", asleep >= 24, asleep)
+
+
+@scenario(minutes=2, shown_by="life-sabotage",
+          sabotages={"offered": "the backend is gone, and says why"})
+def kvm_snapshot_refused(v, sabotage):
+    """Restored, with tasks asleep, by a QEMU that offers no async page faults: the tasks go
+    on, the backend goes and sysfs says why. Sabotage "offered": the new QEMU offers them."""
+    def steps(guest):
+        guest.walk(8)
+        life.restore(guest, 4, "" if sabotage else
+                     f"{guest.cpu},kvm-asyncpf=off,kvm-asyncpf-int=off")
+        guest.pause(45)
+        guest.host.write(ANSWERS, "enough")
+
+    guest = L2("refused", "load.mb=64 load.told=ttyS1 load.secs=2 load.alone=1 load.sample=1",
+               mib=160, steps=steps)
+    guest.memory, guest.strict = "90M", False
+    yield kvm.host(guest)
+    check_guest(v, guest)
+    v.check("refused: the backend is gone, and says why", guest.get("pvfault.backend") ==
+            "none: this KVM host no longer offers async page faults",
+            guest.get("pvfault.backend"))
+    said = guest.console.count("this host no longer offers async page faults")
+    v.check("refused: the log says it once", said == 1, said)
+    v.metrics.update(async_faults=guest.counter("sleep"), retries=guest.counter("retry"))
 
 
 @scenario(minutes=4, also=USUAL)

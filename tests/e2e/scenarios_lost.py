@@ -60,6 +60,16 @@ def kvm_lost_enable(v, sabotage):
     least(v, guest, "waits ended by READY for all", "counter.wake_all", 3)
 
 
+@scenario(minutes=2, shown_by="life-sabotage", sabotages={"kept": "it came back"})
+def kvm_lost_idle(v, sabotage):
+    """A guest that loses MSR_KVM_ASYNC_PF_EN while no task waits, as by a restore of an idle
+    guest: it finds out by itself. Sabotage "kept": it isn't lost."""
+    guest = L2("lost-idle", LINE + ("" if sabotage else " load.lose=idle"))
+    yield kvm.host(guest, reads=4 * READS)
+    check_guest(v, guest)
+    least(v, guest, "it came back", "msr_back", 2)
+
+
 @scenario(kernels=("main", "hostile"), minutes=2, shown_by="life-sabotage",
           sabotages={"kept": "lost interrupts were repaired"})
 def kvm_out_again(v, sabotage):

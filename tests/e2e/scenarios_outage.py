@@ -6,6 +6,7 @@ import os
 import time
 
 import kvm
+import life
 import rig
 from checks import READS, check_guest, least
 from kvm import ANSWERS, L2, REPEATED_FAULTS, TRACING
@@ -27,21 +28,60 @@ def next_tick(guest):
     guest.until(lambda: len(guest.all("tick")) > heard)
 
 
+def standing_still(guest, begin, seconds, end):
+    """What it computes from BEGIN on, which is called, for so long, until END is."""
+    next_tick(guest)
+    guest.host.write(f"{TRACING}/trace", "")
+    begin()
+    began, done = time.monotonic(), computed(guest)
+    guest.pause(seconds)
+    faults = guest.host.run(f"grep -c {REPEATED_FAULTS[0]}: {TRACING}/trace || true")
+    end()
+    next_tick(guest)
+    guest.tell("outage_s", time.monotonic() - began)
+    guest.tell("outage_units", computed(guest) - done)
+    guest.tell("outage_faults", int(faults))
+
+
 def outage(seconds):
     """After some walking the host's disk stands still for so long."""
     def steps(guest):
         guest.walk(6)
-        next_tick(guest)
-        guest.host.write(f"{TRACING}/trace", "")
-        guest.tell("phase", "outage")
-        began, done = time.monotonic(), computed(guest)
+        standing_still(guest, lambda: guest.tell("phase", "outage"), seconds,
+                       lambda: guest.tell("phase", "walk"))
+        guest.host.write(ANSWERS, "enough")
+
+    return steps
+
+
+def cut_channel(seconds):
+    """Moved by post-copy, and the channel stands still for so long."""
+    def steps(guest):
+        def cut(channel):
+            guest.pause(3)
+            standing_still(guest, lambda: channel.kill(19), seconds,
+                           lambda: channel.kill(18))
+
+        life.postcopy(guest, 2048, cut)
+        guest.host.write(ANSWERS, "enough")
+
+    return steps
+
+
+def frozen(seconds):
+    """Its QEMU is stopped for so long, once by a signal and once by its monitor."""
+    def steps(guest):
+        guest.walk(5)
+        guest.qemu.connect()
+        guest.qemu.job.kill(19)
         guest.pause(seconds)
-        faults = guest.host.run(f"grep -c {REPEATED_FAULTS[0]}: {TRACING}/trace || true")
-        guest.tell("phase", "walk")
-        next_tick(guest)
-        guest.tell("outage_s", time.monotonic() - began)
-        guest.tell("outage_units", computed(guest) - done)
-        guest.tell("outage_faults", int(faults))
+        guest.qemu.job.kill(18)
+        guest.pause(5)
+        guest.qemu.qmp("stop")
+        guest.pause(seconds)
+        guest.qemu.qmp("cont")
+        guest.pause(5)
+        guest.tell("thawed", 2)
         guest.host.write(ANSWERS, "enough")
 
     return steps
@@ -58,44 +98,126 @@ def lines_about_waits(guest):
             line or "pvfault: kvm: READY was lost" in line]
 
 
+def in_turns(pairs, line, steps, seconds, **how):
+    """So many guests of each kind, in turns."""
+    guests = []
+    for pair in range(pairs):
+        for kind in list(KINDS)[::-1 if pair % 2 else 1]:
+            guest = L2(f"{kind}{pair}", line, limit=2 * seconds + 300, steps=steps(seconds),
+                       kernel=rig.kernel(KINDS[kind]) if KINDS[kind] else None, **how)
+            guest.trace = REPEATED_FAULTS
+            guests.append(guest)
+    return guests
+
+
+def of_kind(guests, kind):
+    return [guest for guest in guests if guest.name.startswith(kind)]
+
+
+def check_speed(v, guests):
+    """A task that computes meanwhile is as fast as with stock Linux."""
+    mean = {}
+    for kind in KINDS:
+        mine = of_kind(guests, kind)
+        mean[kind] = sum(map(speed, mine)) / len(mine)
+        v.metrics[f"speed_{kind}"] = [round(speed(guest), 3) for guest in mine]
+        v.metrics[f"faults_{kind}"] = [guest.get("outage_faults") for guest in mine]
+    v.check("the computing task is as fast as with stock Linux",
+            mean["pvfault"] >= 0.95 * mean["stock"] > 0,
+            {kind: round(value, 3) for kind, value in mean.items()})
+
+
+def check_waits(v, guest):
+    """Its tasks have waited on, and the log is short."""
+    probes = guest.counter("probe")
+    v.check(f"{guest.name}: pages on their way were touched only to probe",
+            guest.get("outage_faults", 1e9) <= probes + guest.counter("rejected"),
+            f"{guest.get('outage_faults')}, {probes} probes, "
+            f"{guest.counter('rejected')} rejected")
+    v.check(f"{guest.name}: no READY was lost", guest.counter("retry") == 0,
+            guest.counter("retry"))
+    v.check(f"{guest.name}: the log says it in few lines",
+            len(lines_about_waits(guest)) <= LINES, len(lines_about_waits(guest)))
+
+
+LOAD = "load.tick=1 load.told=ttyS1 load.secs=2 load.alone=2"
+
+
 @scenario(kernels=("main", "stock/main"), minutes=40,
-          sabotages={"stampede": "pvfault: pages on their way were touched only to probe"})
+          sabotages={"stampede": "pvfault0: pages on their way were touched only to probe"})
 def kvm_outage(v, sabotage):
     """The host's disk stands still for five minutes (``OUTAGE_S=`` seconds) under load, for
     guests of stock Linux and of pvfault in turns, three of each (``OUTAGE_PAIRS=``). A task
     that computes goes on as fast as with stock Linux, tasks past their deadline don't try
-    all by themselves, and every task goes on afterwards. Sabotage "stampede": the deadline
-    is so short that a probe goes out every second."""
+    all by themselves, and every task goes on afterwards. Sabotage "stampede": all sleepers
+    are woken by hand twice a second."""
     seconds = 20 if sabotage else int(os.environ.get("OUTAGE_S", 300))
     pairs = 1 if sabotage else int(os.environ.get("OUTAGE_PAIRS", 3))
-    line = "load.tick=1 load.told=ttyS1 load.secs=2 load.alone=2 load.mb=144 load.tasks=6"
-    guests = []
-    for pair in range(pairs):
-        for kind in list(KINDS)[::-1 if pair % 2 else 1]:
-            guest = L2(f"{kind}{pair}", line, limit=seconds + 300, steps=outage(seconds),
-                       kernel=rig.kernel(KINDS[kind]) if KINDS[kind] else None)
-            guest.trace = REPEATED_FAULTS
-            guests.append(guest)
+    line = f"{LOAD} load.mb=144 load.tasks=6"
+    guests = in_turns(pairs, line, outage, seconds)
+    if sabotage:
+        guests = of_kind(guests, "pvfault")
+        guests[0].line += " load.ready_all=1"
     yield kvm.host(*guests, reads=4 * READS)
-    mean = {}
+    for guest in guests:
+        check_guest(v, guest, asynchronous=guest in of_kind(guests, "pvfault"))
+    for guest in of_kind(guests, "pvfault"):
+        check_waits(v, guest)
+        if seconds > 120:
+            least(v, guest, "tasks past their deadline tried", "counter.probe", 1)
+    if not sabotage:
+        check_speed(v, guests)
+
+
+@scenario(kernels=("main", "stock/main"), minutes=12,
+          sabotages={"stampede": "pvfault0: pages on their way were touched only to probe"})
+def kvm_cut_channel(v, sabotage):
+    """Moved by post-copy over a channel that stands still for two minutes (``OUTAGE_S=``
+    seconds) and goes on, guests of stock Linux and of pvfault in turns, two of each
+    (``OUTAGE_PAIRS=``): as kvm-outage. Sabotage "stampede": the same as there."""
+    seconds = 20 if sabotage else int(os.environ.get("OUTAGE_S", 120))
+    pairs = 1 if sabotage else int(os.environ.get("OUTAGE_PAIRS", 2))
+    guests = in_turns(pairs, f"{LOAD} load.mb=64 load.tasks=6", cut_channel, seconds, mib=160)
+    if sabotage:
+        guests = of_kind(guests, "pvfault")
+        guests[0].line += " load.ready_all=1"
+    yield kvm.host(*guests, memory="max", reads=0)
+    for guest in guests:
+        check_guest(v, guest, asynchronous=guest in of_kind(guests, "pvfault"))
+    for guest in of_kind(guests, "pvfault"):
+        check_waits(v, guest)
+    if not sabotage:
+        check_speed(v, guests)
+
+
+@scenario(kernels=("main", "stock/main"), minutes=40,
+          sabotages={"running": "pvfault0: it was stopped, and went on"})
+def kvm_frozen(v, sabotage):
+    """The host stops the guest for 90 s (``FROZEN_S=``) with tasks asleep, by SIGSTOP of its
+    QEMU and by the monitor's stop; guests of stock Linux and of pvfault in turns, five of
+    each (``FROZEN_PAIRS=``), which panic where a task hangs, a CPU locks up or RCU stalls:
+    with pvfault no more often than with stock Linux. Sabotage "running": it isn't stopped."""
+    seconds = int(os.environ.get("FROZEN_S", 90))
+    pairs = 1 if sabotage else int(os.environ.get("FROZEN_PAIRS", 5))
+    line = (f"{LOAD} sysctl.kernel.hung_task_panic=1 sysctl.kernel.softlockup_panic=1 "
+            "sysctl.kernel.panic_on_rcu_stall=1")
+    steps = (lambda seconds: lambda guest: (guest.walk(5), guest.host.write(
+        ANSWERS, "enough"))) if sabotage else frozen
+    guests = in_turns(pairs, line, steps, seconds)
+    if sabotage:
+        guests = of_kind(guests, "pvfault")
+    yield kvm.host(*guests, reads=4 * READS, clean=False)
+    panics = {}
     for kind in KINDS:
-        mine = [guest for guest in guests if guest.name.startswith(kind)]
-        mean[kind] = sum(map(speed, mine)) / len(mine)
-        v.metrics[f"speed_{kind}"] = [round(speed(guest), 3) for guest in mine]
-        v.metrics[f"faults_{kind}"] = [guest.get("outage_faults") for guest in mine]
-        for guest in mine:
-            check_guest(v, guest, asynchronous=kind == "pvfault")
-            if kind == "stock":
-                continue
-            probes = guest.counter("probe")
-            v.check("pvfault: pages on their way were touched only to probe",
-                    guest.get("outage_faults", 1e9) <= probes + guest.counter("rejected"),
-                    f"{guest.get('outage_faults')}, {probes} probes")
+        panics[kind] = sum(not guest.done for guest in of_kind(guests, kind))
+        v.metrics[f"panics_{kind}"] = panics[kind]
+    for guest in of_kind(guests, "pvfault"):
+        least(v, guest, "it was stopped, and went on", "thawed", 2)
+        if guest.done:
+            check_guest(v, guest)
             v.check(f"{guest.name}: no READY was lost", guest.counter("retry") == 0,
                     guest.counter("retry"))
             v.check(f"{guest.name}: the log says it in few lines",
                     len(lines_about_waits(guest)) <= LINES, len(lines_about_waits(guest)))
-            if seconds > 120:
-                least(v, guest, "tasks past their deadline tried", "counter.probe", 1)
-    v.check("the computing task is as fast as with stock Linux",
-            mean["pvfault"] >= 0.95 * mean["stock"], mean)
+    v.check("no more panics than with stock Linux", panics["pvfault"] <= panics["stock"],
+            panics)

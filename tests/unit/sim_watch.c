@@ -68,6 +68,14 @@ enum pvfault_turn pvfault_probe_turn(const struct pvfault_told *told)
 	return sim_probes ? PVFAULT_TRY : PVFAULT_GIVE_UP;
 }
 
+void pvfault_probe_over(const struct pvfault_told *told)
+{
+}
+
+void pvfault_probe_keep_warm(int cpu)
+{
+}
+
 void pvfault_probe_cancel(const struct pvfault_told *told)
 {
 	__atomic_fetch_add(&sim_probes_cancelled, 1, SIM_RELAXED);

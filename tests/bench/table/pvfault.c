@@ -37,6 +37,14 @@ enum pvfault_turn pvfault_probe_turn(const struct pvfault_told *told)
 	return PVFAULT_SLEEP_ON;
 }
 
+void pvfault_probe_over(const struct pvfault_told *told)
+{
+}
+
+void pvfault_probe_keep_warm(int cpu)
+{
+}
+
 void pvfault_probe_cancel(const struct pvfault_told *told)
 {
 }

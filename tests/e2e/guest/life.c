@@ -14,7 +14,8 @@
  *   load.second=1	this is the kernel after that one: say what the host
  *			still believes of it
  *   load.lose=MSR	lose MSR_KVM_ASYNC_PF_INT or _EN, as a bad restore does: "vector",
- *			"enable"
+ *			"enable"; "idle": _EN while no task waits
+ *   load.ready_all=1	wake all sleepers by hand, twice a second
  *   load.modes=1	write "off", "user" and "kernel" to the mode all the while, and
  *			leave it at "kernel"
  *   load.noapic=1	switch the local APIC off for two seconds, now and then
@@ -186,6 +187,16 @@ static void mode_switcher(void)
 	if (!write_file(path, "kernel"))
 		report("error %s: %s", path, strerror(errno));
 	report("mode_switches %u", n);
+}
+
+static void stampeder(void)
+{
+	await_walk();
+	while (walking()) {
+		if (!write_file(PVFAULT_DIR "/ready_all", "1"))
+			report("error ready_all: %s", strerror(errno));
+		usleep(500000);
+	}
 }
 
 /*
@@ -376,6 +387,28 @@ void life_second(void)
 	close(fd);
 }
 
+/* It is lost while no task waits, and no task ever will before it is back. */
+static void lose_idle(void)
+{
+	int fd = open_msr();
+	uint64_t was;
+
+	await_walk();
+	for (int n = 0; walking() && n < 2; n++) {
+		sleep(3);
+		pause_walk(true);
+		while (read_number(PVFAULT_DIR "/outstanding"))
+			usleep(100000);
+		was = read_msr(fd, MSR_KVM_ASYNC_PF_EN);
+		write_msr(fd, MSR_KVM_ASYNC_PF_EN, 0);
+		while (read_msr(fd, MSR_KVM_ASYNC_PF_EN) != was)
+			sleep(1);
+		report("msr_back %d", n + 1);
+		pause_walk(false);
+	}
+	close(fd);
+}
+
 static void lose_msr(void)
 {
 	char what[16] = "";
@@ -453,6 +486,8 @@ void life_start(void)
 		start(ager);
 	if (parameter("load.hotplug", 0))
 		start(hotplugger);
+	if (parameter("load.ready_all", 0))
+		start(stampeder);
 	if (parameter("load.modes", 0))
 		start(mode_switcher);
 	if (parameter("load.suspend", 0))
@@ -460,8 +495,12 @@ void life_start(void)
 	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&
 	    prepare_end(end))
 		start(ender);
-	if (parameter_text("load.lose", lose, sizeof(lose)))
-		start(lose_msr);
+	if (parameter_text("load.lose", lose, sizeof(lose))) {
+		if (strcmp(lose, "idle"))
+			start(lose_msr);
+		else
+			start_awaited(lose_idle);
+	}
 	if (parameter("load.noapic", 0))
 		start(lose_apic);
 	if (parameter("load.kill", 0))

@@ -15,6 +15,8 @@
  *                   locks.c lockfile, lockpipe, lockdir (touch)
  *   load.secs=N     seconds that are measured (20)
  *   load.told=TTY   walk on after that, until the host writes a line to /dev/TTY
+ *   load.untouched=N after that pause, wait for another line, touch N MiB that this
+ *		    guest has never used, and wait for a third line
  *   load.alone=N    seconds that the computing task is measured alone, before
  *                   and once more after (4)
  *   load.turns=N    measure in so many turns, after each of which the walking tasks
@@ -165,6 +167,11 @@ static void computer(void)
 bool walking(void)
 {
 	return shared->phase == WALK;
+}
+
+void pause_walk(bool yes)
+{
+	shared->paused = yes;
 }
 
 void await_walk(void)
@@ -402,6 +409,36 @@ void start_awaited(void (*fn)(void))
 	}
 }
 
+/* Memory that the host has never populated, if the guest has never used so much. */
+static void touch_untouched(unsigned int mb, const char *tty)
+{
+	size_t size = (size_t)mb << 20;
+	unsigned int wrong = 0;
+	volatile uint64_t *p;
+	uint64_t t;
+
+	shared->paused = true;
+	sleep(1);
+	report("phase fresh");
+	await_line(tty);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED) {
+		report("error mmap");
+		return;
+	}
+	t = now_ns();
+	for (size_t i = 0; i < size / sizeof(*p); i += PAGE_WORDS) {
+		p[i] = i + 1;
+		wrong += p[i + 1] != 0;
+	}
+	report("untouched_ms %.1f", (now_ns() - t) / 1e6);
+	report("untouched_wrong %u", wrong);
+	report("phase fresh_done");
+	await_line(tty);
+	munmap((void *)p, size);
+	shared->paused = false;
+}
+
 static void run(void)
 {
 	unsigned int tasks = parameter("load.tasks", 8);
@@ -458,6 +495,8 @@ static void run(void)
 	among = turns ? measure_in_turns(secs, turns, &between) : measure(secs);
 	if (parameter_text("load.told", tty, sizeof(tty)))
 		await_line(tty);
+	if (parameter("load.untouched", 0))
+		touch_untouched(parameter("load.untouched", 0), tty);
 	while (shared->busy)
 		usleep(50000);
 	report_interrupts();

@@ -16,6 +16,7 @@ void start_awaited(void (*fn)(void));
 
 /* Is memory being walked? The first waits for it. */
 void await_walk(void);
+void pause_walk(bool yes);
 bool walking(void);
 
 /* LOCK_EX: the machine isn't suspended until LOCK_UN. */

@@ -32,7 +32,9 @@
 #include <linux/smp.h>
 #include <linux/static_call.h>
 #include <linux/suspend.h>
+#include <linux/timer.h>
 
+#include <asm/cpufeature.h>
 #include <asm/pvfault.h>
 #include <asm/reboot.h>
 
@@ -62,6 +64,35 @@ static DEFINE_PER_CPU(bool, pvfault_told);
 /* Why there is no backend: said at the end of boot, and in sysfs. */
 static const char *pvfault_why = "no supported hypervisor";
 
+/*
+ * A restore may forget what the host was told, and if no task waits then nothing ever asks
+ * the watch for a repair: the host just announces no page any more. So each notified CPU
+ * looks now and then by itself. Deferrable: an idle CPU stays idle.
+ */
+#define PVFAULT_LOOK_PERIOD	(30 * HZ)
+
+static void pvfault_look(struct timer_list *timer)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	pvfault_backend_repair();
+	if (this_cpu_read(pvfault_told))
+		mod_timer(timer, jiffies + PVFAULT_LOOK_PERIOD);
+	local_irq_restore(flags);
+}
+
+static DEFINE_PER_CPU(struct timer_list, pvfault_look_timer);
+
+static void __init pvfault_look_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		timer_setup(per_cpu_ptr(&pvfault_look_timer, cpu), pvfault_look,
+			    TIMER_DEFERRABLE | TIMER_PINNED);
+}
+
 static void pvfault_tell_cpu(void *unused)
 {
 	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
@@ -77,6 +108,8 @@ static void pvfault_tell_cpu(void *unused)
 			backend->name, cpu, err);
 	else
 		this_cpu_write(pvfault_told, true);
+	if (!err)
+		mod_timer(this_cpu_ptr(&pvfault_look_timer), jiffies + PVFAULT_LOOK_PERIOD);
 }
 
 static void pvfault_hush_cpu(void *unused)
@@ -88,6 +121,7 @@ static void pvfault_hush_cpu(void *unused)
 	if (backend->cpu_offline)
 		backend->cpu_offline(smp_processor_id());
 	this_cpu_write(pvfault_told, false);
+	timer_delete(this_cpu_ptr(&pvfault_look_timer));
 }
 
 /* Let the host notify this CPU, or not, as the mode wants it. */
@@ -232,8 +266,9 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	static_call_update(pvfault_recognise, pvfault_recognise_none);
 	pvfault_why = "the last one was unregistered";
 	WRITE_ONCE(pvfault_backend, NULL);
-	/* Wait for repairs that are under way, here and there, and for readers of the name. */
+	/* Wait for repairs that are under way, and for readers of the name. */
 	for_each_possible_cpu(cpu) {
+		timer_delete_sync(per_cpu_ptr(&pvfault_look_timer, cpu));
 		pvfault_watch_sync(cpu);
 		irq_work_sync(&per_cpu(pvfault_switch_work, cpu));
 	}
@@ -318,6 +353,19 @@ void pvfault_backend_repair(void)
 		backend->repair();
 }
 
+/**
+ * pvfault_backend_keep_warm() - touch what a repair needs, see watch.c
+ *
+ * Context: any, RCU read side.
+ */
+void pvfault_backend_keep_warm(void)
+{
+	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
+
+	if (backend && backend->repair)
+		(void)READ_ONCE(*(const u8 *)backend->repair);
+}
+
 static int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused)
 {
 	mutex_lock(&pvfault_mutex);
@@ -375,8 +423,11 @@ static void pvfault_crash_shutdown(struct pt_regs *regs)
 	pvfault_next_crash_shutdown(regs);
 }
 
+/* Not on bare metal. Later, when a backend registers, machine_ops is read-only. */
 static void __init pvfault_crash_init(void)
 {
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
+		return;
 	pvfault_next_crash_shutdown = machine_ops.crash_shutdown;
 	machine_ops.crash_shutdown = pvfault_crash_shutdown;
 }
@@ -387,6 +438,7 @@ static void __init pvfault_crash_init(void) { }
 static int __init pvfault_init(void)
 {
 	pvfault_probe_init();
+	pvfault_look_init();
 	register_pm_notifier(&pvfault_pm_nb);
 	register_reboot_notifier(&pvfault_reboot_nb);
 	pvfault_crash_init();

@@ -138,9 +138,11 @@ enum pvfault_turn {
 extern atomic_t pvfault_probing;
 
 void pvfault_probe_init(void);
+void pvfault_probe_keep_warm(int cpu);
 void pvfault_probe_offer(const struct pvfault_told *told, struct task_struct *task);
 enum pvfault_turn pvfault_probe_turn(const struct pvfault_told *told);
 void pvfault_probe_cancel(const struct pvfault_told *told);
+void pvfault_probe_over(const struct pvfault_told *told);
 void pvfault_probe_begin(int cpu, const struct pt_regs *regs);
 void __pvfault_probe_missing(void);
 unsigned int pvfault_probes_running(void);
@@ -186,6 +188,7 @@ bool pvfault_mode_follow(void);
 const char *pvfault_backend_name(void);
 const char *pvfault_backend_why_none(void);
 void pvfault_backend_repair(void);
+void pvfault_backend_keep_warm(void);
 void pvfault_backend_quiet(bool off);
 void pvfault_backend_switch(void);
 

@@ -236,13 +236,37 @@ void pvfault_probe_cancel(const struct pvfault_told *told)
 		put_task_struct(task);
 }
 
-/* Said once an outage: after the first probe of a CPU that found nothing. */
-static void pvfault_probe_say_missing(const struct pvfault_told *told, unsigned long interval)
+/**
+ * pvfault_probe_over() - READY has come at last, after the deadline
+ * @told: what the current task was told
+ *
+ * Says so, once for all tasks of an outage. Not while it lasts: what printing needs may be
+ * missing, too.
+ *
+ * Context: that task, interrupts on.
+ */
+void pvfault_probe_over(const struct pvfault_told *told)
 {
-	if (interval == READ_ONCE(pvfault_deadline))
-		pr_warn_ratelimited("the host has needed more than %u s for a page announced on CPU %d, %u tasks wait\n",
-				    jiffies_to_msecs(jiffies - told->since) / 1000, told->cpu,
-				    pvfault_table_outstanding());
+	static unsigned long said;	/* jiffies; read and written without order */
+	unsigned long last = READ_ONCE(said), now = jiffies;
+
+	if (last && time_before(now, last + READ_ONCE(pvfault_deadline)))
+		return;
+	if (cmpxchg(&said, last, now ?: 1) == last)
+		pr_warn("the host has needed %u s for a page\n",
+			jiffies_to_msecs(now - told->since) / 1000);
+}
+
+/**
+ * pvfault_probe_keep_warm() - touch what a probe needs, see watch.c
+ * @cpu: that a sleeper was told on
+ *
+ * Context: any.
+ */
+void pvfault_probe_keep_warm(int cpu)
+{
+	if (cpu != PVFAULT_ANY_CPU)
+		(void)READ_ONCE(per_cpu(pvfault_probes, cpu).interval);
 }
 
 /* READY was lost. Said once for all that retry. */
@@ -350,7 +374,6 @@ static void pvfault_probe_held(struct callback_head *work)
 {
 	struct pvfault_probe *p = container_of(work, struct pvfault_probe, work);
 	struct task_struct *task = NULL;
-	unsigned long interval = 0;
 	struct pvfault_told told;
 	bool moved;
 
@@ -361,7 +384,6 @@ static void pvfault_probe_held(struct callback_head *work)
 		told = p->told;
 		moved = pvfault_progress(&p->regs, current_pt_regs());
 		pvfault_probe_slower(p);
-		interval = p->interval;
 		task = pvfault_probe_end(p);
 	}
 	raw_spin_unlock_irq(&p->lock);
@@ -372,7 +394,6 @@ static void pvfault_probe_held(struct callback_head *work)
 		pvfault_table_forget(told.token, told.generation);
 		return;
 	}
-	pvfault_probe_say_missing(&told, interval);
 	pvfault_note(probe_held, told.token);
 	local_irq_disable();
 	if (pvfault_table_sleep(&told) == PVFAULT_PROBES)
@@ -413,7 +434,6 @@ void __pvfault_probe_missing(void)
 {
 	struct task_struct *task = NULL;
 	struct pvfault_told told;
-	unsigned long interval = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
@@ -426,7 +446,6 @@ void __pvfault_probe_missing(void)
 		if (p->task == current) {
 			told = p->told;
 			pvfault_probe_slower(p);
-			interval = p->interval;
 			task = pvfault_probe_end(p);
 		}
 		raw_spin_unlock(&p->lock);
@@ -435,7 +454,6 @@ void __pvfault_probe_missing(void)
 		return;
 	pvfault_table_forget(told.token, told.generation);
 	put_task_struct(task);
-	pvfault_probe_say_missing(&told, interval);
 }
 
 /**

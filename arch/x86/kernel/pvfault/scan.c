@@ -25,6 +25,7 @@ static void pvfault_scan_one(struct pvfault_scan *scan, struct pvfault_node *nod
 		pvfault_wake(node);
 		return;
 	}
+	pvfault_probe_keep_warm(told->cpu);
 	if (pvfault_overdue(told->since))
 		pvfault_probe_offer(told, s->task);
 	if (jiffies - told->since < scan->repair_age)

@@ -418,6 +418,8 @@ static enum pvfault_end pvfault_sleep(struct pvfault_sleeper *s, unsigned int st
 	}
 	__set_current_state(TASK_RUNNING);
 	pvfault_note(wake, s->node.token);
+	if (unlikely(pvfault_overdue(s->told.since)))
+		pvfault_probe_over(&s->told);
 	return PVFAULT_OVER;
 }
 

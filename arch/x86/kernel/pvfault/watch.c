@@ -23,6 +23,8 @@
 
 #define pr_fmt(fmt) "pvfault: " fmt
 
+#include <linux/array_size.h>
+#include <linux/compiler.h>
 #include <linux/cpu.h>
 #include <linux/init.h>
 #include <linux/irq_work.h>
@@ -90,6 +92,25 @@ static void pvfault_watch_send_repair(bool all)
 	cpumask_clear(&pvfault_watch_repair);
 }
 
+/*
+ * In an outage of the host, code and data that it has taken stop the CPU that needs them.
+ * So each pass touches what may be needed before tasks go on, and what nothing else uses.
+ */
+static void pvfault_keep_warm(void)
+{
+	static void * const rare[] = {
+		pvfault_repair_cpu,
+		pvfault_probe_offer,
+		__pvfault_probe_missing,
+		pvfault_backend_repair,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rare); i++)
+		(void)READ_ONCE(*(const u8 *)rare[i]);
+	pvfault_backend_keep_warm();
+}
+
 static void pvfault_watch_timer(struct timer_list *timer)
 {
 	static struct pvfault_scan scan = {
@@ -106,6 +127,7 @@ static void pvfault_watch_timer(struct timer_list *timer)
 	scan.repair_any = false;
 	complete = pvfault_table_scan(&scan);
 	pvfault_watch_found |= scan.sleepers;
+	pvfault_keep_warm();
 	pvfault_watch_send_repair(scan.repair_any);
 
 	/* Reduce, not modify: a kick may have armed it for now. */
