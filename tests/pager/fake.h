@@ -79,7 +79,7 @@ struct fake {
 
 	struct xen_pvfault_front *front;
 	struct xen_pvfault_ring *ring;
-	uint32_t front_all, old_cons;
+	uint32_t front_all, old_cons, serial;
 	bool front_mapped, ring_mapped;
 	int port;
 	unsigned long notifies, injected;
@@ -123,6 +123,8 @@ void front_node(const char *name, const char *value);
 void front_state(enum xenbus_state state);
 enum xenbus_state back_state(void);
 void front_nodes(const char *offer);
+void front_offer(const char *offer);
+bool front_agreed(void);
 void front_connect(const char *offer);
 void front_take(void);
 bool sleeps_on(uint64_t gfn);

@@ -312,6 +312,24 @@ enum xenbus_state back_state(void)
 	return value ? atoi(value) : XB_UNKNOWN;
 }
 
+/* All in one transaction, which the pager sees as one: it doesn't run in between. */
+void front_offer(const char *offer)
+{
+	char serial[12];
+
+	snprintf(serial, sizeof(serial), "%u", ++fake.serial);
+	front_node("offer-serial", serial);
+	front_node("offer", offer);
+}
+
+/* Does the backend mean the last one? */
+bool front_agreed(void)
+{
+	const char *serial = fake_node(BACK_PATH "/agreed-serial");
+
+	return serial && (uint32_t)atoi(serial) == fake.serial;
+}
+
 void front_nodes(const char *offer)
 {
 	front_node("version", "1");
@@ -321,7 +339,7 @@ void front_nodes(const char *offer)
 	front_node("ring-ref1", "21");
 	front_node("event-channel", "5");
 	front_node("max-outstanding", "512");
-	front_node("offer", offer);
+	front_offer(offer);
 	fake.front->event = fake.front->cons + 1;
 }
 
@@ -333,6 +351,7 @@ void front_connect(const char *offer)
 	front_state(XB_INITIALISED);
 	rounds(2);
 	assert_int_equal(back_state(), XB_CONNECTED);
+	assert_true(front_agreed());
 	for (vcpu = 0; vcpu < NR_VCPUS; vcpu++)
 		fake.front->tell[vcpu] = XEN_PVFAULT_TELL_USER | XEN_PVFAULT_TELL_KERNEL;
 	front_state(XB_CONNECTED);

@@ -18,7 +18,7 @@
 
 static const char * const node[] = {
 	"version", "front-ref", "ring-page-order", "ring-ref0", "ring-ref1",
-	"event-channel", "max-outstanding", "offer", "state",
+	"event-channel", "max-outstanding", "offer", "offer-serial", "state",
 };
 
 static void write_node(const char *text)

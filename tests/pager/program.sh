@@ -37,8 +37,19 @@ finds() {
 	result "systemd-analyze finds $1" $?
 }
 
+# compiles COMPILER...: the protocol's header alone, as Xen checks its own.
+compiles() {
+	printf '#include <stdint.h>\n#include "../../include/xen/interface/io/pvfault.h"\n' |
+		"$@" -pedantic -Wall -W -Werror -S -o /dev/null - >/dev/null 2>&1
+	result "io/pvfault.h: $*" $?
+}
+
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
+for standard in c89 c99 c11; do
+	compiles gcc -x c -std=$standard
+done
+compiles g++ -x c++ -std=gnu++98
 make -s -C ../../tools/pvfault OUT="$out/build" DESTDIR="$out" install >"$out/log" 2>&1
 result "make install" $?
 pager=$out/usr/local/sbin/pvfault-pager

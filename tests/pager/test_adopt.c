@@ -289,7 +289,7 @@ static void offer_has_changed(void **state)
 {
 	take_away(NR_GFNS - FIRST_GFN);
 	bury();
-	front_node("offer", "600+100");
+	front_offer("600+100");
 	front_state(XB_RECONFIGURING);
 	assert_int_equal(start_again(), 0);
 	rounds(400);
@@ -490,7 +490,7 @@ static void one_header_is_bad(void **state)
 	unsigned int copy;
 
 	take_away(3);
-	front_node("offer", "256+100 500+500");
+	front_offer("256+100 500+500");
 	front_state(XB_RECONFIGURING);
 	rounds(5);
 	front_state(XB_CONNECTED);

@@ -73,7 +73,7 @@ static void hostile_nodes(void **state)
 {
 	static const char * const name[] = {
 		"version", "front-ref", "ring-page-order", "ring-ref0", "ring-ref1",
-		"event-channel", "max-outstanding", "offer",
+		"event-channel", "max-outstanding", "offer", "offer-serial",
 	};
 	static const char * const value[] = {
 		NULL, "x", "1x", " 1", "-1", "99999999999", "1 2", "0x1", "%s%n",
@@ -300,7 +300,7 @@ static void offer_grows(void **state)
 	seconds(2);
 	front_connect("256+10");
 	take_away(10);
-	front_node("offer", "256+10 300+700");
+	front_offer("256+10 300+700");
 	front_state(XB_RECONFIGURING);
 	rounds(2);
 	assert_int_equal(back_state(), XB_RECONFIGURED);
@@ -320,7 +320,7 @@ static void offer_shrinks(void **state)
 	fake_touch(0, 400);
 	fake_touch(1, 800);
 	rounds(1);
-	front_node("offer", "256+10 390+20");
+	front_offer("256+10 390+20");
 	front_state(XB_RECONFIGURING);
 	rounds(5);
 	assert_int_equal(back_state(), XB_CONNECTED);
@@ -349,7 +349,7 @@ static void offer_shrinks(void **state)
 static void offer_changes_twice(void **state)
 {
 	take_away(768);
-	front_node("offer", "256+100");
+	front_offer("256+100");
 	front_state(XB_RECONFIGURING);
 	rounds(150);
 	assert_int_equal(back_state(), XB_RECONFIGURED);
@@ -357,17 +357,46 @@ static void offer_changes_twice(void **state)
 	front_state(XB_RECONFIGURING);
 	rounds(2);
 	assert_int_equal(pager->stats.offers, 1);
-	front_node("offer", "256+50");
+	assert_true(front_agreed());
+	/* Reconfigured is still on show, and isn't about this one. */
+	front_offer("256+50");
+	rounds(1);
+	assert_int_equal(back_state(), XB_RECONFIGURED);
+	assert_false(front_agreed());
 	rounds(20);
 	assert_int_equal(back_state(), XB_RECONFIGURED);
+	assert_true(front_agreed());
 	assert_int_equal(fake_away(), 50);
 	assert_int_equal(pager->stats.offers, 2);
+}
+
+/* Another one while the first is being worked on, as no frontend of ours does it. */
+static void offer_changes_meanwhile(void **state)
+{
+	unsigned int i;
+
+	take_away(768);
+	io_by_itself = false;
+	front_offer("256+100");
+	front_state(XB_RECONFIGURING);
+	rounds(2);
+	front_offer("256+50");
+	for (i = 0; i < 300 && !front_agreed(); i++) {
+		/* Never: these are free, and some aren't there. */
+		if (back_state() == XB_RECONFIGURED && front_agreed())
+			assert_true(fake_away() <= 50);
+		io_end_all();
+		rounds(1);
+	}
+	assert_true(front_agreed());
+	assert_int_equal(back_state(), XB_RECONFIGURED);
+	assert_int_equal(fake_away(), 50);
 }
 
 static void bad_new_offer(void **state)
 {
 	take_away(100);
-	front_node("offer", "256+100000");
+	front_offer("256+100000");
 	front_state(XB_RECONFIGURING);
 	rounds(40);
 	assert_int_equal(back_state(), XB_CLOSING);
@@ -383,7 +412,7 @@ static void bad_new_offer(void **state)
 static void leaves_while_shrinking(void **state)
 {
 	take_away(768);
-	front_node("offer", "256+100");
+	front_offer("256+100");
 	front_state(XB_RECONFIGURING);
 	rounds(3);
 	front_state(XB_CLOSING);
@@ -577,6 +606,7 @@ int test_device(void)
 		pager_test_connected(offer_grows),
 		pager_test_connected(offer_shrinks),
 		pager_test_connected(offer_changes_twice),
+		pager_test_connected(offer_changes_meanwhile),
 		pager_test_connected(bad_new_offer),
 		pager_test_connected(leaves_while_shrinking),
 		pager_test(earlier_life),

@@ -312,7 +312,7 @@ static void guest_offers_often(void **state)
 	unsigned int i, before;
 
 	for (i = 0; i < 200; i++) {
-		front_node("offer", i % 2 ? "256+768" : "256+700");
+		front_offer(i % 2 ? "256+768" : "256+700");
 		front_state(XB_RECONFIGURING);
 		rounds(2);
 		if (back_state() == XB_RECONFIGURED) {
@@ -341,7 +341,7 @@ static void limit_goes_down(void **state)
 	front_connect("256+768");
 	take_away(500);
 	fake.domain.max_pages = 600;
-	front_node("offer", "256+700");
+	front_offer("256+700");
 	front_state(XB_RECONFIGURING);
 	rounds(100);
 	assert_int_equal(back_state(), XB_RECONFIGURED);

@@ -103,7 +103,7 @@ static void device_step(void)
 		if (fake_node("/local/domain/7/device/pvfault/0/state")[0] == '3')
 			front_state(XB_CONNECTED);
 		else if (random() % 2)
-			front_node("offer", offer[random() % 5]),
+			front_offer(offer[random() % 5]),
 			front_state(XB_RECONFIGURING);
 		else if (random() % 3 == 0)
 			front_state(XB_CLOSING);

@@ -197,6 +197,11 @@ static void connect(struct pager *p)
 		return;
 	}
 	next_generation(p);
+	/* Of a takeover in the middle of a change the offer is still the old one. */
+	if (p->device.frontend != XB_RECONFIGURING) {
+		p->device.serial = f.serial;
+		write_number(p, XEN_PVFAULT_NODE_AGREED_SERIAL, f.serial);
+	}
 	p->device.offers_left = OFFERS_AT_ONCE;
 	p->device.offer_waits = false;
 	p->adopted = false;
@@ -230,21 +235,22 @@ static void finish(struct pager *p)
 static void new_offer(struct pager *p)
 {
 	struct offer offer;
+	uint32_t serial;
 	char why[160];
 
 	p->xen->ops->domain(p->xen, &p->domain);
 	p->loaded = 0;
 	p->evicted = 0;
-	if (frontend_read_offer(p, &offer, why, sizeof(why))) {
+	if (frontend_read_offer(p, &offer, &serial, why, sizeof(why))) {
 		p->stats.frontend_errors++;
 		device_error(p, "%s", why);
 		drain(p, true);
 		return;
 	}
 	/* Reconfigured is said already: is it the same wish, or a new one? */
-	if (p->device.phase == DEVICE_SHRUNK &&
-	    offer_same(&offer, &p->pages.offer))
+	if (p->device.phase == DEVICE_SHRUNK && serial == p->device.serial)
 		return;
+	p->device.serial = serial;
 	p->stats.offers++;
 	p->device.offer = offer;
 	pages_shrink(&p->pages, &offer);
@@ -268,6 +274,7 @@ static void shrunk(struct pager *p)
 	}
 	p->policy.ops->reset(&p->policy);
 	p->bring = BRING_NONE;
+	write_number(p, XEN_PVFAULT_NODE_AGREED_SERIAL, p->device.serial);
 	show(p, DEVICE_SHRUNK, XB_RECONFIGURED);
 	device_changed(p);
 }

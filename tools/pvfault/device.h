@@ -4,6 +4,7 @@
 #define PVFAULT_DEVICE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "offer.h"
@@ -58,6 +59,7 @@ enum device_phase {
  * @port: local event channel, or -1
  * @max_outstanding: tokens without READY
  * @generation: part of our tokens
+ * @serial: of the offer that was read last
  * @again_ns: when to say READY for all once more; or 0
  * @offer: what is to be offered from the end of SHRINKING on
  */
@@ -72,7 +74,7 @@ struct device {
 	unsigned int ring_pages;
 	int port;
 	uint32_t max_outstanding;
-	uint32_t generation;
+	uint32_t generation, serial;
 	uint64_t again_ns;
 	struct offer offer;
 };

@@ -52,11 +52,15 @@ enum xenbus_state frontend_state(struct pager *p)
 	return n;
 }
 
-int frontend_read_offer(struct pager *p, struct offer *offer, char *why, size_t size)
+int frontend_read_offer(struct pager *p, struct offer *offer, uint32_t *serial, char *why,
+			size_t size)
 {
-	char *value = read_node(p, XEN_PVFAULT_NODE_OFFER);
 	const char *wrong;
+	char *value;
 
+	if (read_number(p, XEN_PVFAULT_NODE_OFFER_SERIAL, 0, UINT32_MAX, serial, why, size))
+		return -EINVAL;
+	value = read_node(p, XEN_PVFAULT_NODE_OFFER);
 	wrong = parse_offer(value, p->domain.max_gfn, p->most_pages, offer);
 	free(value);
 	if (!wrong)
@@ -90,5 +94,5 @@ int frontend_read(struct pager *p, struct frontend *f, char *why, size_t size)
 			XEN_PVFAULT_RING_LENGTH(f->ring_order),
 			&f->max_outstanding, why, size))
 		return -EINVAL;
-	return frontend_read_offer(p, &f->offer, why, size);
+	return frontend_read_offer(p, &f->offer, &f->serial, why, size);
 }

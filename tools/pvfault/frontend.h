@@ -21,6 +21,7 @@ struct frontend {
 	uint32_t port;
 	uint32_t max_outstanding;
 	struct offer offer;
+	uint32_t serial;
 };
 
 /* The state that it shows; XB_UNKNOWN if it makes no sense, or there is none. */
@@ -37,8 +38,9 @@ enum xenbus_state frontend_state(struct pager *p);
  */
 int frontend_read(struct pager *p, struct frontend *f, char *why, size_t size);
 
-/* As above, only the offer. */
-int frontend_read_offer(struct pager *p, struct offer *offer, char *why, size_t size);
+/* As above, only the offer, and its serial. */
+int frontend_read_offer(struct pager *p, struct offer *offer, uint32_t *serial, char *why,
+			size_t size);
 
 /* The path of one of its nodes, or of its folder if @name is NULL. */
 void frontend_path(const struct pager *p, const char *name, char *path, size_t size);

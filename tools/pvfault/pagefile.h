@@ -24,6 +24,7 @@
 #ifndef PVFAULT_PAGEFILE_H
 #define PVFAULT_PAGEFILE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 

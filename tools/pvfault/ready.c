@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The producer of the READY ring, see ready.h. */
 
+#include <assert.h>
 #include <endian.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -8,6 +9,13 @@
 #include "ready.h"
 
 static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "the ring is little-endian");
+static_assert(sizeof(struct xen_pvfault_front) == 4096, "one page");
+static_assert(offsetof(struct xen_pvfault_front, event) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_front, tell) == 64, "layout");
+static_assert(offsetof(struct xen_pvfault_ring, all) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_ring, entry) == 64, "layout");
+static_assert(sizeof(struct xen_pvfault_ring) + XEN_PVFAULT_RING_LENGTH(0) * 8 <= 4096,
+	      "the ring fits into its pages");
 
 /* One access for each word that is shared, whatever the compiler thinks. */
 static uint32_t load(const uint32_t *shared)

@@ -6,6 +6,7 @@
 #ifndef PVFAULT_WAITERS_H
 #define PVFAULT_WAITERS_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -142,9 +142,18 @@ static int write_rings(struct xenbus_transaction t, struct xenbus_device *dev,
 	return err;
 }
 
-static int write_all(struct xenbus_transaction t, struct xenbus_device *dev,
-		     const struct xen_pvfault_share *s, const char *offer)
+static int write_offer(struct xenbus_transaction t, struct xenbus_device *dev,
+		       const char *offer, u32 serial)
 {
+	return write_number(t, dev, XEN_PVFAULT_NODE_OFFER_SERIAL, serial) ?:
+	       xenbus_write(t, dev->nodename, XEN_PVFAULT_NODE_OFFER, offer);
+}
+
+static int write_all(struct xenbus_transaction t, struct xenbus_device *dev,
+		     const struct xen_pvfault_share *s, const char *offer, u32 serial)
+{
+	if (!s)
+		return write_offer(t, dev, offer, serial);
 	return write_number(t, dev, XEN_PVFAULT_NODE_VERSION, XEN_PVFAULT_VERSION) ?:
 	       write_number(t, dev, XEN_PVFAULT_NODE_FRONT_REF, s->front_ref) ?:
 	       write_number(t, dev, XEN_PVFAULT_NODE_RING_PAGE_ORDER, s->order) ?:
@@ -152,20 +161,36 @@ static int write_all(struct xenbus_transaction t, struct xenbus_device *dev,
 	       write_number(t, dev, XEN_PVFAULT_NODE_EVENT_CHANNEL, s->port) ?:
 	       write_number(t, dev, XEN_PVFAULT_NODE_MAX_OUTSTANDING,
 			    XEN_PVFAULT_RING_LENGTH(s->order)) ?:
-	       xenbus_write(t, dev->nodename, XEN_PVFAULT_NODE_OFFER, offer);
+	       write_offer(t, dev, offer, serial);
+}
+
+/**
+ * xen_pvfault_agreed() - to which of our offers the backend has agreed
+ * @dev: the device; its backend is in Connected or Reconfigured
+ * @serial: filled in
+ *
+ * Context: may sleep.
+ * Return: whether the backend says so.
+ */
+bool xen_pvfault_agreed(struct xenbus_device *dev, u32 *serial)
+{
+	return xenbus_scanf(XBT_NIL, dev->otherend, XEN_PVFAULT_NODE_AGREED_SERIAL, "%u",
+			    serial) == 1;
 }
 
 /**
  * xen_pvfault_write_nodes() - write the frontend's nodes, all or none
  * @dev: the device
- * @s: what is shared
+ * @s: what is shared; NULL: that is there already, only the offer is new
  * @offer: as text
+ * @serial: of @offer
  *
  * Context: may sleep.
  * Return: 0 or a negative error.
  */
 int xen_pvfault_write_nodes(struct xenbus_device *dev,
-			    const struct xen_pvfault_share *s, const char *offer)
+			    const struct xen_pvfault_share *s, const char *offer,
+			    u32 serial)
 {
 	struct xenbus_transaction t;
 	int err;
@@ -175,7 +200,7 @@ int xen_pvfault_write_nodes(struct xenbus_device *dev,
 		err = xenbus_transaction_start(&t);
 		if (err)
 			return err;
-		err = write_all(t, dev, s, offer);
+		err = write_all(t, dev, s, offer, serial);
 		if (err) {
 			xenbus_transaction_end(t, 1);
 			return err;

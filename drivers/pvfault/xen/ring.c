@@ -8,12 +8,23 @@
  * the ring, or a spurious wake.
  */
 
+#include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 
 #include <asm/barrier.h>
 
 #include "xen.h"
+
+/* As io/pvfault.h draws them. */
+static_assert(sizeof(struct xen_pvfault_front) == 4096, "one page");
+static_assert(offsetof(struct xen_pvfault_front, event) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_front, tell) == 64, "layout");
+static_assert(offsetof(struct xen_pvfault_ring, all) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_ring, entry) == 64, "layout");
+static_assert(sizeof(struct xen_pvfault_ring) + XEN_PVFAULT_RING_LENGTH(0) * 8 <= 4096,
+	      "the ring fits into its pages");
 
 /**
  * xen_pvfault_reader_open() - begin with an empty ring

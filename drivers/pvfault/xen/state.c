@@ -93,7 +93,7 @@ static int state_offer(struct xenbus_device *dev, unsigned int max_ranges)
 	text = xen_pvfault_offered_text(&state.serial);
 	if (!text)
 		return -ENOMEM;
-	err = xen_pvfault_write_nodes(dev, &state.share, text);
+	err = xen_pvfault_write_nodes(dev, &state.share, text, state.serial);
 	kfree(text);
 	return err;
 }
@@ -165,8 +165,7 @@ static void state_reoffer(struct xenbus_device *dev)
 	if (!xen_pvfault_offered_changed(state.serial))
 		return;
 	text = xen_pvfault_offered_text(&state.serial);
-	err = text ? xenbus_write(XBT_NIL, dev->nodename, XEN_PVFAULT_NODE_OFFER, text) :
-		     -ENOMEM;
+	err = text ? xen_pvfault_write_nodes(dev, NULL, text, state.serial) : -ENOMEM;
 	kfree(text);
 	if (err) {
 		/* Memory that isn't ours to offer any more is on offer. */
@@ -218,6 +217,19 @@ static void state_backend_connected(struct xenbus_device *dev)
 	}
 }
 
+static void state_backend_reconfigured(struct xenbus_device *dev)
+{
+	u32 agreed;
+
+	/* To this offer, and not to the one before? */
+	if (state.phase != RECONFIGURING || !xen_pvfault_agreed(dev, &agreed) ||
+	    agreed != state.serial)
+		return;
+	xen_pvfault_offered_agreed(state.serial);
+	state.phase = CONNECTED;
+	xenbus_switch_state(dev, XenbusStateConnected);
+}
+
 static void state_backend_closed(struct xenbus_device *dev)
 {
 	if (state.phase != IDLE) {
@@ -267,11 +279,7 @@ static void state_step(void)
 		state_backend_connected(dev);
 		break;
 	case XenbusStateReconfigured:
-		if (state.phase == RECONFIGURING) {
-			xen_pvfault_offered_agreed(state.serial);
-			state.phase = CONNECTED;
-			xenbus_switch_state(dev, XenbusStateConnected);
-		}
+		state_backend_reconfigured(dev);
 		break;
 	case XenbusStateClosing:
 		if (state.phase != IDLE && state.phase != CLOSING)

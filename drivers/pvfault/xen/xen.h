@@ -180,7 +180,9 @@ void xen_pvfault_share_close(struct xen_pvfault_share *s);
 void xen_pvfault_look(void);
 
 int xen_pvfault_write_nodes(struct xenbus_device *dev,
-			    const struct xen_pvfault_share *s, const char *offer);
+			    const struct xen_pvfault_share *s, const char *offer,
+			    u32 serial);
+bool xen_pvfault_agreed(struct xenbus_device *dev, u32 *serial);
 
 /* tell.c */
 int xen_pvfault_arm(void);

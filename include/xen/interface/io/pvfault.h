@@ -10,15 +10,7 @@
 #ifndef __XEN_PUBLIC_IO_PVFAULT_H__
 #define __XEN_PUBLIC_IO_PVFAULT_H__
 
-#ifdef __KERNEL__
-#include <linux/build_bug.h>
-#include <linux/stddef.h>
-#include <linux/types.h>
-#else
-#include <assert.h>
-#include <stddef.h>
-#include <stdint.h>
-#endif
+/* Like its neighbours it needs uint8_t to uint64_t, and includes nothing. */
 
 /*
  * Overview
@@ -37,15 +29,32 @@
  *	pager	the page is in: puts READY(token) into the ring, notifies
  *	guest	the task wakes and executes its instruction once more
  *
+ * So far this is for x86 alone: a #PF, CR2, the privilege level of the vCPU and
+ * RFLAGS.IF have no meaning elsewhere, and another architecture needs another
+ * way of NOT_PRESENT, behind a feature (see below). The frontend's kernel runs in
+ * 64-bit mode. If it runs nested guests, the #PF is the frontend's: a backend
+ * doesn't tell while the vCPU is in a nested guest, unless the hypervisor delivers
+ * the #PF to its host.
+ *
  * Rules that make it safe
  * -----------------------
  * - Only pages that the frontend offers may be taken away. Everything else is
  *   denied: Xen fails hypercalls whose arguments lie in a missing page, and
  *   writes some of a domain's memory (runstate, vcpu_info) itself.
- * - A NOT_PRESENT may be lost (then the vCPU touches the page again, and waits
- *   in Xen), told twice, or come after its READY. None of these hurts.
- * - A READY must not be lost. Who can't say which, says READY for all: a task
- *   woken too soon only touches its page once more.
+ * - A NOT_PRESENT may be lost: its vCPU takes another exception first, or is
+ *   reset. Then it touches the page again, and waits in Xen.
+ * - A NOT_PRESENT may come after its READY: another vCPU takes the event while
+ *   this one has yet to take the #PF. So a frontend that finds a READY without a
+ *   task remembers it until the NOT_PRESENT comes; and because room for that is
+ *   bounded, each task that sleeps touches its page again after a deadline of the
+ *   frontend's own choice (some seconds).
+ * - A NOT_PRESENT may come twice: after a restore, or when a backend has died
+ *   between injecting and answering. Both tasks sleep until READY, or READY for all.
+ * - A READY must not be lost. A backend that can't say which ones were, says READY
+ *   for all: a task woken too soon only touches its page once more.
+ * - There is no heartbeat. A frontend can't tell a slow backend from a dead one, and
+ *   need not: in both cases its deadlines end each sleep, and the touch that follows
+ *   waits in Xen until a backend serves the domain again.
  * - Each side trusts nothing that the other one writes.
  *
  * NOT_PRESENT
@@ -63,9 +72,11 @@
  *
  * signature	XEN_PVFAULT_SIGNATURE. Bit 63 is set, bits 56 and 47 are clear:
  *		no such address is canonical, with four levels of page tables or
- *		five, with address masking or without. A processor raises #GP
- *		for it, never #PF. So a genuine fault can't look like this one,
- *		whatever its error code, and no flag has to be read beside CR2.
+ *		five, and none is with LAM, which keeps bit 63 equal to bit 56
+ *		or 47. A processor raises #GP for it, never #PF. So a genuine
+ *		fault can't look like this one, whatever its error code, and no
+ *		flag has to be read beside CR2. (AMD's UAI ignores bits 63:57 in
+ *		user mode; a frontend that enables it must not use this protocol.)
  * generation	1 to 32767, of the backend: not that of an earlier life of it
  *		which served the same connection.
  * number	chosen by the backend, unique among those outstanding.
@@ -137,15 +148,42 @@
  *		full barrier	-- pairs with the backend's full barrier
  *	} while prod != cons or all has changed
  *
- * An entry without the signature, and a token that isn't outstanding, are
- * counted and dropped. A well-behaved backend never finds the ring full, for
+ * An entry without the signature is counted and dropped. A token for which nobody
+ * sleeps is remembered, see above. A well-behaved backend never finds the ring full, for
  * "max-outstanding", which counts what lies there, is not more than its length.
  *
  * XenStore
  * ========
  *
- * The backend creates both folders, once it is ready to serve. The frontend
- * folder is the frontend's to write; the backend folder its to read.
+ * The backend creates both folders, in one transaction, once it is ready to serve.
+ * The frontend folder is the frontend's to write; the backend folder its to read.
+ * The backend removes its folder when the domain is gone, or has been reset; the
+ * frontend's is the toolstack's to remove. Nodes that one end writes and that belong
+ * together it writes in one transaction, before the state that makes them valid, and
+ * doesn't change them in that state. So the other end may read them one by one.
+ *
+ * An example, of domain 7, with two of its vCPUs and 1 GiB on offer:
+ *
+ *	/local/domain/0/backend/pvfault/7/0/
+ *		frontend = "/local/domain/7/device/pvfault/0"
+ *		frontend-id = "7"
+ *		versions = "1"
+ *		max-ring-page-order = "4"
+ *		max-ranges = "64"
+ *		agreed-serial = "1"
+ *		state = "4"
+ *	/local/domain/7/device/pvfault/0/
+ *		backend = "/local/domain/0/backend/pvfault/7/0"
+ *		backend-id = "0"
+ *		version = "1"
+ *		front-ref = "8"
+ *		ring-page-order = "0"
+ *		ring-ref0 = "9"
+ *		event-channel = "12"
+ *		max-outstanding = "256"
+ *		offer = "262144+262144"
+ *		offer-serial = "1"
+ *		state = "4"
  *
  * Backend nodes, valid from InitWait on:
  *
@@ -159,6 +197,16 @@
  * max-ranges
  *	Values: 1 to XEN_PVFAULT_MAX_RANGES
  *	How many ranges an "offer" may have.
+ *
+ * agreed-serial
+ *	Values: uint32, as of "offer-serial"
+ *	Valid from Connected on: the offer to which Connected, or Reconfigured, belongs.
+ *
+ * feature-NAME
+ *	Values: "1"
+ *	None so far. An option that this text doesn't have is offered by such a node of
+ *	the backend, and used if the frontend has a node of the same name. Bits of
+ *	tell[] and octets of the shared pages get a meaning by this alone.
  *
  * Frontend nodes, valid from Initialised on:
  *
@@ -188,9 +236,14 @@
  *	its kernel nor anything that it passes to hypercalls; in Linux that is
  *	ZONE_MOVABLE, less what was reserved at boot.
  *
+ * offer-serial
+ *	Values: uint32
+ *	Another one for each offer, written in one transaction with it.
+ *
  * A missing node, a value out of its range, or one with anything behind it, is
- * an error: the side that finds it writes one sentence about it below its own
- * "error" path and goes to Closing. Unknown nodes are ignored. Reserved octets
+ * an error: the side that finds it writes a line of text about it to
+ * "/local/domain/ITS-ID/error/FOLDER/error", where FOLDER is the path of its folder
+ * below "/local/domain/ITS-ID/", and goes to Closing. Unknown nodes are ignored. Reserved octets
  * are written as 0 and not looked at.
  *
  * States
@@ -211,9 +264,13 @@
  *						writes "offer", Reconfiguring
  *	takes nothing that isn't in the new offer,
  *	brings back what is out of it
- *	Reconfigured
+ *	agreed-serial, Reconfigured
  *						may remove; Connected
  *	Connected
+ *
+ * Reconfigured counts only with the "agreed-serial" of the last offer: a frontend
+ * that has written another one meanwhile waits on, and a backend that sees another
+ * one works on that, and says Reconfigured once more.
  *
  * The frontend leaves (suspend, kexec, device unbound):
  *						clears tell[]; Closing
@@ -239,7 +296,7 @@
  * after some seconds; it then can't reuse the shared pages. A crashing frontend
  * clears tell[] and says nothing: it is served as if there were no pvfault.
  *
- * From Closed, who has left comes back first. A backend that is Closed because
+ * From Closed, the end that left comes back first. A backend that is Closed because
  * the frontend left stays so until it sees the frontend Initialising, and then
  * says InitWait. (After kexec it is the bus of the next kernel that says so, and
  * only if it finds both ends Closed.) A backend that left itself says InitWait.
@@ -268,6 +325,8 @@
 #define XEN_PVFAULT_NODE_EVENT_CHANNEL		"event-channel"
 #define XEN_PVFAULT_NODE_MAX_OUTSTANDING	"max-outstanding"
 #define XEN_PVFAULT_NODE_OFFER			"offer"
+#define XEN_PVFAULT_NODE_OFFER_SERIAL		"offer-serial"
+#define XEN_PVFAULT_NODE_AGREED_SERIAL		"agreed-serial"
 
 #define XEN_PVFAULT_MAX_RING_PAGE_ORDER		4
 #define XEN_PVFAULT_MAX_RANGES			64
@@ -282,6 +341,15 @@
 /* Bits of tell[]; all others are 0. */
 #define XEN_PVFAULT_TELL_USER			0x01
 #define XEN_PVFAULT_TELL_KERNEL			0x02
+
+/* As Xen's own headers have it, for compilers of all ages. */
+#ifndef XEN_FLEX_ARRAY_DIM
+#if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 199901L
+#define XEN_FLEX_ARRAY_DIM
+#else
+#define XEN_FLEX_ARRAY_DIM			1
+#endif
+#endif
 
 /**
  * struct xen_pvfault_front - what the frontend tells; the backend only reads it
@@ -308,18 +376,10 @@ struct xen_pvfault_ring {
 	uint32_t prod;
 	uint32_t all;
 	uint8_t reserved[56];
-	uint64_t entry[];
+	uint64_t entry[XEN_FLEX_ARRAY_DIM];
 };
 
 /* Number of entries; a power of two that fits into 1 << @order pages. */
 #define XEN_PVFAULT_RING_LENGTH(order)		(256U << (order))
-
-static_assert(sizeof(struct xen_pvfault_front) == 4096, "one page");
-static_assert(offsetof(struct xen_pvfault_front, event) == 4, "layout");
-static_assert(offsetof(struct xen_pvfault_front, tell) == 64, "layout");
-static_assert(offsetof(struct xen_pvfault_ring, all) == 4, "layout");
-static_assert(offsetof(struct xen_pvfault_ring, entry) == 64, "layout");
-static_assert(sizeof(struct xen_pvfault_ring) + XEN_PVFAULT_RING_LENGTH(0) * 8 <= 4096,
-	      "the ring fits into its pages");
 
 #endif /* __XEN_PUBLIC_IO_PVFAULT_H__ */
