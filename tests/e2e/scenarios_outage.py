@@ -10,7 +10,7 @@ import life
 import rig
 from checks import READS, check_guest, least
 from kvm import ANSWERS, L2, REPEATED_FAULTS, TRACING
-from registry import scenario
+from registry import scenario, show_sabotages
 
 # A guest of each kind: its command line and its kernel.
 KINDS = {"stock": "stock/main", "pvfault": None}
@@ -143,8 +143,8 @@ def check_waits(v, guest):
 LOAD = "load.tick=1 load.told=ttyS1 load.secs=2 load.alone=2"
 
 
-@scenario(kernels=("main", "stock/main"), minutes=40,
-          sabotages={"stampede": "pvfault0: pages on their way were touched only to probe"})
+@scenario(kernels=("main", "stock/main"), minutes=40, shown_by="outage-sabotage",
+          sabotages={"stampede": "pages on their way were touched only to probe"})
 def kvm_outage(v, sabotage):
     """The host's disk stands still for five minutes (``OUTAGE_S=`` seconds) under load, for
     guests of stock Linux and of pvfault in turns, three of each (``OUTAGE_PAIRS=``). A task
@@ -169,12 +169,13 @@ def kvm_outage(v, sabotage):
         check_speed(v, guests)
 
 
-@scenario(kernels=("main", "stock/main"), minutes=12,
-          sabotages={"stampede": "pvfault0: pages on their way were touched only to probe"})
+@scenario(kernels=("main", "stock/main"), minutes=12, shown_by="outage-sabotage",
+          sabotages={"all-at-once": "pages on their way were touched only to probe"})
 def kvm_cut_channel(v, sabotage):
     """Moved by post-copy over a channel that stands still for two minutes (``OUTAGE_S=``
     seconds) and goes on, guests of stock Linux and of pvfault in turns, two of each
-    (``OUTAGE_PAIRS=``): as kvm-outage. Sabotage "stampede": the same as there."""
+    (``OUTAGE_PAIRS=``): as kvm-outage. Sabotage "all-at-once": as
+    "stampede" there."""
     seconds = 20 if sabotage else int(os.environ.get("OUTAGE_S", 120))
     pairs = 1 if sabotage else int(os.environ.get("OUTAGE_PAIRS", 2))
     guests = in_turns(pairs, f"{LOAD} load.mb=64 load.tasks=6", cut_channel, seconds, mib=160)
@@ -190,8 +191,8 @@ def kvm_cut_channel(v, sabotage):
         check_speed(v, guests)
 
 
-@scenario(kernels=("main", "stock/main"), minutes=40,
-          sabotages={"running": "pvfault0: it was stopped, and went on"})
+@scenario(kernels=("main", "stock/main"), minutes=40, shown_by="outage-sabotage",
+          sabotages={"running": "it was stopped, and went on"})
 def kvm_frozen(v, sabotage):
     """The host stops the guest for 90 s (``FROZEN_S=``) with tasks asleep, by SIGSTOP of its
     QEMU and by the monitor's stop; guests of stock Linux and of pvfault in turns, five of
@@ -221,3 +222,9 @@ def kvm_frozen(v, sabotage):
                     len(lines_about_waits(guest)) <= LINES, len(lines_about_waits(guest)))
     v.check("no more panics than with stock Linux", panics["pvfault"] <= panics["stock"],
             panics)
+
+
+@scenario(minutes=5)
+def outage_sabotage(v):
+    """Each of kvm-outage, kvm-cut-channel and kvm-frozen, sabotaged, turns red."""
+    yield from show_sabotages(v)
