@@ -28,19 +28,31 @@ def next_tick(guest):
     guest.until(lambda: len(guest.all("tick")) > heard)
 
 
+def vcpu_runs(guest, thread):
+    """Does its vCPU's THREAD run now? A vCPU that stops for a page sleeps in the host."""
+    return guest.host.read(f"/proc/{thread}/stat").rpartition(")")[2].split()[0] == "R"
+
+
 def standing_still(guest, begin, seconds, end):
-    """What it computes from BEGIN on, which is called, for so long, until END is."""
+    """What it does from BEGIN on, which is called, for so long, until END is: how much its
+    task computes, and in which share of all looks its vCPU runs. Because that task never
+    sleeps, the vCPU runs unless the host stops it."""
+    guest.qemu.connect()
+    thread = guest.qemu.qmp("query-cpus-fast")[0]["thread-id"]
     next_tick(guest)
     guest.host.write(f"{TRACING}/trace", "")
     begin()
-    began, done = time.monotonic(), computed(guest)
-    guest.pause(seconds)
+    began, done, runs = time.monotonic(), computed(guest), []
+    while time.monotonic() - began < seconds:
+        guest.pause(0.7)
+        runs.append(vcpu_runs(guest, thread))
     faults = guest.host.run(f"grep -c {REPEATED_FAULTS[0]}: {TRACING}/trace || true")
     end()
     next_tick(guest)
     guest.tell("outage_s", time.monotonic() - began)
     guest.tell("outage_units", computed(guest) - done)
     guest.tell("outage_faults", int(faults))
+    guest.tell("outage_runs", sum(runs) / len(runs))
 
 
 def outage(seconds):
@@ -114,16 +126,17 @@ def of_kind(guests, kind):
     return [guest for guest in guests if guest.name.startswith(kind)]
 
 
-def check_speed(v, guests):
-    """A task that computes meanwhile is as fast as with stock Linux."""
+def check_running(v, guests):
+    """The vCPU of a guest with pvfault stops no more than that of stock Linux. How much is
+    computed meanwhile is only shown: it depends on what else the machine does."""
     mean = {}
     for kind in KINDS:
         mine = of_kind(guests, kind)
-        mean[kind] = sum(map(speed, mine)) / len(mine)
+        mean[kind] = sum(guest.get("outage_runs", 0) for guest in mine) / len(mine)
+        v.metrics[f"runs_{kind}"] = [round(guest.get("outage_runs", 0), 3) for guest in mine]
         v.metrics[f"speed_{kind}"] = [round(speed(guest), 3) for guest in mine]
         v.metrics[f"faults_{kind}"] = [guest.get("outage_faults") for guest in mine]
-    v.check("the computing task is as fast as with stock Linux",
-            mean["pvfault"] >= 0.95 * mean["stock"] > 0,
+    v.check("the vCPU goes on as with stock Linux", mean["pvfault"] >= 0.95 * mean["stock"] > 0,
             {kind: round(value, 3) for kind, value in mean.items()})
 
 
@@ -148,8 +161,8 @@ LOAD = "load.tick=1 load.told=ttyS1 load.secs=2 load.alone=2"
 def kvm_outage(v, sabotage):
     """The host's disk stands still for five minutes (``OUTAGE_S=`` seconds) under load, for
     guests of stock Linux and of pvfault in turns, three of each (``OUTAGE_PAIRS=``). A task
-    that computes goes on as fast as with stock Linux, tasks past their deadline don't try
-    all by themselves, and every task goes on afterwards. Sabotage "stampede": all sleepers
+    computes: the vCPU goes on as with stock Linux, tasks past their deadline don't try all
+    by themselves, and every task goes on afterwards. Sabotage "stampede": all sleepers
     are woken by hand twice a second."""
     seconds = 20 if sabotage else int(os.environ.get("OUTAGE_S", 300))
     pairs = 1 if sabotage else int(os.environ.get("OUTAGE_PAIRS", 3))
@@ -166,7 +179,7 @@ def kvm_outage(v, sabotage):
         if seconds > 120:
             least(v, guest, "tasks past their deadline tried", "counter.probe", 1)
     if not sabotage:
-        check_speed(v, guests)
+        check_running(v, guests)
 
 
 @scenario(kernels=("main", "stock/main"), minutes=12, shown_by="outage-sabotage",
@@ -188,7 +201,7 @@ def kvm_cut_channel(v, sabotage):
     for guest in of_kind(guests, "pvfault"):
         check_waits(v, guest)
     if not sabotage:
-        check_speed(v, guests)
+        check_running(v, guests)
 
 
 @scenario(kernels=("main", "stock/main"), minutes=40, shown_by="outage-sabotage",
