@@ -15,6 +15,8 @@
  *			still believes of it
  *   load.lose=MSR	lose MSR_KVM_ASYNC_PF_INT or _EN, as a bad restore does: "vector",
  *			"enable"; "idle": _EN while no task waits
+ *   load.collapse=1	put huge pages together all the while, by MADV_COLLAPSE and by
+ *			khugepaged at full speed
  *   load.ready_all=1	wake all sleepers by hand, twice a second
  *   load.modes=1	write "off", "user" and "kernel" to the mode all the while, and
  *			leave it at "kernel"
@@ -30,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,6 +40,10 @@
 
 #include "guest.h"
 #include "pvload.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
 
 #define MSR_KVM_ASYNC_PF_EN	0x4b564d02
 #define MSR_KVM_ASYNC_PF_INT	0x4b564d06
@@ -187,6 +194,43 @@ static void mode_switcher(void)
 	if (!write_file(path, "kernel"))
 		report("error %s: %s", path, strerror(errno));
 	report("mode_switches %u", n);
+}
+
+#define HUGE	(2UL << 20)
+
+/* Every second page of an area is written, so that no huge page is there before. */
+static void collapser(void)
+{
+	static const char dir[] = "/sys/kernel/mm/transparent_hugepage/khugepaged/";
+	unsigned int n = 0, wrong = 0;
+	char path[96];
+	char *area, *huge;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s%s", dir,
+			 i ? "alloc_sleep_millisecs" : "scan_sleep_millisecs");
+		if (!write_file(path, "0"))
+			report("error %s: %s", path, strerror(errno));
+	}
+	await_walk();
+	while (walking()) {
+		area = mmap(NULL, 4 * HUGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (area == MAP_FAILED)
+			break;
+		huge = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
+		madvise(huge, 2 * HUGE, MADV_NOHUGEPAGE);
+		for (size_t at = 0; at < 2 * HUGE; at += 8192)
+			huge[at] = (char)(at >> 13 | 1);
+		madvise(huge, 2 * HUGE, MADV_HUGEPAGE);
+		n += !madvise(huge, 2 * HUGE, MADV_COLLAPSE);
+		for (size_t at = 0; at < 2 * HUGE; at += 4096)
+			wrong += huge[at] != (at % 8192 ? 0 : (char)(at >> 13 | 1));
+		munmap(area, 4 * HUGE);
+		usleep(100000);
+	}
+	report("collapsed %u", n);
+	report("collapse_wrong %u", wrong);
 }
 
 static void stampeder(void)
@@ -486,6 +530,8 @@ void life_start(void)
 		start(ager);
 	if (parameter("load.hotplug", 0))
 		start(hotplugger);
+	if (parameter("load.collapse", 0))
+		start(collapser);
 	if (parameter("load.ready_all", 0))
 		start(stampeder);
 	if (parameter("load.modes", 0))

@@ -338,19 +338,19 @@ static void report_devices(void)
 	globfree(&found);
 }
 
-/* Interrupts on the vector that brings READY, all CPUs together. */
-static void report_interrupts(void)
+/* Interrupts of the line in /proc/interrupts that has @name, all CPUs together. */
+static uint64_t interrupts(const char *name)
 {
 	char line[1024];
 	uint64_t sum = 0;
 	FILE *f = fopen("/proc/interrupts", "r");
 
 	while (f && fgets(line, sizeof(line), f)) {
-		char *p = strstr(line, "HYP:");
+		char *p = strchr(line, ':');
 
-		if (!p)
+		if (!p || !strstr(line, name))
 			continue;
-		for (p += 4; *p; ) {
+		for (p++; *p; ) {
 			char *end;
 			uint64_t v = strtoull(p, &end, 10);
 
@@ -362,7 +362,14 @@ static void report_interrupts(void)
 	}
 	if (f)
 		fclose(f);
-	report("ready_interrupts %" PRIu64, sum);
+	return sum;
+}
+
+/* On the vector that brings READY, and of the balloon's queue for free pages. */
+static void report_interrupts(void)
+{
+	report("ready_interrupts %" PRIu64, interrupts("HYP:"));
+	report("reporting_interrupts %" PRIu64, interrupts("reporting"));
 }
 
 /*
