@@ -286,7 +286,7 @@ static void check(void)
 	same("NOT_PRESENT", counted(not_present),
 	     counted(sleep) + counted(early_hit) + counted(rejected));
 	same("sleep", counted(sleep),
-	     counted(wake) + counted(retry) + counted(abandoned) + in_wait);
+	     counted(wake) + counted(retry) + counted(probe) + counted(abandoned) + in_wait);
 	same("READY", counted(ready), woke_somebody + counted(early) + counted(dropped));
 	if (exact)
 		oracle_check();
@@ -314,7 +314,7 @@ static void finish(void)
 		local_irq_enable();
 	}
 	same("marks in the end", marks(), 0);
-	same("memory in the end", sim_allocs, 2);
+	same("memory in the end", sim_allocs, 3);
 }
 
 static void set_up(void)
@@ -346,7 +346,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = data;
 	input_end = data + size;
 	woke_somebody = 0;
-	sim_hash = next() % (SIM_HASH_ONE + 1);
+	op = next();
+	sim_hash = (op & 127) % (SIM_HASH_ONE + 1);
+	sim_probes = op >> 7;
 	exact = true;
 	count_from_here();
 	oracle_begin();

@@ -118,12 +118,16 @@ void oracle_run(unsigned int task, unsigned int cpu, bool fatal)
 	}
 	if (fatal)
 		expect(abandoned);
-	else if (jiffies - sleepers[task].since >= pvfault_deadline)
-		expect(retry);
-	else
+	else if (jiffies - sleepers[task].since < pvfault_deadline)
 		return;
+	else if (sim_probes)
+		expect(probe);
+	else
+		expect(retry);
 	sleepers[task].asleep = false;
-	forget(sleepers[task].token, sleepers[task].generation, cpu);
+	/* A task that probes leaves no mark. */
+	if (fatal || !sim_probes)
+		forget(sleepers[task].token, sleepers[task].generation, cpu);
 }
 
 void oracle_ready(pvfault_token_t token, unsigned int cpu)
