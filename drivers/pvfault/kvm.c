@@ -8,8 +8,8 @@
  *	MSR_KVM_ASYNC_PF_INT	the vector of READY
  *	MSR_KVM_ASYNC_PF_ACK	"the token slot is empty again"
  *
- * What stays in arch/x86/kernel/kvm.c, and why: the IDT entry, because the IDT
- * is sealed long before initcalls run; the decryption of the area, because it has
+ * What stays in arch/x86/kernel/kvm.c, and why: the interrupt's entry, because the
+ * IDT is sealed long before initcalls run; the decryption of the area, because it has
  * to be done before the first secondary CPU copies its mapping; and the calls of
  * kvm_apf_suspend() and kvm_apf_resume(), which belong among those of its own.
  */
@@ -30,12 +30,17 @@
 
 #include <asm/apic.h>
 #include <asm/hypervisor.h>
-#include <asm/idtentry.h>
-#include <asm/irq_regs.h>
 #include <asm/irq_vectors.h>
 #include <asm/msr.h>
 #include <asm/pgtable_types.h>
 #include <asm/ptrace.h>
+
+/* As kernels before Linux 6.16 call them. */
+#ifndef rdmsrq
+#define rdmsrq_safe	rdmsrl_safe
+#define wrmsrq		wrmsrl
+#define wrmsrq_safe	wrmsrl_safe
+#endif
 
 /* The low bits of a token that hold the id of the vCPU that was told. */
 #define KVM_APF_VCPU_ID_MASK	0xfffU
@@ -179,7 +184,7 @@ static void kvm_apf_take_token(void)
 	else
 		pvfault_ready(token);
 	__this_cpu_write(kvm_apf_area.token, 0);
-	wrmsrl(MSR_KVM_ASYNC_PF_ACK, 1);
+	wrmsrq(MSR_KVM_ASYNC_PF_ACK, 1);
 }
 
 /*
@@ -201,20 +206,22 @@ static void kvm_apf_ask_kernel(void)
 	if (en == was)
 		return;
 	__this_cpu_write(kvm_apf_en, en);
-	wrmsrl(MSR_KVM_ASYNC_PF_EN, en);
+	wrmsrq(MSR_KVM_ASYNC_PF_EN, en);
 }
 
-DEFINE_IDTENTRY_SYSVEC(sysvec_kvm_asyncpf_interrupt)
+/**
+ * kvm_apf_interrupt() - the host says READY
+ *
+ * For sysvec_kvm_asyncpf_interrupt().
+ *
+ * Context: that interrupt, after its EOI.
+ */
+void kvm_apf_interrupt(void)
 {
-	struct pt_regs *old_regs = set_irq_regs(regs);
-
-	apic_eoi();
-	inc_irq_stat(irq_hv_callback_count);
 	if (__this_cpu_read(kvm_apf_enabled)) {
 		kvm_apf_take_token();
 		kvm_apf_ask_kernel();
 	}
-	set_irq_regs(old_regs);
 }
 
 static void kvm_apf_give_up(struct work_struct *unused);
@@ -234,12 +241,12 @@ static int kvm_apf_restore_msrs(void)
 
 	if (!kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_INT))
 		return -ENODEV;
-	err = wrmsrl_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ?:
-	      rdmsrl_safe(MSR_KVM_ASYNC_PF_EN, &now);
+	err = wrmsrq_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ?:
+	      rdmsrq_safe(MSR_KVM_ASYNC_PF_EN, &now);
 	if (err || now == en)
 		return err;
 	pr_warn_once("MSR_KVM_ASYNC_PF_EN was lost, most likely by a restore; set again\n");
-	return wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, en);
+	return wrmsrq_safe(MSR_KVM_ASYNC_PF_EN, en);
 }
 
 /*
@@ -255,7 +262,7 @@ static void kvm_apf_repair(void)
 	} else if (__this_cpu_read(kvm_apf_area.token)) {
 		kvm_apf_take_token();
 	} else {
-		wrmsrl(MSR_KVM_ASYNC_PF_ACK, 1);
+		wrmsrq(MSR_KVM_ASYNC_PF_ACK, 1);
 	}
 }
 
@@ -264,7 +271,7 @@ static bool kvm_apf_read_vcpu_id(void)
 {
 	u64 id;
 
-	if (!x2apic_mode || rdmsrl_safe(APIC_BASE_MSR + (APIC_ID >> 4), &id))
+	if (!x2apic_mode || rdmsrq_safe(APIC_BASE_MSR + (APIC_ID >> 4), &id))
 		return false;
 	__this_cpu_write(kvm_apf_vcpu_id, id & KVM_APF_VCPU_ID_MASK);
 	return true;
@@ -287,8 +294,8 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 	__this_cpu_write(kvm_apf_enabled, true);
 
 	/* The vector first: the host uses it from the moment of enabling on. */
-	if (wrmsrl_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ||
-	    wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, en)) {
+	if (wrmsrq_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ||
+	    wrmsrq_safe(MSR_KVM_ASYNC_PF_EN, en)) {
 		__this_cpu_write(kvm_apf_enabled, false);
 		return -EIO;
 	}
@@ -299,7 +306,7 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 static void kvm_apf_cpu_offline(unsigned int cpu)
 {
 	/* Safe: the host that this guest was restored on may not know it. */
-	wrmsrl_safe(MSR_KVM_ASYNC_PF_EN, 0);
+	wrmsrq_safe(MSR_KVM_ASYNC_PF_EN, 0);
 	__this_cpu_write(kvm_apf_enabled, false);
 }
 
@@ -329,7 +336,7 @@ static void kvm_apf_give_up(struct work_struct *unused)
 void kvm_apf_suspend(void)
 {
 	if (__this_cpu_read(kvm_apf_enabled))
-		wrmsrl(MSR_KVM_ASYNC_PF_EN, 0);
+		wrmsrq(MSR_KVM_ASYNC_PF_EN, 0);
 }
 
 /**

@@ -122,6 +122,24 @@ const char *xen_pvfault_read_limits(struct xenbus_device *dev,
 	return bad;
 }
 
+/**
+ * xen_pvfault_read_state() - which state does an end of the device show?
+ * @path: of the end's nodes
+ *
+ * The bus's own function for that takes more arguments in later kernels.
+ *
+ * Context: may sleep.
+ * Return: the state, XenbusStateUnknown if there is none.
+ */
+enum xenbus_state xen_pvfault_read_state(const char *path)
+{
+	int state;
+
+	if (xenbus_scanf(XBT_NIL, path, "state", "%d", &state) != 1)
+		return XenbusStateUnknown;
+	return state;
+}
+
 static int write_number(struct xenbus_transaction t, struct xenbus_device *dev,
 			const char *node, unsigned int value)
 {

@@ -266,7 +266,7 @@ static void state_step(void)
 	/* Without an otherend the bus has given the device up. */
 	if (!dev || !dev->otherend)
 		return;
-	switch (xenbus_read_driver_state(dev->otherend)) {
+	switch (xen_pvfault_read_state(dev->otherend)) {
 	case XenbusStateUnknown:
 		if (state.phase != IDLE &&
 		    (state_no_node(dev->otherend) || state_no_node(dev->nodename)))
@@ -374,7 +374,7 @@ void xen_pvfault_state_return(void)
 	mutex_lock(&state.lock);
 	/* To resume, the bus takes it for Initialising, whatever XenStore says. */
 	if (state.dev && state.dev->otherend) {
-		ours = xenbus_read_driver_state(state.dev->nodename);
+		ours = xen_pvfault_read_state(state.dev->nodename);
 		if (ours != XenbusStateUnknown)
 			state.dev->state = ours;
 	}

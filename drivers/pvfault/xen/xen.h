@@ -22,6 +22,7 @@
 #include <xen/grant_table.h>
 #include <xen/interface/event_channel.h>
 #include <xen/interface/io/pvfault.h>
+#include <xen/interface/io/xenbus.h>
 
 struct xenbus_device;
 
@@ -149,6 +150,7 @@ const char *xen_pvfault_parse_limits(const char *versions, const char *order,
 				     struct xen_pvfault_limits *limits);
 const char *xen_pvfault_read_limits(struct xenbus_device *dev,
 				    struct xen_pvfault_limits *limits);
+enum xenbus_state xen_pvfault_read_state(const char *path);
 
 /* share.c */
 

@@ -95,7 +95,7 @@ static void front_appeared(struct xenbus_watch *watch, const char *path,
 
 	if (dev)
 		put_device(&dev->dev);
-	else if (xenbus_read_driver_state(FRONT_NODE) == XenbusStateInitialising &&
+	else if (xen_pvfault_read_state(FRONT_NODE) == XenbusStateInitialising &&
 		 driver_attach(&front_driver.driver))
 		pr_warn("can't bind the device anew\n");
 }

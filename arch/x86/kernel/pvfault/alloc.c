@@ -30,6 +30,7 @@
 #include <linux/mm.h>
 #include <linux/pvfault_alloc.h>
 #include <linux/sched.h>
+#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include <asm/asm.h>
@@ -82,20 +83,46 @@ static void pvfault_alloc_queue(struct irq_work *unused)
 	schedule_work(&pvfault_alloc_work);
 }
 
-/* Does the instruction at @ip clear pages? */
-static bool pvfault_clears_page(unsigned long ip)
-{
 #ifdef CONFIG_X86_64
-	/* One function each, in one file, of which the processor uses one. */
-	unsigned long rep = (unsigned long)clear_page_rep;
-	unsigned long orig = (unsigned long)clear_page_orig;
-	unsigned long erms = (unsigned long)clear_page_erms;
 
-	return ip - rep < 16 || ip - erms < 16 || ip - orig < 128;
+/* The loop that clears pages on a processor without a good "rep stos". */
+#ifdef clear_pages
+#define pvfault_clear_loop	__clear_pages_unrolled
 #else
-	return false;
+#define pvfault_clear_loop	clear_page_orig
 #endif
+#define PVFAULT_CLEAR_LOOP_SIZE	128
+
+/*
+ * Does @regs stand where a page is about to be cleared? Either in that loop, or at the
+ * beginning of a page, with zero to be stored and whole pages left: at "rep stosb" or "rep
+ * stosq", which are functions of their own or, since Linux 7, in the code that clears.
+ */
+static bool pvfault_clears_page(const struct pt_regs *regs)
+{
+	unsigned long left = regs->cx;
+	u8 insn[3];
+
+	if (regs->ip - (unsigned long)pvfault_clear_loop < PVFAULT_CLEAR_LOOP_SIZE)
+		return true;
+	if (regs->ax || !PAGE_ALIGNED(regs->di) || regs->di < TASK_SIZE_MAX ||
+	    copy_from_kernel_nofault(insn, (void *)regs->ip, sizeof(insn)) || insn[0] != 0xf3)
+		return false;
+	if (insn[1] == 0x48 && insn[2] == 0xab)
+		left *= sizeof(u64);
+	else if (insn[1] != 0xaa)
+		return false;
+	return left && PAGE_ALIGNED(left);
 }
+
+#else
+
+static bool pvfault_clears_page(const struct pt_regs *regs)
+{
+	return false;
+}
+
+#endif
 
 /**
  * pvfault_alloc_refused() - a NOT_PRESENT in kernel mode had to be refused
@@ -109,7 +136,7 @@ static bool pvfault_clears_page(unsigned long ip)
 void pvfault_alloc_refused(const struct pt_regs *regs)
 {
 	if (!static_key_enabled(&pvfault_alloc_enabled) && pvfault_kernel_mode() &&
-	    pvfault_clears_page(regs->ip))
+	    pvfault_clears_page(regs))
 		irq_work_queue(&pvfault_alloc_irq_work);
 }
 

@@ -160,12 +160,19 @@ static void test_page_in_kill(struct kunit *test)
 		      N(sleep_alloc, 1), N(abandoned, 1), N(ready, 1), N(dropped, 1));
 }
 
-/* In an instruction that clears a page. No task sleeps in kernel mode on 32 bit. */
-#ifdef CONFIG_X86_64
-#define CLEARS_PAGE	((unsigned long)clear_page_erms + 7)
-#else
-#define CLEARS_PAGE	0
-#endif
+/* What clears pages, as it is found in memory: "rep stosb", and "rep stosq". */
+static const u8 rep_stosb[] = { 0xf3, 0xaa, 0xc3 };
+static const u8 rep_stosq[] = { 0xf3, 0x48, 0xab };
+
+/* Registers at INSN, which is to store zero into so many LEFT from a page's beginning. */
+static struct pt_regs clearing(const u8 *insn, unsigned long left)
+{
+	struct pt_regs regs = { .ip = (unsigned long)insn };
+
+	regs.di = PAGE_OFFSET;
+	regs.cx = left;
+	return regs;
+}
 
 static bool enabled(void)
 {
@@ -181,16 +188,28 @@ static void await_enabled(struct kunit *test, bool want)
 }
 
 /* The hook is enabled by a refusal while a page was cleared, and by no other. */
-static void test_evidence(struct kunit *test)
+static void evidence(struct kunit *test, const u8 *what, unsigned long left)
 {
-	struct pt_regs regs = { .ip = (unsigned long)test_evidence };
+	struct pt_regs not[] = {
+		{ .ip = (unsigned long)enabled },
+		clearing(rep_stosb, PAGE_SIZE / 2),
+		clearing(rep_stosq, PAGE_SIZE / 2),
+		clearing(rep_stosb, PAGE_SIZE),
+		clearing(rep_stosb, PAGE_SIZE),
+		clearing(rep_stosb, PAGE_SIZE),
+	};
+	struct pt_regs regs = clearing(what, left);
+	unsigned int i;
 
-	KUNIT_EXPECT_FALSE(test, enabled());
-	pvfault_alloc_refused(&regs);
+	/* In the middle of a page; of user memory; with ones. */
+	not[3].di += 8;
+	not[4].di = PAGE_SIZE;
+	not[5].ax = 1;
+	for (i = 0; i < ARRAY_SIZE(not); i++)
+		pvfault_alloc_refused(&not[i]);
 	msleep(100);
 	KUNIT_EXPECT_FALSE(test, enabled());
 
-	regs.ip = CLEARS_PAGE;
 	pvfault_alloc_refused(&regs);
 	await_enabled(test, true);
 
@@ -198,10 +217,20 @@ static void test_evidence(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, enabled());
 }
 
+static void test_evidence(struct kunit *test)
+{
+	evidence(test, rep_stosb, 2 * PAGE_SIZE);
+}
+
+static void test_evidence_old(struct kunit *test)
+{
+	evidence(test, rep_stosq, PAGE_SIZE / 8);
+}
+
 /* Disabled again when no task has waited at the touch for a period. */
 static void test_idle(struct kunit *test)
 {
-	struct pt_regs regs = { .ip = CLEARS_PAGE };
+	struct pt_regs regs = clearing(rep_stosb, PAGE_SIZE);
 	unsigned long idle = pvfault_alloc_idle;
 
 	pvfault_alloc_idle = HZ / 2;
@@ -276,6 +305,7 @@ static struct kunit_case pvfault_alloc_cases[] = {
 	KUNIT_CASE(test_page_in_not),
 	KUNIT_CASE(test_touch_refused),
 	KUNIT_CASE_SLOW(test_evidence),
+	KUNIT_CASE_SLOW(test_evidence_old),
 	KUNIT_CASE_SLOW(test_idle),
 	{}
 };
