@@ -5,7 +5,8 @@
 Everything is tried on copies first; the tree is changed when all of it fits,
 or not at all. What a file held before is kept in KDIR/.pvfault, so that
 unapply gives it back byte for byte. A file that was edited after apply is
-named and nothing is touched.
+named and nothing is touched. For a version without patches of its own the
+others are tried, and what doesn't fit is named.
 """
 
 import hashlib
@@ -21,10 +22,11 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parents[1]
 OVERLAY = ("include", "arch", "drivers", "Documentation")
 STATE = ".pvfault"
+RECORD = "record.json"
 
 
 class Refused(Exception):
-    """One sentence why the tree stays as it is."""
+    """Why the tree stays as it is."""
 
 
 def digest(path):
@@ -36,19 +38,34 @@ def overlay():
                   for p in (TOP / d).rglob("*") if p.is_file())
 
 
-def series(kdir):
-    """The patches for the version that KDIR's Makefile names."""
+def version_of(kdir):
+    """The version that KDIR's Makefile names, as numbers."""
     makefile = kdir / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
     found = [re.search(rf"^{k} = (\d+)$", text, re.M) for k in ("VERSION", "PATCHLEVEL")]
     if not all(found) or not (kdir / "arch/x86/mm/fault.c").is_file():
         raise Refused(f"{kdir} is not a Linux kernel source tree.")
-    version = ".".join(m.group(1) for m in found)
-    folder = TOP / "patches" / f"linux-{version}"
-    if not folder.is_dir():
-        have = ", ".join(sorted(p.name[6:] for p in (TOP / "patches").iterdir()))
-        raise Refused(f"{kdir} is Linux {version}; there are patches for {have}.")
-    return sorted(folder.glob("*.patch"))
+    return tuple(int(m.group(1)) for m in found)
+
+
+def text_of(version):
+    return ".".join(map(str, version))
+
+
+def known():
+    """The versions that there are series for."""
+    return sorted(tuple(map(int, p.name[6:].split(".")))
+                  for p in (TOP / "patches").glob("linux-*"))
+
+
+def series(version):
+    return sorted((TOP / "patches" / f"linux-{text_of(version)}").glob("*.patch"))
+
+
+def nearest(version):
+    """The known versions to try for VERSION: older ones first, the nearest of them first."""
+    return ([v for v in reversed(known()) if v <= version] +
+            [v for v in known() if v > version])
 
 
 def patched_files(patches):
@@ -58,26 +75,62 @@ def patched_files(patches):
     return sorted(set(names))
 
 
-def try_patches(kdir, patches, names, work):
-    """Apply PATCHES to copies of NAMES under WORK."""
-    for name in names:
-        if not (kdir / name).is_file():
-            raise Refused(f"{kdir}/{name} is missing; the tree is unchanged.")
+def misfits(patch, said):
+    """What patch(1) SAID to fail of PATCH: (name, file, which hunk)."""
+    found, name = [], "?"
+    for line in said.splitlines():
+        name = (re.findall(r"^(?:patching file |\|\+\+\+ b/)(\S+)", line) or [name])[0]
+        hunk = re.search(r"Hunk #(\d+) FAILED at (\d+)", line)
+        if hunk:
+            found.append((patch.name, name, "hunk {} at line {}".format(*hunk.groups())))
+        elif re.search(r"previously applied|malformed|hunks? ignored", line):
+            found.append((patch.name, name, "all of it"))
+    return found or [(patch.name, name, "all of it")]
+
+
+def try_patches(kdir, patches, work):
+    """Apply PATCHES to copies of their files under WORK; what doesn't fit, as misfits()."""
+    failed = []
+    for name in patched_files(patches):
         (work / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(kdir / name, work / name)
+        if (kdir / name).is_file():
+            shutil.copy2(kdir / name, work / name)
+        else:
+            failed.append(("", name, "is missing"))
     for patch in patches:
-        done = subprocess.run(["patch", "-p1", "-N", "-F1", "--no-backup-if-mismatch",
+        done = subprocess.run(["patch", "-p1", "-N", "-f", "-F1", "--no-backup-if-mismatch",
                                "-r", "-", "-d", str(work), "-i", str(patch)],
+                              env={**os.environ, "LC_ALL": "C"},
                               capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Refused(f"{patch.name} does not fit {kdir}/{misfit(done.stdout)}; "
-                          "the tree is unchanged.")
+            failed += [f for f in misfits(patch, done.stdout) if (work / f[1]).exists()]
+    return failed
 
 
-def misfit(said):
-    """The file that patch(1) was at when it first failed."""
-    before = re.split(r"FAILED|previously applied|malformed", said)[0]
-    return (re.findall(r"^patching file (\S+)", before, re.M) or ["?"])[-1]
+def fit(kdir, work):
+    """Try the series of KDIR's version, or of all others until one fits, each on copies
+    in a folder of WORK. Return: the folder, and the patches."""
+    version, tries = version_of(kdir), []
+    for have in [version] if version in known() else nearest(version):
+        copies = work / text_of(have)
+        patches = series(have)
+        failed = try_patches(kdir, patches, copies)
+        if not failed:
+            if have != version:
+                print(f"{kdir} is Linux {text_of(version)}, which has not been tried. The "
+                      f"patches for {text_of(have)} fit; whether it builds isn't known.")
+            return copies, patches
+        tries.append((len(failed), have, failed))
+    count, have, failed = min(tries, key=lambda t: t[0])
+    if have == version:
+        patch, name, what = failed[0]
+        raise Refused(f"{kdir}/{name} {what}; the tree is unchanged." if not patch else
+                      f"{patch} does not fit {kdir}/{name}; the tree is unchanged.")
+    lines = "".join(f"\n  {name}: {f'{what} of {patch}' if patch else what}"
+                    for patch, name, what in failed)
+    raise Refused(f"{kdir} is Linux {text_of(version)}; there are patches for "
+                  f"{', '.join(map(text_of, known()))}. Those for {text_of(have)} fit best, but "
+                  f"not in {count} places:{lines}\nThe tree is unchanged.")
 
 
 def put(source, target, stat_of=None):
@@ -91,27 +144,31 @@ def put(source, target, stat_of=None):
 
 
 def apply(kdir):
-    patches = series(kdir)
-    if (kdir / STATE).exists():
+    version_of(kdir)
+    state, unfinished = kdir / STATE, kdir / f"{STATE}.new"
+    if (state / RECORD).exists():
         raise Refused(f"{kdir} has pvfault already; 'make unapply' takes it out.")
     new = overlay()
     for name in new:
         if (kdir / name).exists():
             raise Refused(f"{kdir}/{name} is there already, and not from 'make apply'; "
                           "the tree is unchanged.")
-    changed = patched_files(patches)
     with tempfile.TemporaryDirectory() as tmp:
-        work = pathlib.Path(tmp)
-        try_patches(kdir, patches, changed, work)
-        state = kdir / STATE
+        work, patches = fit(kdir, pathlib.Path(tmp))
+        changed = patched_files(patches)
+        # Of an apply that was interrupted here: it had changed nothing yet.
+        for left in (state, unfinished):
+            shutil.rmtree(left, ignore_errors=True)
         for name in changed:
-            keep = state / "before" / name
+            keep = unfinished / "before" / name
             keep.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(kdir / name, keep)
-        # The record comes before the changes, so that unapply can undo half of them.
+        # It is there in one step and before the changes, so that unapply can undo half
+        # of them.
         record = {"changed": {n: digest(work / n) for n in changed},
                   "new": {n: digest(TOP / n) for n in new}}
-        (state / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+        (unfinished / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        os.replace(unfinished, state)
         for name in changed:
             put(work / name, kdir / name, stat_of=work / name)
     for name in new:
@@ -121,11 +178,11 @@ def apply(kdir):
 
 
 def unapply(kdir):
-    series(kdir)
+    version_of(kdir)
     state = kdir / STATE
-    if not (state / "record.json").is_file():
+    if not (state / RECORD).is_file():
         raise Refused(f"{kdir} has no pvfault from 'make apply'.")
-    record = json.loads((state / "record.json").read_text())
+    record = json.loads((state / RECORD).read_text())
     for name, after in {**record["changed"], **record["new"]}.items():
         path, before = kdir / name, state / "before" / name
         if not path.exists():

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -96,7 +97,7 @@ def round_trip(pristine, ours):
     refuses("unapply after an edit", "unapply", TREE, HOOKED, "edited")
     (TREE / HOOKED).write_text(text)
 
-    # The tree as an interrupted apply leaves it.
+    # The tree as an apply leaves it that was interrupted among its changes.
     (TREE / "include/linux/pvfault.h").unlink()
     shutil.copy2(TREE / ".pvfault/before" / HOOKED, TREE / HOOKED)
     code, said = make("unapply", TREE)
@@ -104,9 +105,19 @@ def round_trip(pristine, ours):
     check("unapply restores the tree byte for byte", state(contents=True) == pristine)
     refuses("unapply twice", "unapply", TREE, "no pvfault")
 
+    # The tree as an apply leaves it that was interrupted before its changes; and as older
+    # ones left it.
+    for left in (".pvfault.new", ".pvfault"):
+        (TREE / left / "before").mkdir(parents=True)
+    refuses("unapply of an apply that changed nothing", "unapply", TREE, "no pvfault")
+    code, said = make("apply", TREE)
+    check("apply after such a one", code == 0, said)
+    code, said = make("unapply", TREE)
+    check("... is restored, too", code == 0 and state(contents=True) == pristine, said)
+
 
 def wrong_trees():
-    text = edited(HOOKED, "prefetchw(&current->mm->mmap_lock);", "mine();")
+    text = edited(HOOKED, "kvm_handle_async_pf(regs,", "mine(regs,")
     refuses("a conflicting change", "apply", TREE, HOOKED)
     (TREE / HOOKED).write_text(text)
 
@@ -114,13 +125,39 @@ def wrong_trees():
     refuses("a file of ours is there", "apply", TREE, "include/linux/pvfault.h")
     (TREE / "include/linux/pvfault.h").unlink()
 
-    text = edited("Makefile", "PATCHLEVEL = ", "PATCHLEVEL = 9")
-    refuses("another version", "apply", TREE, "there are patches for")
-    (TREE / "Makefile").write_text(text)
+    other_version()
 
     refuses("no KDIR", "apply", "", "KDIR=")
     refuses("a folder that isn't there", "apply", WORK / "nowhere", "no folder")
     refuses("a folder that is no kernel", "apply", ROOT / "tests", "not a Linux kernel")
+
+
+def other_version():
+    """A version without patches of its own: others are tried, and it is said what fails."""
+    makefile = edited("Makefile", "PATCHLEVEL = ", "PATCHLEVEL = 9")
+    before = state(contents=True)
+    code, said = make("apply", TREE)
+    check("another version that some patches fit: applied, with a warning",
+          code == 0 and "has not been tried" in said, said)
+    code, said = make("unapply", TREE)
+    check("... and restored byte for byte", code == 0 and state(contents=True) == before, said)
+
+    # A line that the hook replaces, and one in a file that the series for this version changes.
+    hooked = edited(HOOKED, "kvm_handle_async_pf(regs,", "mine(regs,")
+    drivers = edited("drivers/Makefile", "obj-$(CONFIG_XEN)", "obj-$(CONFIG_MINE)")
+    before = state()
+    code, said = make("apply", TREE)
+    lines = said.splitlines()
+    check("another version that none fit: refused", code != 0)
+    check("... with each misfit's file, hunk and patch, and no other",
+          len(lines) == 4 and lines[-1] == "The tree is unchanged." and
+          all(re.fullmatch(rf"  {name}: hunk \d+ at line \d+ of {number}-\S+\.patch", line)
+              for name, number, line in ((HOOKED, "0003", lines[1]),
+                                         ("drivers/Makefile", "0004", lines[2]))), said)
+    check("... tree untouched", state() == before)
+    (TREE / HOOKED).write_text(hooked)
+    (TREE / "drivers/Makefile").write_text(drivers)
+    (TREE / "Makefile").write_text(makefile)
 
 
 def git_am(series):
@@ -174,7 +211,7 @@ def extract(deb, name, folders, to):
 
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
-    for version in ("6.12", "6.1"):
+    for version in ("6.12", "6.1", "7.3"):
         print(f"Linux {version}: a pristine tree", flush=True)
         series = sorted((ROOT / f"patches/linux-{version}").glob("*.patch"))
         ours = {*patched_files(series), *overlay()}
