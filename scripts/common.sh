@@ -8,6 +8,16 @@ BUILD=${BUILD:-$TOP/build}
 say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
+# apt_private COMMAND...: apt with the package sources and lists under $apt alone, so that
+# the machine keeps its own.
+apt_private() {
+	cmd=$1
+	shift
+	"$cmd" -q -o Dir::Etc::SourceList="$apt/none" -o Dir::Etc::SourceParts="$apt/sources" \
+		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" \
+		-o APT::Sandbox::User="$(id -un)" "$@"
+}
+
 # Files of the overlay, as they lie in a kernel tree. A folder is ours alone.
 overlay() {
 	(cd "$TOP" && find include arch drivers Documentation -type f | LC_ALL=C sort)

@@ -5,7 +5,7 @@
 #
 #   TREE    pvfault   overlay and patches applied
 #           stock     as Debian ships it
-#           *-6.1     either, from linux-source-6.1; else it is 6.12
+#           *-6.1, *-7.3  either, from linux-source-6.1 or 7.3; else it is 6.12
 #   CONFIG  main      what boots as L1, L2, dom0, Xen's guest and for KUnit
 #           off       the same with CONFIG_PVFAULT=n
 #           bare      PVFAULT=y with KVM_GUEST=n
@@ -15,6 +15,10 @@
 #           rt        PREEMPT_RT, with lockdep
 #           torture   rcutorture runs, from boot on
 #           hostile   the KVM host that loses READY, and lies, for tests only
+#           up        for one processor, a guest alone, without Xen
+#           i386      the same for 32 bit with PAE, and several processors
+#           menu      main, with what "make menuconfig" has written
+#           prepare   nothing: just the source, with overlay and patches
 #           unpack    nothing: just the source
 #           fetch     nothing: just Debian's package
 #
@@ -24,26 +28,50 @@
 
 tree=${1:-pvfault}
 config=${2:-main}
-trees="pvfault stock pvfault-6.1 stock-6.1"
-configs="main off bare debug gcov kcsan rt torture hostile unpack fetch"
+trees="pvfault stock pvfault-6.1 stock-6.1 pvfault-7.3 stock-7.3"
+configs="main off bare debug gcov kcsan rt torture hostile up i386 menu prepare unpack fetch"
 case " $trees " in *" $tree "*) ;; *) die "TREE=$tree is none of $trees" ;; esac
 case " $configs " in *" $config "*) ;; *) die "CONFIG=$config is none of $configs" ;; esac
 [ "${3:-}" != check ] || exit 0
-case $tree in *-6.1) SERIES=6.1 ;; *) SERIES=6.12 ;; esac
+case $tree in *-*) SERIES=${tree#*-} ;; *) SERIES=6.12 ;; esac
 dir=$BUILD/$tree
 src=$dir/src
 out=$dir/out-$config
+case $config in i386) export ARCH=i386 ;; esac
+
+# Debian 12 has no newer one, so lists of packages of our own. The archive and its keys
+# are the machine's.
+backports() {
+	apt=$BUILD/apt
+	mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/cache/archives/partial"
+	archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+		'Label: Debian' | head -n 1)
+	[ -n "$archive" ] || die "no archive of Debian's in this machine's package sources"
+	: >"$apt/none"
+	cat >"$apt/sources/backports.sources" <<-EOF
+		Types: deb
+		URIs: $archive
+		Suites: trixie-backports
+		Components: main
+		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+	EOF
+	apt_private apt-get update
+}
 
 fetch() {
 	deb=$(ls "$BUILD"/deb/linux-source-"$SERIES"_*.deb 2>/dev/null | tail -n 1)
 	[ -n "$deb" ] && return
 	mkdir -p "$BUILD/deb"
 	say "downloading Debian's linux-source-$SERIES"
-	get() { (cd "$BUILD/deb" && apt-get download -q "linux-source-$SERIES" 2>&1); }
-	if ! get >"$BUILD/deb/log"; then
-		[ "$(id -u)" = 0 ] && apt-get update -q >/dev/null 2>&1
-		get >"$BUILD/deb/log" || die "$(tail -n 1 "$BUILD/deb/log") (the package" \
-			"is in Debian 12's security archive; run apt-get update as root)"
+	get() { (cd "$BUILD/deb" && "$@" download -q "linux-source-$SERIES" 2>&1); }
+	if ! get apt-get >"$BUILD/deb/log"; then
+		case $SERIES in
+		6.*)	from="Debian 12's security archive; run apt-get update as root"
+			[ "$(id -u)" = 0 ] && apt-get update -q >/dev/null 2>&1
+			get apt-get >"$BUILD/deb/log" ;;
+		*)	from="the backports of Debian 13"
+			{ backports && get apt_private apt-get; } >"$BUILD/deb/log" 2>&1 ;;
+		esac || die "$(tail -n 1 "$BUILD/deb/log") (the package is in $from)"
 	fi
 	deb=$(ls "$BUILD"/deb/linux-source-"$SERIES"_*.deb | tail -n 1)
 }
@@ -66,19 +94,28 @@ series() {
 	[ "$SERIES" != 6.12 ] || cat "$TOP"/tests/patches/*.patch
 }
 
-# The series is applied once; a changed series needs a fresh tree.
-patch_tree() {
-	[ "${tree%-6.1}" = pvfault ] || return 0
-	sum=$(series | sha256sum | cut -c 1-64)
-	if [ -e "$src/.patched" ] && [ "$(cat "$src/.patched")" != "$sum" ]; then
-		say "the patches have changed: taking a fresh tree"
+# The tree has a series for as long as .patched holds it. It is taken out as it went in, so
+# that make builds only what a new one changes.
+unpatch() {
+	patch -d "$src" -p1 -s -f -R -r - <"$src/.patched" >/dev/null 2>&1 && rm "$src/.patched" ||
 		rm -rf "$src"
+}
+
+patch_tree() {
+	[ "${tree%-*}" = pvfault ] || return 0
+	series >"$dir/.series"
+	if [ -e "$src/.patched" ] && ! cmp -s "$dir/.series" "$src/.patched"; then
+		say "the patches have changed: taking the old ones out"
+		unpatch
 		unpack
 	fi
 	if [ ! -e "$src/.patched" ]; then
 		say "applying patches/linux-$SERIES"
-		series | patch -d "$src" -p1 -s -N || die "the series does not apply"
-		echo "$sum" >"$src/.patched"
+		patch -d "$src" -p1 -s -N <"$dir/.series" || {
+			rm -rf "$src"
+			die "the series does not apply"
+		}
+		cp "$dir/.series" "$src/.patched"
 	fi
 	overlay | while read -r f; do
 		refresh "$TOP/$f" "$src/$f"
@@ -87,12 +124,15 @@ patch_tree() {
 
 fragments() {
 	cd "$TOP/configs"
-	case $tree in
-	stock*)	cat base.config kvm.config xen.config people.config ;;
-	*)	cat base.config kvm.config xen.config people.config pvfault.config ;;
+	cat base.config kvm.config
+	case $config in up | i386) ;; *) cat xen.config people.config ;; esac
+	case $tree in stock*) ;; *) cat pvfault.config ;; esac
+	[ ! -e "linux-$SERIES.config" ] || cat "linux-$SERIES.config"
+	case $config in
+	main)	;;
+	menu)	cat "$BUILD/menu.config" ;;
+	*)	[ "${tree%-*}" = stock ] || cat "$config.config" ;;
 	esac
-	[ "$SERIES" = 6.12 ] || cat "linux-$SERIES.config"
-	[ "$config" = main ] || [ "${tree%-6.1}" = stock ] || cat "$config.config"
 	cd - >/dev/null
 }
 
@@ -150,6 +190,7 @@ alone() {
 }
 
 main() {
+	[ "$config" != menu ] || [ -e "$BUILD/menu.config" ] || die "run 'make menuconfig' first"
 	if [ "$config" = fetch ]; then
 		fetch
 		exit 0
@@ -158,6 +199,7 @@ main() {
 	unpack
 	[ "$config" = unpack ] && exit 0
 	patch_tree
+	[ "$config" = prepare ] && exit 0
 	configure
 	build
 	exit 0

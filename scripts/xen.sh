@@ -19,16 +19,7 @@ src=$dir/src
 apt=$dir/apt
 config=$TOP/configs/xen-hypervisor.config
 
-# A list of packages of our own, made from the machine's: it may have no deb-src
-# lines, and must keep the list that it has.
-apt_get() {
-	cmd=$1
-	shift
-	"$cmd" -q -o Dir::Etc::SourceList="$apt/none" -o Dir::Etc::SourceParts="$apt/sources" \
-		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" \
-		-o APT::Sandbox::User="$(id -un)" "$@"
-}
-
+# The machine's list may have no deb-src lines.
 sources() {
 	[ -e "$apt/.updated" ] && return
 	mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/cache/archives/partial"
@@ -44,7 +35,7 @@ sources() {
 	done
 	say "fetching lists of packages and sources"
 	# A list that can't be fetched does no harm, unless it is the one that is needed.
-	apt_get apt-get update >"$apt/log" 2>&1 || true
+	apt_private apt-get update >"$apt/log" 2>&1 || true
 	[ -n "$(versions xen Sources)" ] || die "no source package 'xen' $XEN in the lists of this" \
 		"machine's package sources; see $apt/log (Debian 12 has it)"
 	touch "$apt/.updated"
@@ -52,7 +43,7 @@ sources() {
 
 # versions PACKAGE Sources|Packages: newest first.
 versions() {
-	apt_get apt-cache madison "$1" 2>/dev/null |
+	apt_private apt-cache madison "$1" 2>/dev/null |
 		awk -v v="$XEN." -v t="$2$" '$0 ~ t && index($3, v) == 1 { print $3 }' |
 		sort -rVu
 }
@@ -64,7 +55,7 @@ download() {
 	shift 3
 	for version in $(versions "$package" "$type"); do
 		say "downloading $package $version"
-		(cd "$to" && apt_get "$@" "$package=$version" >"$apt/log" 2>&1) && return
+		(cd "$to" && apt_private "$@" "$package=$version" >"$apt/log" 2>&1) && return
 		say "  it can't be had: $(grep -m 1 -E '^E:|40[0-9]' "$apt/log")"
 	done
 	rm "$apt/.updated"

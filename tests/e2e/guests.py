@@ -19,9 +19,9 @@ def redis_server():
     return rig.with_libraries("redis-check-rdb", "bin/redis-server")
 
 
-def guest_initrd(libs=False, **more):
-    """The load. With LIBS it also has the ways that need libraries, see ways.h; MORE
-    files can be added."""
+def guest_initrd(libs=False, bits=64, **more):
+    """The load, of so many BITS. With LIBS it also has the ways that need libraries, see
+    ways.h; MORE files can be added."""
     name, guest = "pvload", HERE / "guest"
     label = "-".join((name, *more))
     sources = sorted(guest.glob("*.c"))
@@ -32,7 +32,7 @@ def guest_initrd(libs=False, **more):
         more.update(redis_server())
     return rig.archive(label, {
         "proc": None, "sys": None, "dev": None, "tmp": None,
-        "init": rig.guest_program(name, *sources), **more})
+        "init": rig.guest_program(name, *sources, bits=bits), **more})
 
 
 def number(text):

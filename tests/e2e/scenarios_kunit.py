@@ -38,6 +38,19 @@ def kunit_61(v):
     kunit.all_models(v, "pvfault-6.1/main")
 
 
+@scenario(kernels=("pvfault-7.3/main",), minutes=2, name="kunit-7.3")
+def kunit_73(v):
+    """The KUnit suites with Linux 7.3."""
+    kunit.all_models(v, "pvfault-7.3/main", models=kunit.NEWER_MODELS)
+
+
+@scenario(kernels=("up",), minutes=1)
+def kunit_up(v):
+    """The KUnit suites in a kernel for one processor."""
+    for model in kunit.MODELS:
+        kunit.one_boot(v, "up", model, cpus=1)
+
+
 @scenario(minutes=0.5, quick=True)
 def bad_parameters(v):
     """Boot parameters that make no sense are named, and the default is used; boot

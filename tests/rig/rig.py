@@ -94,6 +94,11 @@ def kernel(name: str = "main") -> pathlib.Path:
     return image
 
 
+def version_of(name: str) -> str:
+    """Of Linux in the tree of a kernel, as "6.12"."""
+    return name.rpartition("/")[0].partition("-")[2] or "6.12"
+
+
 def hypervisor() -> pathlib.Path:
     """Path of the built hypervisor."""
     image = BUILD / "xen" / "xen"
@@ -117,10 +122,13 @@ def tsc_khz() -> str:
     return subprocess.check_output([tool], text=True).strip()
 
 
-def guest_program(name: str, *sources: object) -> pathlib.Path:
-    """Build a static program that runs as a guest's /init."""
-    common = HERE / "guest"
-    return compiled(name, "-Wall", "-static", "-s", "-I", common, *sources,
+def guest_program(name: str, *sources: object, bits: int = 64) -> pathlib.Path:
+    """Build a static program that runs as a guest's /init, of 64 or 32 BITS."""
+    common, how = HERE / "guest", ()
+    if bits == 32:
+        # The kernel's headers are the same; only the 64-bit ones are where gcc looks.
+        name, how = f"{name}-32", ("-m32", "-idirafter", "/usr/include/x86_64-linux-gnu")
+    return compiled(name, "-Wall", "-static", "-s", *how, "-I", common, *sources,
                     common / "guest.c")
 
 

@@ -45,6 +45,11 @@
 #define MADV_COLLAPSE	25
 #endif
 
+/* Not on i386. */
+#ifndef SYS_kexec_file_load
+#define SYS_kexec_file_load	(-1)
+#endif
+
 #define MSR_KVM_ASYNC_PF_EN	0x4b564d02
 #define MSR_KVM_ASYNC_PF_INT	0x4b564d06
 #define MSR_TSC_DEADLINE	0x6e0
