@@ -20,7 +20,8 @@ help:
 	@echo '  make setup             install what is missing from Debian'\''s packages'
 	@echo '  make kernel            build the kernel that the tests boot'
 	@echo '                         (CONFIG=main|off|bare|debug|gcov|kcsan|rt|torture|hostile,'
-	@echo '                         TREE=pvfault|stock|pvfault-6.1)'
+	@echo '                         TREE=pvfault|stock|pvfault-6.1|pvfault-7.3)'
+	@echo '  make menuconfig        choose pvfault'\''s options, for make kernel CONFIG=menu'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make unit              the token table in userspace, under sanitizers'
@@ -28,6 +29,8 @@ help:
 	@echo '                         (both: ONLY='\''*pattern*'\'' runs the tests of that name)'
 	@echo '  make proof             the protocol'\''s model, its mutants, a fuzzer: one table (8 minutes)'
 	@echo '  make coverage          lines of the core and its backends that tests run (25 minutes)'
+	@echo '  make matrix            build it in some 100 configurations of Linux 6.12, 7.3 and 6.1;'
+	@echo '                         ONLY='\''7.3 *'\'' some of them (an hour; goes on where it stopped)'
 	@echo '  make kunit             the core in a real kernel'
 	@echo '  make e2e SCENARIO=name one scenario; SABOTAGE=what breaks something on purpose'
 	@echo '  make e2e FILTER=kvm-*  several of them, one after the other'
@@ -56,6 +59,13 @@ kernel:
 	@scripts/kernel.sh "$(TREE)" "$(CONFIG)" check
 	@scripts/setup.sh
 	@scripts/kernel.sh "$(TREE)" "$(CONFIG)"
+
+# The kernel's own tools: nconfig and config, too.
+MENU	?= menuconfig
+
+.PHONY: menuconfig
+menuconfig: setup
+	@scripts/menuconfig.sh "$(MENU)"
 
 .PHONY: xen
 xen: setup
@@ -92,6 +102,10 @@ proof: setup
 .PHONY: coverage
 coverage: setup
 	@python3 tests/run.py step coverage
+
+.PHONY: matrix
+matrix: setup
+	@python3 tests/matrix/matrix.py --only "$(ONLY)"
 
 .PHONY: e2e e2e-list kunit
 kunit: SCENARIO = $@
