@@ -9,6 +9,7 @@
 tool=${1:-menuconfig}
 src=$BUILD/pvfault/src
 out=$BUILD/menu
+chosen=${MENU_CONFIG:-$BUILD/menu.config}
 "$TOP/scripts/kernel.sh" pvfault prepare
 mkdir -p "$out"
 
@@ -21,8 +22,8 @@ cp "$TOP/configs/pvfault.config" "$out/.config"
 kconfig olddefconfig 2>/dev/null
 cp "$out/.config" "$out/before"
 # What was chosen last time.
-[ ! -e "$BUILD/menu.config" ] || {
-	cat "$BUILD/menu.config" >>"$out/.config"
+[ ! -e "$chosen" ] || {
+	cat "$chosen" >>"$out/.config"
 	kconfig olddefconfig 2>/dev/null
 }
 kconfig "$tool"
@@ -33,7 +34,8 @@ kconfig "$tool"
 	sed -n 's/^\(CONFIG_PVFAULT[A-Z0-9_]*\)=.*/\1/p' "$out/before" | while read -r name; do
 		grep -q "^$name=" "$out/.config" || echo "$name=n"
 	done
-} | LC_ALL=C sort -u >"$BUILD/menu.config"
-say "written: $BUILD/menu.config"
-cat "$BUILD/menu.config"
+} | LC_ALL=C sort -u >"$out/chosen"
+mv "$out/chosen" "$chosen"
+say "written: $chosen"
+cat "$chosen"
 echo "'make kernel CONFIG=menu' builds it."

@@ -25,6 +25,8 @@ OTHERS = [
     Step("pager", make("tools/pvfault", "pager"), 0.2, quick=True),
     Step("pager unit", make("tests/pager", "pager-unit", "check"), 2, quick=True),
     Step("apply", python("tests/apply/test_apply.py"), 1, quick=True),
+    Step("menuconfig", python("tests/matrix/test_menu.py"), 0.5, ("main",)),
+    Step("matrix", python("tests/matrix/matrix.py"), 60),
     Step("lint", ("scripts/lint.sh",), 3, ("main",)),
     Step("unit mutants", make("tests/unit", "unit", "mutants"), 2),
     Step("pager fuzz", make("tests/pager", "pager-unit", "FUZZ_SECS=300", "fuzz"), 6),
