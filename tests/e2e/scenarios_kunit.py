@@ -48,7 +48,7 @@ def kunit_73(v):
 def kunit_up(v):
     """The KUnit suites in a kernel for one processor."""
     for model in kunit.MODELS:
-        kunit.one_boot(v, "up", model, cpus=1)
+        kunit.one_boot(v, "up", model, cpus=1, suites=kunit.WITHOUT_XEN)
 
 
 @scenario(minutes=0.5, quick=True)

@@ -299,7 +299,7 @@ def no_boots():
                 (what, end) for what in ("entry", "noinstr") for end in ("start", "end"))))
         image = pathlib.Path(folder) / "arch/x86/boot/bzImage"
         with mock.patch.multiple(rig, kernel=lambda name="main": image, Boot=plain,
-                                 archive=lambda *_: "cpio", guest_program=lambda *_: "init",
+                                 archive=lambda *_: "cpio", guest_program=lambda *_, **how: "init",
                                  with_libraries=lambda *_: {}, run=lambda *_, **__: None,
                                  BUILD=pathlib.Path(folder)), \
                 mock.patch.object(kvm, "run_guests", boot), \
