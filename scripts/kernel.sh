@@ -118,7 +118,12 @@ patch_tree() {
 		cp "$dir/.series" "$src/.patched"
 	fi
 	overlay | while read -r f; do
-		refresh "$TOP/$f" "$src/$f"
+		case $f in
+		*/pvfault/*Makefile)
+			cat "$TOP/tests/patches/instrument.mk" "$TOP/$f" >"$dir/.makefile"
+			refresh "$dir/.makefile" "$src/$f" ;;
+		*)	refresh "$TOP/$f" "$src/$f" ;;
+		esac
 	done
 }
 

@@ -19,7 +19,6 @@
 #ifndef _LINUX_PVFAULT_H
 #define _LINUX_PVFAULT_H
 
-#include <linux/errno.h>
 #include <linux/types.h>
 
 struct pt_regs;
@@ -68,8 +67,6 @@ struct pvfault_backend {
 	void (*mode_changed)(void);
 };
 
-#ifdef CONFIG_PVFAULT
-
 int pvfault_register(const struct pvfault_backend *backend);
 void pvfault_unregister(const struct pvfault_backend *backend);
 void pvfault_unavailable(const char *why);
@@ -80,28 +77,4 @@ void pvfault_wait(pvfault_token_t token, u32 generation, int cpu);
 void pvfault_ready(pvfault_token_t token);
 void pvfault_ready_all(void);
 
-#else
-
-static inline int pvfault_register(const struct pvfault_backend *backend)
-{
-	return -ENODEV;
-}
-
-static inline void pvfault_unregister(const struct pvfault_backend *backend) { }
-static inline void pvfault_unavailable(const char *why) { }
-static inline bool pvfault_kernel_mode(void)
-{
-	return false;
-}
-
-static inline u32 pvfault_generation(void)
-{
-	return 0;
-}
-
-static inline void pvfault_wait(pvfault_token_t token, u32 generation, int cpu) { }
-static inline void pvfault_ready(pvfault_token_t token) { }
-static inline void pvfault_ready_all(void) { }
-
-#endif /* CONFIG_PVFAULT */
 #endif /* _LINUX_PVFAULT_H */

@@ -240,7 +240,6 @@ unlock:
 	mutex_unlock(&pvfault_mutex);
 	return err;
 }
-EXPORT_SYMBOL_GPL(pvfault_register);
 
 /**
  * pvfault_unregister() - let go of @backend
@@ -279,7 +278,6 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 unlock:
 	mutex_unlock(&pvfault_mutex);
 }
-EXPORT_SYMBOL_GPL(pvfault_unregister);
 
 /**
  * pvfault_unavailable() - say why there will be no backend

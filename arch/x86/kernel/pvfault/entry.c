@@ -142,4 +142,3 @@ void pvfault_wait(pvfault_token_t token, u32 generation, int cpu)
 	pvfault_note(rejected, token);
 	pvfault_table_forget(token, generation);
 }
-EXPORT_SYMBOL_GPL(pvfault_wait);

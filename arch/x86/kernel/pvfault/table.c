@@ -203,7 +203,6 @@ void pvfault_ready(pvfault_token_t token)
 		pvfault_note(early, token);
 	local_irq_restore(flags);
 }
-EXPORT_SYMBOL_GPL(pvfault_ready);
 
 /**
  * pvfault_generation() - how often there was READY for all
@@ -218,7 +217,6 @@ noinstr u32 pvfault_generation(void)
 {
 	return pvfault_generation_read();
 }
-EXPORT_SYMBOL_GPL(pvfault_generation);
 
 /**
  * pvfault_ready_all() - wake every task that was told before this moment
@@ -235,7 +233,6 @@ void pvfault_ready_all(void)
 	atomic_inc(&pvfault_generation_count);
 	pvfault_watch_kick();
 }
-EXPORT_SYMBOL_GPL(pvfault_ready_all);
 
 /*
  * Put @s on its bucket's list, unless READY came first.
