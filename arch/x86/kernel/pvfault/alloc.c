@@ -83,28 +83,18 @@ static void pvfault_alloc_queue(struct irq_work *unused)
 	schedule_work(&pvfault_alloc_work);
 }
 
-#ifdef CONFIG_X86_64
-
-/* The loop that clears pages on a processor without a good "rep stos". */
-#ifdef clear_pages
-#define pvfault_clear_loop	__clear_pages_unrolled
-#else
-#define pvfault_clear_loop	clear_page_orig
-#endif
-#define PVFAULT_CLEAR_LOOP_SIZE	128
-
 /*
- * Does @regs stand where a page is about to be cleared? Either in that loop, or at the
- * beginning of a page, with zero to be stored and whole pages left: at "rep stosb" or "rep
- * stosq", which are functions of their own or, since Linux 7, in the code that clears.
+ * Do @regs show that pages are about to be cleared? They are if zero is to be stored from
+ * the beginning of a page on, with whole pages left, by "rep stosb" or "rep stosq". These
+ * stand in functions of their own, or, in later kernels, wherever pages are cleared. A
+ * processor for which neither is good, which is very old, isn't recognised.
  */
 static bool pvfault_clears_page(const struct pt_regs *regs)
 {
+#ifdef CONFIG_X86_64
 	unsigned long left = regs->cx;
 	u8 insn[3];
 
-	if (regs->ip - (unsigned long)pvfault_clear_loop < PVFAULT_CLEAR_LOOP_SIZE)
-		return true;
 	if (regs->ax || !PAGE_ALIGNED(regs->di) || regs->di < TASK_SIZE_MAX ||
 	    copy_from_kernel_nofault(insn, (void *)regs->ip, sizeof(insn)) || insn[0] != 0xf3)
 		return false;
@@ -113,16 +103,10 @@ static bool pvfault_clears_page(const struct pt_regs *regs)
 	else if (insn[1] != 0xaa)
 		return false;
 	return left && PAGE_ALIGNED(left);
-}
-
 #else
-
-static bool pvfault_clears_page(const struct pt_regs *regs)
-{
 	return false;
-}
-
 #endif
+}
 
 /**
  * pvfault_alloc_refused() - a NOT_PRESENT in kernel mode had to be refused

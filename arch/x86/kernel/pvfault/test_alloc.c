@@ -163,15 +163,17 @@ static void test_page_in_kill(struct kunit *test)
 /* What clears pages, as it is found in memory: "rep stosb", and "rep stosq". */
 static const u8 rep_stosb[] = { 0xf3, 0xaa, 0xc3 };
 static const u8 rep_stosq[] = { 0xf3, 0x48, 0xab };
+static const u8 other_insn[] = { 0x48, 0x89, 0x07 };
 
-/* Registers at INSN, which is to store zero into so many LEFT from a page's beginning. */
-static struct pt_regs clearing(const u8 *insn, unsigned long left)
+/* A refusal at @insn, which is to store @value into so many @left from @to on. */
+static void refuse(const u8 *insn, unsigned long left, unsigned long to, unsigned long value)
 {
 	struct pt_regs regs = { .ip = (unsigned long)insn };
 
-	regs.di = PAGE_OFFSET;
 	regs.cx = left;
-	return regs;
+	regs.di = to;
+	regs.ax = value;
+	pvfault_alloc_refused(&regs);
 }
 
 static bool enabled(void)
@@ -188,29 +190,17 @@ static void await_enabled(struct kunit *test, bool want)
 }
 
 /* The hook is enabled by a refusal while a page was cleared, and by no other. */
-static void evidence(struct kunit *test, const u8 *what, unsigned long left)
+static void evidence(struct kunit *test, const u8 *insn, unsigned long left)
 {
-	struct pt_regs not[] = {
-		{ .ip = (unsigned long)enabled },
-		clearing(rep_stosb, PAGE_SIZE / 2),
-		clearing(rep_stosq, PAGE_SIZE / 2),
-		clearing(rep_stosb, PAGE_SIZE),
-		clearing(rep_stosb, PAGE_SIZE),
-		clearing(rep_stosb, PAGE_SIZE),
-	};
-	struct pt_regs regs = clearing(what, left);
-	unsigned int i;
-
-	/* In the middle of a page; of user memory; with ones. */
-	not[3].di += 8;
-	not[4].di = PAGE_SIZE;
-	not[5].ax = 1;
-	for (i = 0; i < ARRAY_SIZE(not); i++)
-		pvfault_alloc_refused(&not[i]);
+	refuse(other_insn, left, PAGE_OFFSET, 0);
+	refuse(insn, left / 2, PAGE_OFFSET, 0);			/* half a page */
+	refuse(insn, left, PAGE_OFFSET + 8, 0);			/* in the middle of one */
+	refuse(insn, left, PAGE_SIZE, 0);			/* of user memory */
+	refuse(insn, left, PAGE_OFFSET, 1);			/* not with zero */
 	msleep(100);
 	KUNIT_EXPECT_FALSE(test, enabled());
 
-	pvfault_alloc_refused(&regs);
+	refuse(insn, left, PAGE_OFFSET, 0);
 	await_enabled(test, true);
 
 	pvfault_unregister(&pvt_backend);
@@ -219,7 +209,7 @@ static void evidence(struct kunit *test, const u8 *what, unsigned long left)
 
 static void test_evidence(struct kunit *test)
 {
-	evidence(test, rep_stosb, 2 * PAGE_SIZE);
+	evidence(test, rep_stosb, PAGE_SIZE);
 }
 
 static void test_evidence_old(struct kunit *test)
@@ -230,11 +220,10 @@ static void test_evidence_old(struct kunit *test)
 /* Disabled again when no task has waited at the touch for a period. */
 static void test_idle(struct kunit *test)
 {
-	struct pt_regs regs = clearing(rep_stosb, PAGE_SIZE);
 	unsigned long idle = pvfault_alloc_idle;
 
 	pvfault_alloc_idle = HZ / 2;
-	pvfault_alloc_refused(&regs);
+	refuse(rep_stosb, PAGE_SIZE, PAGE_OFFSET, 0);
 	await_enabled(test, true);
 	await_enabled(test, false);
 	pvfault_alloc_idle = idle;

@@ -65,7 +65,6 @@
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
-#include <asm/checksum.h>
 #include <asm/extable.h>
 #include <asm/processor-flags.h>
 #include <asm/ptrace.h>
@@ -74,22 +73,27 @@
 
 #ifdef CONFIG_X86_64
 
-/* As Linux 6.1 has it. */
-#ifndef copy_to_nontemporal
-#define copy_to_nontemporal __copy_user_nocache
+/* As Linux 6.1 calls it. */
+#ifdef copy_to_nontemporal
+#define PVFAULT_NONTEMPORAL	"copy_to_nontemporal"
+#else
+#define PVFAULT_NONTEMPORAL	"__copy_user_nocache"
 #endif
 
 /*
- * Who copies between user and kernel, and from kernel to kernel. The checksums that a
- * kernel for sanitizers has instead access kernel memory as everybody does.
+ * The functions that copy between user and kernel, and from kernel to kernel. The checksums
+ * that a kernel for sanitizers has instead access kernel memory as everybody does. They are
+ * found by name: a pointer to a function stands for an indirect call of it, for which these
+ * lack the mark (IBT).
  */
 static struct {
+	const char *name;
 	unsigned long start, size;
 } pvfault_copiers[] __ro_after_init = {
 #ifndef CONFIG_GENERIC_CSUM
-	{ .start = (unsigned long)csum_partial_copy_generic },
+	{ .name = "csum_partial_copy_generic" },
 #endif
-	{ .start = (unsigned long)copy_to_nontemporal },
+	{ .name = PVFAULT_NONTEMPORAL },
 };
 
 static bool pvfault_copiers_known __ro_after_init;
@@ -109,10 +113,13 @@ static int __init pvfault_copiers_init(void)
 	unsigned long offset;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(pvfault_copiers); i++)
-		if (!kallsyms_lookup_size_offset(pvfault_copiers[i].start,
+	for (i = 0; i < ARRAY_SIZE(pvfault_copiers); i++) {
+		pvfault_copiers[i].start = kallsyms_lookup_name(pvfault_copiers[i].name);
+		if (!pvfault_copiers[i].start ||
+		    !kallsyms_lookup_size_offset(pvfault_copiers[i].start,
 						 &pvfault_copiers[i].size, &offset))
 			return 0;
+	}
 	pvfault_copiers_known = true;
 	return 0;
 }
