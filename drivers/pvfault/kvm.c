@@ -34,13 +34,7 @@
 #include <asm/msr.h>
 #include <asm/pgtable_types.h>
 #include <asm/ptrace.h>
-
-/* As kernels before Linux 6.16 call them. */
-#ifndef rdmsrq
-#define rdmsrq_safe	rdmsrl_safe
-#define wrmsrq		wrmsrl
-#define wrmsrq_safe	wrmsrl_safe
-#endif
+#include <asm/pvfault_compat.h>
 
 /* The low bits of a token that hold the id of the vCPU that was told. */
 #define KVM_APF_VCPU_ID_MASK	0xfffU

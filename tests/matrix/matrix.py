@@ -14,6 +14,7 @@ on where it stopped. The table is kept in build/results/matrix.json.
 import argparse
 import collections
 import fnmatch
+import functools
 import hashlib
 import json
 import os
@@ -51,6 +52,7 @@ def tree(kind, version):
     return kind if version == "6.12" else f"{kind}-{version}"
 
 
+@functools.lru_cache(None)
 def source(kind, version):
     """The tree's source, prepared by scripts/kernel.sh."""
     name = tree(kind, version)

@@ -51,6 +51,7 @@
 
 #include <asm/irq_regs.h>
 #include <asm/ptrace.h>
+#include <asm/pvfault_compat.h>
 
 #include "internal.h"
 
@@ -480,8 +481,8 @@ void __init pvfault_probe_init(void)
 		struct pvfault_probe *p = per_cpu_ptr(&pvfault_probes, cpu);
 
 		raw_spin_lock_init(&p->lock);
-		hrtimer_init(&p->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-		p->timer.function = pvfault_probe_timer;
+		hrtimer_setup(&p->timer, pvfault_probe_timer, CLOCK_MONOTONIC,
+			      HRTIMER_MODE_REL_PINNED_HARD);
 		init_task_work(&p->work, pvfault_probe_held);
 	}
 }
