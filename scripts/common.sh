@@ -27,7 +27,8 @@ overlay() {
 refresh() {
 	cmp -s "$1" "$2" && return 0
 	mkdir -p "$(dirname "$2")"
-	cp "$1" "$2"
+	cp "$1" "$2.new"
+	mv "$2.new" "$2"
 }
 
 # taken FRAGMENT CONFIG: each line of FRAGMENT must have taken, the last one of a

@@ -94,27 +94,42 @@ series() {
 	[ "$SERIES" != 6.12 ] || cat "$TOP"/tests/patches/*.patch
 }
 
-# The tree has a series for as long as .patched holds it. It is taken out as it went in, so
-# that make builds only what a new one changes.
-unpatch() {
-	patch -d "$src" -p1 -s -f -R -r - <"$src/.patched" >/dev/null 2>&1 && rm "$src/.patched" ||
-		rm -rf "$src"
+# The names of the existing files that a series changes.
+changed_by() {
+	awk '/^--- / { old = $2 }
+		/^\+\+\+ b\// {
+			name = substr($2, 3)
+			if (old == "/dev/null")
+				made[name] = 1
+			else if (!(name in made))
+				print name
+		}' "$1"
 }
 
+# Debian's own files stay in .before. Only what a new series makes of them otherwise is
+# written, so that make builds no more than that.
 patch_tree() {
 	[ "${tree%-*}" = pvfault ] || return 0
 	series >"$dir/.series"
-	if [ -e "$src/.patched" ] && ! cmp -s "$dir/.series" "$src/.patched"; then
-		say "the patches have changed: taking the old ones out"
-		unpatch
+	before=$src/.before new=$dir/.new
+	if [ -e "$src/.patched" ] && [ ! -d "$before" ]; then
+		say "this tree was patched otherwise: taking a fresh one"
+		rm -rf "$src"
 		unpack
 	fi
-	if [ ! -e "$src/.patched" ]; then
+	if ! cmp -s "$dir/.series" "$src/.patched"; then
 		say "applying patches/linux-$SERIES"
-		patch -d "$src" -p1 -s -N <"$dir/.series" || {
-			rm -rf "$src"
+		rm -rf "$new"
+		mkdir -p "$before" "$new"
+		changed_by "$dir/.series" | while read -r f; do
+			[ -e "$before/$f" ] || refresh "$src/$f" "$before/$f"
+		done
+		cp -r "$before/." "$new"
+		patch -d "$new" -p1 -s -N --no-backup-if-mismatch <"$dir/.series" ||
 			die "the series does not apply"
-		}
+		(cd "$new" && find . -type f) | while read -r f; do
+			refresh "$new/$f" "$src/$f"
+		done
 		cp "$dir/.series" "$src/.patched"
 	fi
 	overlay | while read -r f; do
