@@ -82,7 +82,7 @@ def misfits(patch, said):
         name = (re.findall(r"^(?:patching file |\|\+\+\+ b/)(\S+)", line) or [name])[0]
         hunk = re.search(r"Hunk #(\d+) FAILED at (\d+)", line)
         if hunk:
-            found.append((patch.name, name, "hunk {} at line {}".format(*hunk.groups())))
+            found.append((patch.name, name, f"hunk {hunk[1]} at line {hunk[2]}"))
         elif re.search(r"previously applied|malformed|hunks? ignored", line):
             found.append((patch.name, name, "all of it"))
     return found or [(patch.name, name, "all of it")]

@@ -69,7 +69,8 @@ CASES = [
     # One processor, 32 bit.
     *case("one CPU", f"SMP=n {KUNIT}", VERSIONS, linked=BOTH),
     *case("i386", f"{X32} {KUNIT}", BOTH, linked=("6.12",), arch="i386"),
-    *case("i386 one CPU", f"{X32} SMP=n X86_UP_APIC=y X86_UP_IOAPIC=y {KUNIT}", BOTH, linked=("6.12",), arch="i386"),
+    *case("i386 one CPU", f"{X32} SMP=n X86_UP_APIC=y X86_UP_IOAPIC=y {KUNIT}", BOTH,
+          linked=("6.12",), arch="i386"),
     *case("i386 PAE", f"{X32} HIGHMEM64G=y {KUNIT}", linked=("6.12",), arch="i386"),
     # Preemption.
     *case("preempt none", f"PREEMPT_NONE=y PREEMPT_DYNAMIC=n {KUNIT}", linked=("6.12",)),

@@ -40,8 +40,8 @@ OURS = set(overlay())
 SAID = re.compile(r"warning:|error:|objtool:|\*\*\*.*Error|undefined reference|modpost")
 PLACE = re.compile(r":\d+(:\d+)?:|\+0x[0-9a-f]+|0x[0-9a-f]+|line \d+")
 # Of the environment, not of the sources.
-NOISE = re.compile(r"^\s+[A-Z]+\s|pahole|Cannot use CONFIG_STACK_VALIDATION|unwinder|BTF|is not a supported|"
-                   r"override: reassigning|redefinition|tools/objtool|clock skew")
+NOISE = re.compile(r"^\s+[A-Z]+\s|pahole|BTF|is not a supported|override: reassigning|"
+                   r"tools/objtool|clock skew|does not have a sufficiently|not up to date")
 
 
 class Red(Exception):
