@@ -43,10 +43,30 @@ static void a_million_pairs(void **state)
 	assert_int_equal(pvfault_table_outstanding(), 0);
 }
 
+/*
+ * A host that chooses its tokens so that all fall into one bucket: this holds the marks of
+ * all CPUs, 64 each, and no more.
+ */
+static void one_bucket(void **state)
+{
+	pvfault_token_t token = 0;
+	unsigned int cpu, i;
+
+	sim_hash = SIM_HASH_ONE;
+	for (cpu = 0; cpu < sim_nr_cpus; cpu++)
+		for (i = 0; i < MARKS + 10; i++)
+			ready_on(token++, cpu);
+	assert_int_equal(marks(), sim_nr_cpus * MARKS);
+	assert_counts(.ready = token, .early = token, .overwritten = sim_nr_cpus * 10,
+		      .marks = sim_nr_cpus * MARKS);
+	erase_marks(0, token - 1);
+}
+
 int test_bounds(void)
 {
 	static const struct CMUnitTest tests[] = {
 		table_test(a_million_pairs),
+		table_test(one_bucket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
  * every counter.
  */
 
+#include <linux/errno.h>
+
 #include "unit.h"
 
 /* Setting up. These two come first: afterwards the table exists for good. */

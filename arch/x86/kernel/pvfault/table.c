@@ -57,6 +57,7 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/errno.h>
 #include <linux/jiffies.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>

@@ -26,6 +26,7 @@
 #include <linux/array_size.h>
 #include <linux/compiler.h>
 #include <linux/cpu.h>
+#include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
