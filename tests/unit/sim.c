@@ -24,6 +24,7 @@ enum sim_hash sim_hash;
 
 /* In the kernel this is in stats.c. */
 DEFINE_PER_CPU(struct pvfault_counters, pvfault_counters);
+DEFINE_PER_CPU(struct pvfault_waits, pvfault_waits);
 
 unsigned long pvfault_count(enum pvfault_event event)
 {

@@ -14,6 +14,7 @@ static unsigned int nr_sleepers;
 static _Thread_local struct sleeper *self;
 
 static unsigned long count_base[PVFAULT_NR_EVENTS];
+static unsigned long waits_base;
 static unsigned long woke_somebody;
 
 void nap(void)
@@ -198,6 +199,16 @@ unsigned long counted(enum pvfault_event event)
 	return pvfault_count(event) - count_base[event];
 }
 
+static unsigned long waits_ended(void)
+{
+	unsigned long sum = 0;
+
+	for (unsigned int i = 0; i < PVFAULT_WAIT_BUCKETS; i++)
+		for (unsigned int mode = 0; mode < PVFAULT_WAIT_MODES; mode++)
+			sum += READ_ONCE(pvfault_waits.n[mode][i]);
+	return sum;
+}
+
 void assert_state(struct want want)
 {
 #define ASSERT_COUNT(name) assert_int_equal(counted(PVFAULT_NR_##name), want.name);
@@ -215,6 +226,8 @@ void assert_state(struct want want)
 			 counted(PVFAULT_NR_wake) + counted(PVFAULT_NR_retry) +
 			 counted(PVFAULT_NR_probe) + counted(PVFAULT_NR_abandoned) +
 			 pvfault_table_outstanding());
+	assert_int_equal(counted(PVFAULT_NR_wake) + counted(PVFAULT_NR_retry) +
+			 counted(PVFAULT_NR_abandoned), waits_ended() - waits_base);
 	assert_int_equal(counted(PVFAULT_NR_ready),
 			 woke_somebody + counted(PVFAULT_NR_early) +
 			 counted(PVFAULT_NR_dropped));
@@ -258,6 +271,7 @@ int unit_setup(void **state)
 	sim_probes_cancelled = 0;
 	for (i = 0; i < PVFAULT_NR_EVENTS; i++)
 		count_base[i] = pvfault_count(i);
+	waits_base = waits_ended();
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "table.h"
 
 DEFINE_PER_CPU(struct pvfault_counters, pvfault_counters);
+DEFINE_PER_CPU(struct pvfault_waits, pvfault_waits);
 
 /* The watch: nothing is due, and READY for all is done at once. */
 

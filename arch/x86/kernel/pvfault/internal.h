@@ -4,11 +4,13 @@
 #define PVFAULT_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/pvfault.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct pt_regs;
@@ -71,6 +73,28 @@ do {									\
 	trace_pvfault_##event(token);					\
 } while (0)
 
+/*
+ * How long tasks waited, in ticks: two loads of jiffies are all that a wait pays for its
+ * time. What is shorter than a tick is right on average only: pvfault_sleep and
+ * pvfault_wake in a trace are exact.
+ */
+#define PVFAULT_WAIT_BUCKETS	BITS_PER_LONG	/* fls() of a number of ticks */
+
+enum pvfault_wait_mode {
+	PVFAULT_WAIT_USER,
+	PVFAULT_WAIT_KERNEL,
+	PVFAULT_WAIT_MODES
+};
+
+struct pvfault_waits {
+	/* Together as many as the waits that have ended: wake + retry + abandoned. */
+	unsigned long n[PVFAULT_WAIT_MODES][PVFAULT_WAIT_BUCKETS];
+	unsigned long ticks[PVFAULT_WAIT_MODES];
+	unsigned long longest;		/* ticks, since somebody asked */
+};
+
+DECLARE_PER_CPU(struct pvfault_waits, pvfault_waits);
+
 /* A sleeper told by an unknown CPU: whatever happens to any CPU concerns it. */
 #define PVFAULT_ANY_CPU	(-1)
 
@@ -82,6 +106,33 @@ struct pvfault_told {
 	bool user;			/* in user mode: it holds nothing */
 	unsigned long since;		/* jiffies at that moment */
 };
+
+/*
+ * A wait for what was @told is over. Context: the task that waited, interrupts on.
+ *
+ * It may go to another CPU at any moment. Then it has been compared with the longest
+ * wait of either CPU, which is good enough: the longest of all is wanted.
+ */
+static __always_inline void pvfault_waited(const struct pvfault_told *told)
+{
+	unsigned long ticks = jiffies - told->since, flags;
+	/* That is fls(), in fewer instructions, and never past the end. */
+	unsigned long bucket = __fls(2 * ticks + 1);
+
+	if (told->user) {
+		this_cpu_inc(pvfault_waits.n[PVFAULT_WAIT_USER][bucket]);
+		this_cpu_add(pvfault_waits.ticks[PVFAULT_WAIT_USER], ticks);
+	} else {
+		this_cpu_inc(pvfault_waits.n[PVFAULT_WAIT_KERNEL][bucket]);
+		this_cpu_add(pvfault_waits.ticks[PVFAULT_WAIT_KERNEL], ticks);
+	}
+	if (likely(ticks <= raw_cpu_read(pvfault_waits.longest)))
+		return;
+	local_irq_save(flags);
+	if (ticks > raw_cpu_read(pvfault_waits.longest))
+		raw_cpu_write(pvfault_waits.longest, ticks);
+	local_irq_restore(flags);
+}
 
 /* How a wait ended. */
 enum pvfault_end {
@@ -194,5 +245,9 @@ void pvfault_backend_switch(void);
 
 /* stats.c */
 unsigned long pvfault_count(enum pvfault_event event);
+unsigned long pvfault_wait_count(unsigned int bucket, enum pvfault_wait_mode mode);
+unsigned long pvfault_wait_ticks(enum pvfault_wait_mode mode);
+unsigned long pvfault_wait_longest(void);
+unsigned long pvfault_wait_longest_recent(void);
 
 #endif /* PVFAULT_INTERNAL_H */

@@ -95,6 +95,18 @@ unsigned long pvt_since(enum pvfault_event event)
 	return pvfault_count(event) - pvt.base[event];
 }
 
+/* All waits in the histogram. */
+unsigned long pvt_waits_ended(void)
+{
+	unsigned long sum = 0;
+	int i;
+
+	for (i = 0; i < PVFAULT_WAIT_BUCKETS; i++)
+		sum += pvfault_wait_count(i, PVFAULT_WAIT_USER) +
+		       pvfault_wait_count(i, PVFAULT_WAIT_KERNEL);
+	return sum;
+}
+
 static unsigned int total_marks(void)
 {
 	unsigned int sum = 0;
@@ -131,6 +143,8 @@ void pvt_expect_balance(struct kunit *test, unsigned long woke)
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_sleep),
 			pvt_since(PVFAULT_NR_wake) + pvt_since(PVFAULT_NR_retry) +
 			pvt_since(PVFAULT_NR_probe) + pvt_since(PVFAULT_NR_abandoned));
+	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_wake) + pvt_since(PVFAULT_NR_retry) +
+			pvt_since(PVFAULT_NR_abandoned), pvt_waits_ended() - pvt.waits);
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_ready),
 			woke + pvt_since(PVFAULT_NR_early) + pvt_since(PVFAULT_NR_dropped));
 	KUNIT_EXPECT_EQ(test, atomic_read(&pvt_host.wrong), 0);
@@ -389,6 +403,7 @@ int pvt_init(struct kunit *test)
 
 	for (i = 0; i < PVFAULT_NR_EVENTS; i++)
 		pvt.base[i] = pvfault_count(i);
+	pvt.waits = pvt_waits_ended();
 	pvt.marks = total_marks();
 	KUNIT_ASSERT_EQ(test, pvfault_table_outstanding(), 0);
 	return 0;

@@ -58,6 +58,7 @@ struct pvt {
 	struct pvt_sleeper sleepers[NR_SLEEPERS];
 	unsigned int nr_sleepers;
 	unsigned long base[PVFAULT_NR_EVENTS];
+	unsigned long waits;		/* that had ended before */
 	unsigned int marks;
 	unsigned long deadline_ms;
 	int removed_cpu;		/* to be added again */
@@ -90,6 +91,7 @@ bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
 		   unsigned long address, pvfault_token_t *token);
 
 unsigned long pvt_since(enum pvfault_event event);
+unsigned long pvt_waits_ended(void);
 void pvt_expect_marks(struct kunit *test, unsigned int more);
 void pvt_expect_balance(struct kunit *test, unsigned long woke);
 void pvt_expect_events(struct kunit *test, unsigned long woke, const unsigned long *expected);

@@ -11,6 +11,7 @@
  *	/sys/kernel/pvfault/outstanding		tasks asleep now
  *	/sys/kernel/pvfault/probing		tasks that retry now, see probe.c
  *	/sys/kernel/pvfault/counters/NAME	see PVFAULT_EVENTS
+ *	/sys/kernel/pvfault/waits/NAME		how long tasks waited
  *	/sys/kernel/debug/pvfault/sleepers	who sleeps on what, since when
  *
  * sysfs holds what a locked-down kernel must still show.
@@ -18,16 +19,26 @@
 
 #include <linux/debugfs.h>
 #include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/kobject.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/sysfs.h>
+#include <linux/time64.h>
 
 #define CREATE_TRACE_POINTS
 #include "internal.h"
 
 DEFINE_PER_CPU(struct pvfault_counters, pvfault_counters);
+DEFINE_PER_CPU(struct pvfault_waits, pvfault_waits);
+
+/* Guards the longest wait of all before the last look at the per-CPU ones. */
+static DEFINE_MUTEX(pvfault_longest_mutex);
+static unsigned long pvfault_longest;
 
 #define PVFAULT_EVENT_NAME(name) #name,
 static const char * const pvfault_event_names[] = {
@@ -49,6 +60,80 @@ unsigned long pvfault_count(enum pvfault_event event)
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu(pvfault_counters, cpu).n[event]);
 	return sum;
+}
+
+/**
+ * pvfault_wait_count() - how many waits of some length have ended since boot
+ * @bucket: fls() of their length in ticks
+ * @mode: where the tasks were
+ *
+ * Context: any. Exact once nothing is under way.
+ * Return: the sum over all CPUs.
+ */
+unsigned long pvfault_wait_count(unsigned int bucket, enum pvfault_wait_mode mode)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(pvfault_waits, cpu).n[mode][bucket]);
+	return sum;
+}
+
+/**
+ * pvfault_wait_ticks() - how long all waits that have ended took together
+ * @mode: where the tasks were
+ *
+ * Context: any.
+ * Return: ticks, of all CPUs.
+ */
+unsigned long pvfault_wait_ticks(enum pvfault_wait_mode mode)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(pvfault_waits, cpu).ticks[mode]);
+	return sum;
+}
+
+/**
+ * pvfault_wait_longest() - the longest wait that has ended since boot
+ *
+ * Context: may sleep.
+ * Return: ticks.
+ */
+unsigned long pvfault_wait_longest(void)
+{
+	unsigned long longest;
+	int cpu;
+
+	mutex_lock(&pvfault_longest_mutex);
+	longest = pvfault_longest;
+	for_each_possible_cpu(cpu)
+		longest = max(longest, READ_ONCE(per_cpu(pvfault_waits, cpu).longest));
+	mutex_unlock(&pvfault_longest_mutex);
+	return longest;
+}
+
+/**
+ * pvfault_wait_longest_recent() - the longest wait that has ended since the last call
+ *
+ * Context: may sleep.
+ * Return: ticks.
+ */
+unsigned long pvfault_wait_longest_recent(void)
+{
+	unsigned long recent = 0;
+	int cpu;
+
+	mutex_lock(&pvfault_longest_mutex);
+	/* A wait that ends meanwhile is longer than what it replaces, or doesn't matter. */
+	for_each_possible_cpu(cpu)
+		recent = max(recent, xchg(&per_cpu(pvfault_waits, cpu).longest, 0));
+	pvfault_longest = max(pvfault_longest, recent);
+	mutex_unlock(&pvfault_longest_mutex);
+	return recent;
 }
 
 static ssize_t backend_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -181,6 +266,81 @@ static void __init pvfault_counter_attrs_init(void)
 	}
 }
 
+static u64 pvfault_ticks_to_us(unsigned long ticks)
+{
+	return mul_u64_u32_div(ticks, USEC_PER_SEC, HZ);
+}
+
+/*
+ * A wait may take an hour and some seconds (pvfault_set_deadline_ms()), and longer only
+ * if nothing ran for so long. What no wait takes has no line of its own.
+ */
+#define PVFAULT_WAIT_LINES	(ilog2(3600UL * HZ) + 2)
+
+static ssize_t histogram_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	unsigned long user = 0, kernel = 0;
+	ssize_t len = 0;
+	int i;
+
+	for (i = 0; i < PVFAULT_WAIT_BUCKETS; i++) {
+		user += pvfault_wait_count(i, PVFAULT_WAIT_USER);
+		kernel += pvfault_wait_count(i, PVFAULT_WAIT_KERNEL);
+		if (i >= PVFAULT_WAIT_LINES)
+			continue;
+		len += sysfs_emit_at(buf, len, "%llu %lu %lu\n", pvfault_ticks_to_us(1UL << i),
+				     user, kernel);
+		user = 0;
+		kernel = 0;
+	}
+	len += sysfs_emit_at(buf, len, "inf %lu %lu\n", user, kernel);
+	return len;
+}
+
+static ssize_t user_us_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  pvfault_ticks_to_us(pvfault_wait_ticks(PVFAULT_WAIT_USER)));
+}
+
+static ssize_t kernel_us_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  pvfault_ticks_to_us(pvfault_wait_ticks(PVFAULT_WAIT_KERNEL)));
+}
+
+static ssize_t longest_us_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", pvfault_ticks_to_us(pvfault_wait_longest()));
+}
+
+static ssize_t longest_recent_us_show(struct kobject *kobj, struct kobj_attribute *attr,
+				      char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", pvfault_ticks_to_us(pvfault_wait_longest_recent()));
+}
+
+static struct kobj_attribute histogram_attr = __ATTR_RO(histogram);
+static struct kobj_attribute user_us_attr = __ATTR_RO(user_us);
+static struct kobj_attribute kernel_us_attr = __ATTR_RO(kernel_us);
+static struct kobj_attribute longest_us_attr = __ATTR_RO(longest_us);
+/* To read it begins a new period, for all readers; therefore root's alone. */
+static struct kobj_attribute longest_recent_us_attr = __ATTR_RO_MODE(longest_recent_us, 0400);
+
+static struct attribute *pvfault_wait_attrs[] = {
+	&histogram_attr.attr,
+	&user_us_attr.attr,
+	&kernel_us_attr.attr,
+	&longest_us_attr.attr,
+	&longest_recent_us_attr.attr,
+	NULL
+};
+
+static const struct attribute_group pvfault_wait_group = {
+	.name = "waits",
+	.attrs = pvfault_wait_attrs,
+};
+
 static int sleepers_show(struct seq_file *m, void *v)
 {
 	pvfault_table_show(m);
@@ -191,7 +351,7 @@ DEFINE_SHOW_ATTRIBUTE(sleepers);
 static int __init pvfault_stats_init(void)
 {
 	static const struct attribute_group *groups[] = {
-		&pvfault_group, &pvfault_counter_group, NULL
+		&pvfault_group, &pvfault_counter_group, &pvfault_wait_group, NULL
 	};
 	struct kobject *kobj = kobject_create_and_add("pvfault", kernel_kobj);
 

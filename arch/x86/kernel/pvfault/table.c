@@ -407,6 +407,9 @@ static enum pvfault_end pvfault_sleep(struct pvfault_sleeper *s, unsigned int st
 
 		if (end != PVFAULT_NO_WAIT) {
 			__set_current_state(TASK_RUNNING);
+			/* A task that probes waits on if the page is still missing. */
+			if (end == PVFAULT_OVER)
+				pvfault_waited(&s->told);
 			return end;
 		}
 		pvfault_watch_arm();
@@ -416,6 +419,7 @@ static enum pvfault_end pvfault_sleep(struct pvfault_sleeper *s, unsigned int st
 	}
 	__set_current_state(TASK_RUNNING);
 	pvfault_note(wake, s->node.token);
+	pvfault_waited(&s->told);
 	if (unlikely(pvfault_overdue(s->told.since)))
 		pvfault_probe_over(&s->told);
 	return PVFAULT_OVER;

@@ -35,6 +35,12 @@ static inline void clear_bit_unlock(unsigned long nr, unsigned long *bits)
 	__atomic_fetch_and(bits + BIT_WORD(nr), ~BIT_MASK(nr), __ATOMIC_RELEASE);
 }
 
+/* Of a number that isn't 0. */
+static inline unsigned long __fls(unsigned long x)
+{
+	return BITS_PER_LONG - 1 - __builtin_clzl(x);
+}
+
 /* Not atomic */
 static inline bool __test_and_set_bit(unsigned long nr, unsigned long *bits)
 {

@@ -9,6 +9,10 @@
 #define DEFINE_PER_CPU(type, name)	type name
 #define this_cpu_inc(counter) \
 	((void)__atomic_fetch_add(&(counter), 1, SIM_RELAXED))
+#define this_cpu_add(counter, n) \
+	((void)__atomic_fetch_add(&(counter), (n), SIM_RELAXED))
+#define raw_cpu_read(var)		__atomic_load_n(&(var), SIM_RELAXED)
+#define raw_cpu_write(var, n)		__atomic_store_n(&(var), (n), SIM_RELAXED)
 
 #define alloc_percpu(type)	((type *)sim_alloc(sim_nr_cpus, sizeof(type)))
 #define free_percpu(ptr)	sim_free(ptr)

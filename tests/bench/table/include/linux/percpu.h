@@ -8,6 +8,9 @@
 #define DECLARE_PER_CPU(type, name)	extern _Thread_local type name
 #define DEFINE_PER_CPU(type, name)	_Thread_local type name
 #define this_cpu_inc(counter)		((void)(counter)++)
+#define this_cpu_add(counter, n)	((void)((counter) += (n)))
+#define raw_cpu_read(var)		(var)
+#define raw_cpu_write(var, n)		((void)((var) = (n)))
 
 #define alloc_percpu(type)	((type *)calloc(sim_nr_cpus, sizeof(type)))
 #define free_percpu(ptr)	free(ptr)
