@@ -21,6 +21,7 @@
 #include <linux/errno.h>
 #include <linux/hardirq.h>
 #include <linux/init.h>
+#include <linux/jiffies.h>
 #include <linux/kvm_para.h>
 #include <linux/limits.h>
 #include <linux/percpu.h>
@@ -57,6 +58,8 @@ static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __ali
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_enabled);
 /* What EN holds now. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU_READ_MOSTLY(u64, kvm_apf_en);
+/* When this CPU wrote it last, in jiffies. */
+static DEFINE_PER_CPU(unsigned long, kvm_apf_en_written);
 /* The id of this vCPU, once it is known. */
 static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_known);
@@ -163,6 +166,17 @@ static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_
 }
 
 /*
+ * READY for all. The host says so when EN is written. If this CPU hasn't done that just
+ * now, the host's own program has, with what was saved of the guest.
+ */
+static void kvm_apf_take_all(void)
+{
+	if (time_after(jiffies, __this_cpu_read(kvm_apf_en_written) + HZ))
+		pvfault_restored();
+	pvfault_ready_all();
+}
+
+/*
  * Empty the token slot and let the host fill it again. An empty slot counts as
  * token 0: hosts before Linux 5.18 use it as a token, and for others it costs
  * one remembered token. The acknowledgment is due in any case, a host that
@@ -174,7 +188,7 @@ static void kvm_apf_take_token(void)
 	u32 token = this_cpu_read(kvm_apf_area.token);
 
 	if (token == KVM_APF_TOKEN_ALL)
-		pvfault_ready_all();
+		kvm_apf_take_all();
 	else
 		pvfault_ready(token);
 	__this_cpu_write(kvm_apf_area.token, 0);
@@ -200,6 +214,7 @@ static void kvm_apf_ask_kernel(void)
 	if (en == was)
 		return;
 	__this_cpu_write(kvm_apf_en, en);
+	__this_cpu_write(kvm_apf_en_written, jiffies);
 	wrmsrq(MSR_KVM_ASYNC_PF_EN, en);
 }
 
@@ -240,6 +255,8 @@ static int kvm_apf_restore_msrs(void)
 	if (err || now == en)
 		return err;
 	pr_warn_once("MSR_KVM_ASYNC_PF_EN was lost, most likely by a restore; set again\n");
+	pvfault_restored();
+	__this_cpu_write(kvm_apf_en_written, jiffies);
 	return wrmsrq_safe(MSR_KVM_ASYNC_PF_EN, en);
 }
 
@@ -285,6 +302,7 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 	__this_cpu_write(kvm_apf_vcpu_id_known, kvm_apf_read_vcpu_id());
 	__this_cpu_write(kvm_apf_vcpu_id_doubtful, false);
 	__this_cpu_write(kvm_apf_en, en);
+	__this_cpu_write(kvm_apf_en_written, jiffies);
 	__this_cpu_write(kvm_apf_enabled, true);
 
 	/* The vector first: the host uses it from the moment of enabling on. */

@@ -76,5 +76,6 @@ u32 pvfault_generation(void);
 void pvfault_wait(pvfault_token_t token, u32 generation, int cpu);
 void pvfault_ready(pvfault_token_t token);
 void pvfault_ready_all(void);
+void pvfault_restored(void);
 
 #endif /* _LINUX_PVFAULT_H */
