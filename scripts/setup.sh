@@ -8,7 +8,7 @@ PACKAGES="gcc make git bc bison flex libelf-dev libc6-dev ccache cpio xz-utils
 	python3 patch busybox-static qemu-system-x86 qemu-system-xen seabios sparse perl python3-ply
 	python3-git libcmocka-dev dpkg-dev libxen-dev liburing-dev
 	libxxhash-dev valgrind spin clang libclang-rt-14-dev libsqlite3-dev
-	gnuplot-nox redis-tools libhiredis-dev pylint libncurses-dev lld llvm"
+	gnuplot-nox redis-tools libhiredis-dev pylint libncurses-dev tmux lld llvm"
 
 # For guests of 32 bits.
 PACKAGES="$PACKAGES libc6-dev-i386 lib32gcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev"
