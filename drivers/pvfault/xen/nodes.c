@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What both ends write into XenStore. A value that isn't exactly what the
- * protocol says is an error, whatever could be made of it.
+ * The nodes of both ends in XenStore. A value that isn't exactly as the protocol
+ * demands is an error.
  */
 
 #include <linux/ctype.h>
@@ -42,7 +42,7 @@ static bool parse_limit(const char *text, unsigned int min, unsigned int max,
 	       *value >= min && *value <= max;
 }
 
-/* Is ours in the list? Looks at all of it, for all of it has to make sense. */
+/* Is our version in the list? Reads all of it, because all of it has to make sense. */
 static bool parse_versions(const char *text)
 {
 	unsigned int version;
@@ -213,7 +213,7 @@ int xen_pvfault_write_nodes(struct xenbus_device *dev,
 	struct xenbus_transaction t;
 	int err;
 
-	/* Again as long as somebody else changed the same folders. */
+	/* Try again if the same folders were changed meanwhile. */
 	do {
 		err = xenbus_transaction_start(&t);
 		if (err)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which memory may be taken away: ZONE_MOVABLE, for no kernel data lies in it.
+ * Which memory may be taken away: ZONE_MOVABLE, because it holds no kernel data.
  *
  * With one exception. A zone made by kernelcore= or movablecore= spans memory
  * that memblock had handed out long before there were zones, from the top down:
@@ -181,7 +181,7 @@ static struct zone *xen_pvfault_movable_zone(int nid)
 /**
  * xen_pvfault_offer_scan() - look what there is to offer
  * @o: initialised; finished when this returns
- * @without: pages not to be offered, though they look as if
+ * @without: pages not to be offered although they are movable
  *
  * One pass over the memory that the nodes' movable zones span; some
  * milliseconds for each GiB. In an HVM or PVH guest a page's number in Linux

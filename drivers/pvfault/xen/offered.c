@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What of the offer the backend knows, and memory hotplug.
+ * The offer that the backend knows, and memory hotplug.
  *
  * Each offer has a serial number. The state machine in state.c writes the
  * newest one into XenStore and reports when the backend has agreed to it. A
- * page that has left the offer may still be missing until then.
+ * page that has left the offer may still be out until then.
  *
- *	going offline	offered no more, and agreed: then it may go. Whatever
- *			it becomes later, memory or kernel memory, is not the
- *			backend's any more. If the backend doesn't agree in
- *			time, the memory stays where it is, and on offer.
- *			If the backend was lost, nobody knows what is missing, and
- *			no memory may go
+ *	going offline	the memory leaves the offer. When the backend has
+ *			agreed, the memory may go, and may become kernel
+ *			memory later. If the backend doesn't agree in time,
+ *			the memory stays online and on offer. If the backend
+ *			was lost, it isn't known which pages are out, and no
+ *			memory may go
  *	online		offered, if it is in ZONE_MOVABLE
  *
- * So nothing is ever on offer that isn't online and movable. Should it be, for
- * whatever reason, it can't become kernel memory.
+ * So only memory that is online and movable is ever on offer, and memory on
+ * offer can't become kernel memory.
  */
 
 #define pr_fmt(fmt) "pvfault: xen: " fmt
@@ -36,8 +36,8 @@
 
 static struct {
 	/*
-	 * Guards all other fields. Inside memory hotplug's lock, if both are
-	 * taken; nothing is waited for inside it.
+	 * Guards all other fields. Nests inside memory hotplug's lock. Nothing
+	 * waits while it holds this lock.
 	 */
 	struct mutex lock;
 	bool open;			/* the backend knows, or is about to */
@@ -81,7 +81,7 @@ void xen_pvfault_offered_open(unsigned int max_ranges)
 {
 	static const struct xen_pvfault_range nothing;
 
-	/* Both at once: memory that goes from here on finds it open. */
+	/* Under both locks, so that memory that goes from here on finds it open. */
 	get_online_mems();
 	mutex_lock(&offered.lock);
 	xen_pvfault_offer_init(&offered.offer, max_ranges);
@@ -93,8 +93,8 @@ void xen_pvfault_offered_open(unsigned int max_ranges)
 }
 
 /**
- * xen_pvfault_offered_close() - no page will go any more
- * @away: pages may be missing, for ever if need be; else every one is there
+ * xen_pvfault_offered_close() - no page will be taken any more
+ * @away: pages may be out, maybe for ever; else every one is there
  *
  * Context: may sleep.
  */
@@ -167,7 +167,7 @@ u64 xen_pvfault_offered_pages(void)
 	return pages;
 }
 
-/* Look anew, tell the backend. Return: false if there is none to be told. */
+/* Look anew, and make the backend agree. Return: false if there is no backend. */
 static bool offered_change(const struct xen_pvfault_range *without, u32 *serial)
 {
 	bool open;
@@ -199,7 +199,7 @@ static int offered_withdraw(const struct xen_pvfault_range *range)
 	if (offered_change(range, &serial))
 		left = wait_event_killable_timeout(offered_wait, offered_withdrawn(serial),
 						   msecs_to_jiffies(XEN_PVFAULT_WITHDRAW_MS));
-	/* Nobody knows which pages: none may go. */
+	/* It isn't known which pages are out, so no memory may go. */
 	if (left > 0)
 		return READ_ONCE(offered.away) ? -EBUSY : 0;
 	pr_warn_ratelimited("memory stays online, the pager hasn't brought it back\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Taking READY out of the ring. Nothing here knows of XenStore, grants or
+ * Taking READY out of the ring. This file uses neither XenStore nor grants nor
  * events, so that the tests can be the backend.
  *
  * The backend's page is another domain's to write: every field is read once,
@@ -57,7 +57,7 @@ void xen_pvfault_reader_open(struct xen_pvfault_reader *r,
 
 /**
  * xen_pvfault_reader_close() - let go of the pages
- * @r: the reader; when this returns nobody looks at them any more
+ * @r: the reader; when this returns its pages are no longer used
  *
  * Context: any but NMI.
  */
@@ -77,7 +77,7 @@ static void xen_pvfault_wake_all(struct xen_pvfault_reader *r)
 	r->ready_all();
 }
 
-/* @entry is a copy that nobody changes any more. */
+/* @entry is a copy, which the backend can't change. */
 static void xen_pvfault_take_entry(struct xen_pvfault_reader *r, u64 entry)
 {
 	r->count[XEN_PVFAULT_NR_entries]++;
@@ -117,9 +117,9 @@ static unsigned int xen_pvfault_take_round(struct xen_pvfault_reader *r,
 /**
  * xen_pvfault_take() - deliver every READY that lies in the ring
  * @r: the reader
- * @event: an event has come; else somebody fears to have lost one
+ * @event: an event has come; else one may have been lost
  * @more: set to true if the backend went on adding and the caller has to come
- *	again, for nothing else will call it
+ *	again, because no event will follow
  *
  * Context: any but NMI.
  * Return: how many entries and steps of all there were.

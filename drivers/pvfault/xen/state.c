@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who says which state when.
+ * The states of the device.
  *
- * There is one function that looks at the backend's state and does what is to
- * be done next, state_step(). It is called for each event of XenStore's, and by
- * whoever waits for the backend at a time when such events are not delivered:
- * the thread that delivers them is the one that suspends the domain, and the
- * bus ignores them from reboot on.
+ * One function, state_step(), looks at the backend's state and does the next step.
+ * It is called for each event of XenStore's. From suspend and reboot it is called
+ * directly, because no events are delivered then: the thread that delivers them is
+ * the one that suspends the domain, and the bus ignores them from reboot on.
  *
  *	phase		xenbus state	left when
  *	IDLE		Initialising,	the backend is in InitWait
@@ -50,9 +49,9 @@ static struct {
 	struct xenbus_device *dev;	/* NULL: no device */
 	enum state_phase phase;
 	bool held;			/* don't connect: suspending, leaving */
-	bool left;			/* we left, so it is us who come back */
+	bool left;			/* we left, so we have to come back */
 	bool served;			/* was Connected since it was IDLE */
-	bool away;			/* pages may be, and nobody says Closed */
+	bool away;			/* pages may be out, and no backend will say Closed */
 	u32 serial;			/* of the offer in XenStore */
 	struct xen_pvfault_share share;
 } state = {
@@ -75,9 +74,9 @@ static void state_refuse(struct xenbus_device *dev, int err, const char *why)
 
 static void state_close_share(void)
 {
-	/* What may be away must not go offline and become kernel memory. */
+	/* A page that may be out must not go offline and become kernel memory. */
 	xen_pvfault_offered_close(state.away);
-	/* First, for READY goes nowhere without a backend. Disarming wakes all. */
+	/* First, because READY needs a backend. Disarming wakes all. */
 	xen_pvfault_reader_close(&xen_pvfault_reader);
 	xen_pvfault_disarm();
 	if (state.share.front)
@@ -141,12 +140,12 @@ static void state_begin_close(struct xenbus_device *dev)
 }
 
 /*
- * Any phase to IDLE: nobody uses what was shared, and no page is missing, unless the
- * backend was @lost before it could say so.
+ * Any phase to IDLE: the backend no longer uses what was shared, and no page is out,
+ * unless it was @lost before it could say so.
  */
 static void state_end(struct xenbus_device *dev, bool lost)
 {
-	/* Who has never served took nothing, and brought nothing back. */
+	/* A backend that never was Connected has taken no page, so away doesn't change. */
 	if (state.served)
 		state.away = lost;
 	xen_pvfault_hush(state.share.front);
@@ -168,7 +167,7 @@ static void state_reoffer(struct xenbus_device *dev)
 	err = text ? xen_pvfault_write_nodes(dev, NULL, text, state.serial) : -ENOMEM;
 	kfree(text);
 	if (err) {
-		/* Memory that isn't ours to offer any more is on offer. */
+		/* The old offer still holds memory that we no longer offer. */
 		xenbus_dev_error(dev, err, "writing the offer");
 		state.left = true;
 		state_begin_close(dev);
@@ -181,8 +180,8 @@ static void state_reoffer(struct xenbus_device *dev)
 static void state_backend_init_wait(struct xenbus_device *dev)
 {
 	/*
-	 * A backend that waits for us to begin serves nobody, so this is as
-	 * good as Closed, which we have missed, or which nobody was there to say
+	 * A backend that waits for us to begin doesn't serve, so this counts as
+	 * Closed. We have missed that state, or there was no backend to say it
 	 * when we left.
 	 */
 	if (state.served || (state.phase == CLOSING && dev->state == XenbusStateClosed))
@@ -196,7 +195,7 @@ static void state_backend_connected(struct xenbus_device *dev)
 {
 	switch (state.phase) {
 	case IDLE:
-		/* Connected to the kernel before this one. */
+		/* The backend is still connected to the kernel before this one. */
 		state.left = true;
 		state.away = true;
 		xenbus_switch_state(dev, XenbusStateClosing);
@@ -245,8 +244,8 @@ static void state_backend_closed(struct xenbus_device *dev)
 }
 
 /*
- * Is there nothing any more at @path? Below a folder that isn't ours to read,
- * XenStore says EACCES to that. Any other error doesn't mean that it is gone.
+ * Is @path gone from XenStore? In a folder that we may not read the answer for a node
+ * that is gone is EACCES. No other error means that it is gone.
  */
 static bool state_no_node(const char *path)
 {
@@ -334,7 +333,7 @@ static bool state_is_leaving(void)
  * xen_pvfault_state_leave() - leave, until all memory is here
  * @seconds: how long to wait for that
  *
- * From here on nobody but the caller looks at the device, until
+ * From here on only the caller looks at the device, until
  * xen_pvfault_state_return() or xen_pvfault_state_unbind().
  *
  * Context: may sleep.

@@ -25,7 +25,7 @@ static struct xen_pvfault_offer *new_offer(struct kunit *test, unsigned int max)
 	return o;
 }
 
-/* No more is added to @o; it reads @text. */
+/* Nothing more is added to @o. Check that it reads @text. */
 static void expect_offer(struct kunit *test, struct xen_pvfault_offer *o,
 			 const char *text)
 {
@@ -88,7 +88,7 @@ static void test_offer_one(struct kunit *test)
 	struct xen_pvfault_offer *o = new_offer(test, 1);
 
 	xen_pvfault_offer_add(o, 10, 2);
-	/* Small at first, but it grows: it must not be judged too early. */
+	/* A range that is small at first but grows must not be given up too early. */
 	xen_pvfault_offer_add(o, 20, 1);
 	xen_pvfault_offer_add(o, 21, 1);
 	xen_pvfault_offer_add(o, 22, 1);

@@ -4,8 +4,8 @@
  * backend.
  *
  * They drive struct xen_pvfault_reader with pages of their own and count what is
- * delivered. A backend that writes while the frontend reads is played by what is
- * called for each token.
+ * delivered. The function that is called for each token plays a backend that writes
+ * while the frontend reads.
  */
 
 #include <kunit/test.h>
@@ -20,7 +20,7 @@
 #define LENGTH		XEN_PVFAULT_RING_LENGTH(0)
 #define MANY		(2 * XEN_PVFAULT_ROUNDS * LENGTH)
 
-/* One case runs at a time; what the reader calls has no other way to find it. */
+/* One case runs at a time; the reader's callbacks find it here. */
 static struct {
 	struct xen_pvfault_reader reader;
 	struct xen_pvfault_front *front;
@@ -54,7 +54,7 @@ static void got_all(void)
 	fx.nr_all++;
 }
 
-/* The backend, by the book but for room. */
+/* The backend, as the protocol says, but without a check for room. */
 static void push(u64 entry)
 {
 	fx.ring->entry[fx.ring->prod % LENGTH] = entry;
@@ -112,7 +112,7 @@ static void expect_tokens(struct kunit *test, u32 first, unsigned int n)
 		KUNIT_EXPECT_EQ(test, fx.got[i], token(first + i));
 }
 
-/* All is taken, and the next entry will be announced. */
+/* All is taken, and the next entry will send an event. */
 static void expect_idle(struct kunit *test)
 {
 	KUNIT_EXPECT_FALSE(test, fx.more);
@@ -122,7 +122,7 @@ static void expect_idle(struct kunit *test)
 
 static void test_ring_fresh(struct kunit *test)
 {
-	/* The very first entry has to be announced before anybody looked. */
+	/* The very first entry has to send an event, before any look at the ring. */
 	push(token(1));
 	KUNIT_EXPECT_TRUE(test, would_notify(1));
 	KUNIT_EXPECT_EQ(test, take(), 1);
@@ -268,7 +268,7 @@ static void test_ring_bad_entries(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx.nr_all, 0);
 }
 
-/* Each value of generation and number is one; the frontend knows none. */
+/* Each value of generation and number is a token; the frontend checks neither. */
 static void test_ring_any_token(struct kunit *test)
 {
 	static const u64 good[] = {
@@ -366,7 +366,7 @@ static void test_ring_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx.front->cons, 2);
 }
 
-/* The page's copy of cons isn't what the frontend goes by. */
+/* The frontend doesn't use the page's copy of cons. */
 static void test_ring_own_cons(struct kunit *test)
 {
 	push(token(0));

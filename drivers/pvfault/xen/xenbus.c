@@ -2,10 +2,8 @@
 /*
  * The device on Xen's bus: probing, suspend, reboot, and what sysfs shows.
  *
- * What is said to the backend is decided in state.c. It is called for each
- * event of XenStore's, and by whoever waits for the backend at a time when such
- * events are not delivered: the thread that delivers them is the one that
- * suspends the domain, and the bus ignores them from reboot on.
+ * state.c decides which state is shown to the backend. Suspend and reboot call it
+ * from here, because the bus then delivers no events.
  */
 
 #define pr_fmt(fmt) "pvfault: xen: " fmt
@@ -52,8 +50,8 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 static void front_remove(struct xenbus_device *dev)
 {
 	/*
-	 * If the backend doesn't answer, it may still tell and may still write:
-	 * all stays as it is, for the next time this device is bound.
+	 * If the backend doesn't answer, it may still notify and write, so all
+	 * stays as it is until the device is bound again.
 	 */
 	if (!xen_pvfault_state_leave(UNBIND_S))
 		dev_warn(&dev->dev, "the pager may still hold pages\n");
@@ -68,8 +66,8 @@ static void front_remove(struct xenbus_device *dev)
  * is suspended, and its error ends the attempt: the domain lives on, and xl
  * reports that it didn't suspend.
  *
- * It is that of a device of its own, for the one on Xen's bus may have no driver
- * while pages are still out: unbound, or XenStore has forgotten it.
+ * It belongs to a device of its own, because the one on Xen's bus may have no driver
+ * while pages are still out: it was unbound, or has vanished from XenStore.
  */
 static int front_prepare(struct device *dev)
 {
@@ -81,9 +79,9 @@ static int front_prepare(struct device *dev)
 }
 
 /*
- * Resumed as another domain, whose pager isn't there yet: the bus could read
- * nothing of the device and has given it up, but it doesn't let go of it, so
- * when it appears it isn't new. Watch for that ourselves.
+ * After a resume as another domain, its pager may not be there yet. The bus then can't
+ * read the device's nodes, and ignores the device, but doesn't remove it. When the pager
+ * comes, the bus sees no new device. So watch for that ourselves.
  */
 static struct xenbus_driver front_driver;
 
@@ -147,9 +145,9 @@ static struct platform_driver front_pm_driver = {
 /*
  * Reboot
  * ------
- * The next kernel of a kexec must find all memory, unshared. It is now or
- * never: the bus says Closing later on, but hears no answer. If the machine
- * goes off or is reset, nobody needs the pages; then the bus need not wait.
+ * The next kernel of a kexec must find all memory, unshared. This is the last moment,
+ * because the bus says Closing later on, but hears no answer. If the machine goes off or
+ * is reset, the pages aren't needed, and there is no wait.
  */
 static int front_reboot(struct notifier_block *nb, unsigned long code, void *unused)
 {
@@ -173,7 +171,7 @@ static struct notifier_block front_reboot_nb = {
 };
 
 /*
- * What a locked-down kernel must still show, in
+ * Figures that a locked-down kernel must still show, in
  * /sys/bus/xen/devices/pvfault-0/pvfault/.
  */
 #define FRONT_COUNT_NAME(name) #name,

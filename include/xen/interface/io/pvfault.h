@@ -21,7 +21,7 @@
  *
  *	     guest touches a missing page
  *	Xen	pauses the vCPU, sends a mem-paging request to the pager
- *	pager	starts to read the page; may it tell? (see below)
+ *	pager	starts to read the page; may it notify? (see below)
  *		yes: injects NOT_PRESENT(token) and answers the request, without
  *		     the page: the vCPU runs on, with a #PF to take
  *		no:  answers when the page is there, as if there were no pvfault
@@ -33,7 +33,7 @@
  * RFLAGS.IF have no meaning elsewhere, and another architecture needs another
  * way of NOT_PRESENT, behind a feature (see below). The frontend's kernel runs in
  * 64-bit mode. If it runs nested guests, the #PF is the frontend's: a backend
- * doesn't tell while the vCPU is in a nested guest, unless the hypervisor delivers
+ * doesn't notify while the vCPU is in a nested guest, unless the hypervisor delivers
  * the #PF to its host.
  *
  * Rules that make it safe
@@ -50,8 +50,8 @@
  *   frontend's own choice (some seconds).
  * - A NOT_PRESENT may come twice: after a restore, or when a backend has died
  *   between injecting and answering. Both tasks sleep until READY, or READY for all.
- * - A READY must not be lost. A backend that can't say which ones were, says READY
- *   for all: a task woken too soon only touches its page once more.
+ * - A READY must not be lost. A backend that doesn't know the tokens says READY for
+ *   all, because a task woken too soon only touches its page once more.
  * - There is no heartbeat. A frontend can't tell a slow backend from a dead one, and
  *   need not: in both cases its deadlines end each sleep, and the touch that follows
  *   waits in Xen until a backend serves the domain again.
@@ -77,7 +77,7 @@
  *		fault can't look like this one, whatever its error code, and no
  *		flag has to be read beside CR2. (AMD's UAI ignores bits 63:57 in
  *		user mode; a frontend that enables it must not use this protocol.)
- * generation	1 to 32767, of the backend: not that of an earlier life of it
+ * generation	1 to 32767, of the backend: differs from that of an earlier backend
  *		which served the same connection.
  * number	chosen by the backend, unique among those outstanding.
  *
@@ -87,7 +87,7 @@
  * precise: Xen delivers it when it resumes the vCPU, at the instruction that
  * faulted.
  *
- * The backend tells only if all of this holds, and answers late otherwise:
+ * The backend notifies only if all of this holds, and answers late otherwise:
  * - the vCPU's octet in the front page has the bit of its mode: TELL_USER for
  *   CPL 3, TELL_KERNEL for any other;
  * - RFLAGS.IF is set;
@@ -97,14 +97,14 @@
  *   frontend has not taken out of the ring yet.
  *
  * The vCPU is paused while the backend looks and injects, so that its own octet
- * is stable: a vCPU that has cleared its octet is told nothing more.
+ * is stable: a vCPU that has cleared its octet gets no more NOT_PRESENT.
  *
  * READY
  * =====
  *
  * A ring of 64-bit tokens in pages of the frontend, and one event channel. READY
- * is said once for each token told, when the page can be touched, in any order.
- * READY for all is a count: each step of it wakes everybody who was told before.
+ * is said once for each NOT_PRESENT, when the page can be touched, in any order.
+ * READY for all is a count: each step of it wakes all tasks notified before.
  *
  * Each shared page has one writer:
  *
@@ -125,7 +125,7 @@
  * All fields are little-endian and written with one store. Indices run freely
  * through 32 bits; entry i lies at entry[i % length], length = 256 << order.
  * Before Initialised all is 0 but event, which is 1: with 0 the first entry
- * would not be announced.
+ * would send no event.
  *
  * Backend, to say READY:
  *	if prod - cons >= length: all += 1 (there is no room for this one)
@@ -148,9 +148,9 @@
  *		full barrier	-- pairs with the backend's full barrier
  *	} while prod != cons or all has changed
  *
- * An entry without the signature is counted and dropped. A token for which nobody
- * sleeps is remembered, see above. A well-behaved backend never finds the ring full, for
- * "max-outstanding", which counts what lies there, is not more than its length.
+ * An entry without the signature is counted and dropped. A token for which no task
+ * sleeps is remembered, see above. A well-behaved backend never finds the ring full,
+ * because "max-outstanding", which includes the tokens in the ring, is at most its length.
  *
  * XenStore
  * ========
@@ -232,9 +232,9 @@
  * offer
  *	Values: up to max-ranges of "START+COUNT", separated by one blank; decimal
  *	gfn, number of 4 KiB pages; ascending, not overlapping; "" for nothing
- *	The pages that may be taken away. The frontend offers what holds neither
- *	its kernel nor anything that it passes to hypercalls; in Linux that is
- *	ZONE_MOVABLE, less what was reserved at boot.
+ *	The pages that may be taken away. The frontend offers pages that hold neither
+ *	its kernel nor data that it passes to hypercalls; in Linux that is
+ *	ZONE_MOVABLE, except pages that were reserved at boot.
  *
  * offer-serial
  *	Values: uint32
@@ -274,16 +274,16 @@
  *
  * The frontend leaves (suspend, kexec, device unbound):
  *						clears tell[]; Closing
- *	tells nobody; may say Closing;
+ *	notifies no more; may say Closing;
  *	brings back every page;
- *	READY to all who sleep; unmaps, unbinds
+ *	READY for all sleepers; unmaps, unbinds
  *	Closed
  *						disarms its recogniser, revokes
  *						grants; Closed
  *
  * The backend leaves:
- *	tells nobody; brings back every page;
- *	READY to all who sleep
+ *	notifies no more; brings back every page;
+ *	READY for all sleepers
  *	Closing
  *						clears tell[]; Closing
  *	unmaps, unbinds
@@ -305,10 +305,10 @@
  * Closed in any other state than InitWait and Closed does as for Closing.
  *
  * Recovery: a backend that finds the frontend Connected or Reconfiguring when it
- * starts has had an earlier life. It maps the same grants, binds the same port
- * (Xen has made it unbound), goes on behind prod with a new generation, and says
- * READY for the tokens of its earlier life or, when it doesn't know them, READY
- * for all. The frontend notices nothing; its sleepers sleep on.
+ * starts takes over from one that ended. It maps the same grants, binds the same
+ * port (Xen has made it unbound), goes on behind prod with a new generation, and says
+ * READY for the earlier tokens or, when it doesn't know them, READY for all. The
+ * frontend notices nothing; its sleepers sleep on.
  */
 
 #define XEN_PVFAULT_DEVICE			"pvfault"
@@ -352,11 +352,11 @@
 #endif
 
 /**
- * struct xen_pvfault_front - what the frontend tells; the backend only reads it
+ * struct xen_pvfault_front - written by the frontend; the backend only reads it
  * @cons: index of the first entry not yet taken
  * @event: notify when prod reaches or passes this index
  * @reserved: 0
- * @tell: for each vCPU, by its id in Xen, in which modes it may be told
+ * @tell: for each vCPU, by its id in Xen, in which modes it may be notified
  */
 struct xen_pvfault_front {
 	uint32_t cons;
@@ -366,7 +366,7 @@ struct xen_pvfault_front {
 };
 
 /**
- * struct xen_pvfault_ring - what the backend tells; the frontend only reads it
+ * struct xen_pvfault_ring - written by the backend; the frontend only reads it
  * @prod: index of the first entry not yet filled
  * @all: how many times READY for all was said
  * @reserved: 0
