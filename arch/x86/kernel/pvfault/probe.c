@@ -1,35 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The deadline: one task tries for all that were told on its CPU.
+ * The deadline: one task probes for all that were notified on its CPU.
  *
- * A task that has waited for longer than the deadline either waits for a host that needs
- * so long, or its READY was lost. Only a touch of the page tells the two apart, and a
- * touch of a page that is still missing is dear: the host stops the CPU, as if there were
- * no pvfault, because it has announced that page on this CPU before. If all tasks past
- * their deadline touched their pages, they would take the CPU from those that can run.
+ * A task that has waited for longer than the deadline either waits for a slow host, or
+ * its READY was lost. Only a touch of the page tells the two apart, and a touch of a page
+ * that is still out is dear: the host holds the CPU, as if there were no pvfault, because
+ * it has notified this CPU of that page before. If all tasks past their deadline touched
+ * their pages, they would take the CPU from the tasks that can run.
  *
- * So of all that were told on one CPU a single one is asked to probe: it leaves the table
- * and retries its instruction. What it meets decides for all of them:
+ * So of all tasks notified on one CPU a single one is asked to probe: it leaves the table
+ * and retries its instruction. The result holds for all of them:
  *
- *	meets			seen by			then
- *	NOT_PRESENT again	the #PF hook		still missing: it sleeps on the
- *							new token (it ran on another CPU,
- *							which hosts tell anew)
- *	nothing, no progress	a timer, after 1 ms	still missing: it sleeps again on
- *							the old token
- *	its page		the timer: registers	READY was lost: all that were
- *				have changed		told on this CPU before, and are
- *							past their deadline, retry
+ *	result			seen by			then
+ *	NOT_PRESENT again	the #PF hook		still out: it sleeps on the new
+ *							token (it ran on another CPU,
+ *							which hosts notify anew)
+ *	no progress		a timer, after 1 ms	still out: it sleeps again on the
+ *							old token
+ *	the page is there	the timer: registers	READY was lost: all tasks that
+ *				have changed		were notified on this CPU before,
+ *							and are past their deadline, retry
  *
- * After "still missing" the next probe of that CPU waits for a deadline, the one after
- * that twice as long, and so on up to an hour. While a task probes, READY for its token
- * is remembered by the table as one that came early.
+ * After "still out" the next probe of that CPU waits for a deadline, the one after that
+ * twice as long, and so on up to an hour. If READY for its token comes while a task probes,
+ * the table remembers it as an early one.
  *
- * The timer can put a task to sleep again only on its way to user mode. Tasks told in
- * user mode are therefore asked first. A task told in kernel mode is asked if none of
- * them has taken the turn for another deadline; a host that has no page for it then
- * stops its CPU from time to time, as it would have done at the first touch without
- * pvfault.
+ * The timer can put a task to sleep again only on its way to user mode. So tasks notified
+ * in user mode are asked first. A task notified in kernel mode is asked if none of those
+ * has taken the turn for another deadline. If its page is still out, the host holds its
+ * CPU from time to time, as it would have done at the first touch without pvfault.
  */
 
 #define pr_fmt(fmt) "pvfault: " fmt
@@ -55,15 +54,15 @@
 
 #include "internal.h"
 
-/* So long a task that makes no progress holds its CPU. */
+/* For so long a task that makes no progress may hold its CPU. */
 #define PVFAULT_HOLD		NSEC_PER_MSEC
-/* So often the timer looks at a task that doesn't run, before it leaves it alone. */
+/* How often the timer looks at a task that doesn't run, before it gives up. */
 #define PVFAULT_LOOKS		64
-/* So long a task that was asked has to begin. */
+/* A task that was asked has to begin within this time. */
 #define PVFAULT_ASK_TIMEOUT	(3 * HZ)
 #define PVFAULT_MAX_INTERVAL	(3600 * HZ)
 
-/* The probes of one CPU: the one that its tasks were told on. */
+/* The probes of one CPU, for the tasks that were notified on it. */
 struct pvfault_probe {
 	raw_spinlock_t lock;		/* all below; inside a bucket's lock */
 	/* pacing */
@@ -81,7 +80,7 @@ struct pvfault_probe {
 	struct hrtimer timer;
 	struct callback_head work;
 	bool working;			/* the work is queued */
-	/* READY was lost: told before this moment, and overdue, retry */
+	/* READY was lost: tasks notified before this moment, and overdue, retry */
 	bool released;
 	unsigned long released_at;	/* jiffies */
 };
@@ -96,7 +95,7 @@ static bool pvfault_released(const struct pvfault_probe *p, const struct pvfault
 	return p->released && time_before_eq(told->since, p->released_at);
 }
 
-/* Nobody has needed a probe of this CPU for a while: begin anew with the pace. */
+/* No task has needed a probe of this CPU for a while: start with short intervals again. */
 static void pvfault_probe_pace(struct pvfault_probe *p)
 {
 	if (p->interval && time_after(jiffies, p->next + p->interval))
@@ -118,11 +117,11 @@ static bool pvfault_probe_due(struct pvfault_probe *p, const struct pvfault_told
 
 /**
  * pvfault_probe_offer() - a sleeper is past its deadline
- * @told: what it was told
+ * @told: its notification
  * @task: the sleeper's
  *
- * Wakes it if it is to retry, or if it is the one to probe; it finds out by itself which
- * of the two, see pvfault_probe_turn().
+ * Wakes the task if it is to retry, or if it is the one to probe. pvfault_probe_turn()
+ * tells it which.
  *
  * Context: its bucket is locked, interrupts off.
  */
@@ -160,8 +159,8 @@ static void pvfault_probe_claim(struct pvfault_probe *p, const struct pvfault_to
 }
 
 /**
- * pvfault_probe_turn() - what is a sleeper to do that looks at its deadline?
- * @told: what the current task was told
+ * pvfault_probe_turn() - a sleeper looks at its deadline
+ * @told: the current task's notification
  *
  * Context: the sleeper, interrupts on.
  * Return: PVFAULT_TRY if it has taken the turn to probe. Then it leaves the table,
@@ -209,7 +208,7 @@ static struct task_struct *pvfault_probe_end(struct pvfault_probe *p)
 	return task;
 }
 
-/* The page is still missing: wait longer for the next probe. Context: @p is locked. */
+/* The page is still out: wait longer for the next probe. Context: @p is locked. */
 static void pvfault_probe_slower(struct pvfault_probe *p)
 {
 	unsigned long deadline = READ_ONCE(pvfault_deadline);
@@ -220,7 +219,7 @@ static void pvfault_probe_slower(struct pvfault_probe *p)
 
 /**
  * pvfault_probe_cancel() - the task that took the turn has been woken
- * @told: what it was told
+ * @told: its notification
  *
  * Context: that task, interrupts on.
  */
@@ -241,8 +240,8 @@ void pvfault_probe_cancel(const struct pvfault_told *told)
  * pvfault_probe_over() - READY has come at last, after the deadline
  * @told: what the current task was told
  *
- * Says so, once for all tasks of an outage. Not while it lasts: what printing needs may be
- * missing, too.
+ * Says so, once for all tasks of an outage. Not while the outage lasts, because pages that
+ * printing needs may be out, too.
  *
  * Context: that task, interrupts on.
  */
@@ -260,7 +259,7 @@ void pvfault_probe_over(const struct pvfault_told *told)
 
 /**
  * pvfault_probe_keep_warm() - touch what a probe needs, see watch.c
- * @cpu: that a sleeper was told on
+ * @cpu: on which a sleeper was notified
  *
  * Context: any.
  */
@@ -280,7 +279,7 @@ static void pvfault_probe_say_lost(const struct pvfault_told *told)
 	rcu_read_unlock();
 }
 
-/* Has @now got on since @then? Flags aside: an interrupt's and a fault's differ. */
+/* Has @now got on since @then? Without the flags, which differ in an interrupt. */
 static bool pvfault_progress(const struct pt_regs *then, const struct pt_regs *now)
 {
 	return memcmp(then, now, offsetof(struct pt_regs, orig_ax)) ||
@@ -293,14 +292,14 @@ enum pvfault_sight {
 	PVFAULT_UNKNOWN,		/* it doesn't run here */
 };
 
-/* Where was it when it last left user mode? If it runs elsewhere, that is no news. */
+/* Where it last left user mode. While it runs on another CPU that shows nothing. */
 static enum pvfault_sight pvfault_probe_look_aside(const struct pvfault_probe *p)
 {
 	enum pvfault_sight sight = PVFAULT_UNKNOWN;
 
 	if (!p->told.user || !try_get_task_stack(p->task))
 		return sight;
-	/* It may be entering the kernel meanwhile: then it has moved, or is about to. */
+	/* It may be entering the kernel right now. Then it has moved, or is about to. */
 	if (data_race(pvfault_progress(&p->regs, task_pt_regs(p->task))))
 		sight = PVFAULT_MOVED;
 	put_task_stack(p->task);
@@ -339,7 +338,7 @@ static enum hrtimer_restart pvfault_probe_timer(struct hrtimer *timer)
 		lost = true;
 		break;
 	case PVFAULT_STUCK:
-		/* If it exits already, or was told in kernel mode, it can't sleep again. */
+		/* If it exits, or was notified in kernel mode, it can't sleep again. */
 		if (told.user && !task_work_add(p->task, &p->work, TWA_RESUME)) {
 			p->working = true;
 			break;
@@ -360,7 +359,7 @@ unlock:
 	if (!over)
 		return restart;
 
-	/* Its READY, should it still come, is for nobody. */
+	/* No task waits for its READY any more. */
 	pvfault_table_forget(told.token, told.generation);
 	put_task_struct(over);
 	if (lost) {
@@ -404,11 +403,11 @@ static void pvfault_probe_held(struct callback_head *work)
 
 /**
  * pvfault_probe_begin() - the current task is about to retry its instruction
- * @cpu: that it was told on
+ * @cpu: the CPU on which it was notified
  * @regs: of the instruction; NULL if it isn't known, and then progress isn't seen
  *
- * Context: it took the turn of @cpu in pvfault_probe_turn(); interrupts off, and so they
- * stay until the instruction is retried.
+ * Context: it took the turn of @cpu in pvfault_probe_turn(); interrupts off, until the
+ * instruction is retried.
  */
 void pvfault_probe_begin(int cpu, const struct pt_regs *regs)
 {
@@ -425,9 +424,9 @@ void pvfault_probe_begin(int cpu, const struct pt_regs *regs)
 }
 
 /**
- * __pvfault_probe_missing() - the current task has been told anew
+ * __pvfault_probe_missing() - the current task has been notified anew
  *
- * If it probed, the page is still missing. For pvfault_probe_missing().
+ * If it probed, the page is still out. For pvfault_probe_missing().
  *
  * Context: where a task may begin to wait, interrupts off.
  */

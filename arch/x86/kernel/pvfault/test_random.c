@@ -67,7 +67,7 @@ static void random_start(struct kunit *test, struct rnd_state *rnd,
 }
 
 /*
- * Threads that wait for random tokens, and somebody who sends random READYs.
+ * Threads that wait for random tokens, and a sender of random READYs.
  * Either each thread has tokens of its own, so that each READY wakes one at
  * most, or all share a few, and there is READY for all too.
  */
@@ -133,7 +133,7 @@ static void ready_irqs_off(pvfault_token_t token)
 	local_irq_enable();
 }
 
-/* Return: 1 if this was a NOT_PRESENT that is refused. */
+/* Return: 1 if this was a NOT_PRESENT that is rejected. */
 static unsigned int hostile_op(struct kunit *test, struct rnd_state *rnd,
 			       pvfault_token_t token)
 {
@@ -157,8 +157,8 @@ static unsigned int hostile_op(struct kunit *test, struct rnd_state *rnd,
 }
 
 /*
- * All that a host may do, and in which context, while the backend and a CPU come
- * and go. Whose READY never comes is back by its deadline.
+ * All that a host may do, in all contexts, while the backend and a CPU come and go.
+ * A task whose READY never comes is back by its deadline.
  */
 static void test_random_hostile(struct kunit *test)
 {

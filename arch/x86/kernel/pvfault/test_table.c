@@ -118,7 +118,7 @@ static void test_two_sleepers(struct kunit *test)
 	expect_counts(test, 2, N(not_present, 3), N(sleep, 3), N(wake, 3), N(ready, 2));
 }
 
-/* No edge: whatever else wakes the task, it goes back to sleep. */
+/* No edge: if something else wakes the task, it goes back to sleep. */
 static void test_spurious_wake(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -130,7 +130,7 @@ static void test_spurious_wake(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		unsigned int io;
 
-		/* Only who really sleeps can be woken. */
+		/* Only a task that really sleeps can be woken. */
 		KUNIT_ASSERT_EQ(test, 0,
 				read_poll_timeout(READ_ONCE, io, io & TASK_UNINTERRUPTIBLE,
 						  200, WAIT_MS * 1000, false,
@@ -149,7 +149,7 @@ static void test_spurious_wake(struct kunit *test)
 	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(wake, 1), N(ready, 1));
 }
 
-/* Who waits for the host waits for I/O, killably. */
+/* A task that waits for the host waits for I/O, killably. */
 static void test_iowait(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -173,7 +173,7 @@ static void test_iowait(struct kunit *test)
 
 /*
  * SLEEPING to LEFT and (free mark) to ABANDONED by a fatal signal, and back by
- * READY. The READY after that is one for a token that nobody knows.
+ * READY. The READY after that is for an unknown token.
  */
 static void test_abandoned(struct kunit *test)
 {
@@ -227,7 +227,7 @@ static void test_abandoned_anew(struct kunit *test)
 		      N(wake, 1), N(ready, 1));
 }
 
-/* One READY for the one who waits and for the one who has left. */
+/* One READY for a task that waits and one that has left. */
 static void test_abandoned_by_one_of_two(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -260,7 +260,7 @@ static void test_abandoned_by_two(struct kunit *test)
 		      N(ready, 1), N(dropped, 1));
 }
 
-/* (free mark) to ABANDONED by a refuser. Refused again, it stays what it is. */
+/* (free mark) to ABANDONED by a rejection. A second rejection changes nothing. */
 static void test_rejected(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -288,7 +288,7 @@ static void test_rejected_irqs_off(struct kunit *test)
 		      N(ready, 1), N(early, 1));
 }
 
-/* EARLY to (free mark) by who leaves: that READY was the one to be dropped. */
+/* EARLY to (free mark) by a task that leaves: that READY was its own. */
 static void test_rejected_early(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -306,7 +306,7 @@ static void test_rejected_early(struct kunit *test)
 		      N(wake, 1), N(ready, 2), N(early, 1));
 }
 
-/* Refused to one while another sleeps: he is not harmed. */
+/* A rejection while another task sleeps on the token doesn't harm the sleeper. */
 static void test_rejected_beside_sleeper(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -386,7 +386,7 @@ static void test_overflow_abandoned(struct kunit *test)
 		      N(early, MARKS + 1), N(overwritten, 1));
 }
 
-/* No value of a token means anything to the core. */
+/* No value of a token has a meaning for the core. */
 static void test_any_token(struct kunit *test)
 {
 	static const pvfault_token_t token[] = {

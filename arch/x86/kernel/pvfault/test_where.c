@@ -4,8 +4,8 @@
  * each thing that would go wrong if tasks slept wherever they can be preempted.
  *
  * The address that the backend claims is a guard page, at the end of a page of the
- * vmalloc area, for the cases that are to be refused, and user memory that has not
- * been touched yet for those that sleep. The retry then meets a genuine fault.
+ * vmalloc area, for the cases that are rejected, and user memory that has not been
+ * touched yet for those that sleep. The retry is a genuine fault.
  */
 
 #include <linux/blkdev.h>
@@ -84,7 +84,7 @@ static unsigned long user_page(struct kunit *test)
 	return page;
 }
 
-/* Erase what is remembered of the tokens that were refused. */
+/* Erase the marks of the rejected tokens. */
 static void end_refused(struct kunit *test)
 {
 	pvfault_token_t last = pvt_host.fault_token;
@@ -112,7 +112,7 @@ static void test_rcu_reader(struct kunit *test)
 	end_refused(test);
 }
 
-/* A reader that is wrong to access user memory, and right as long as that is there. */
+/* A reader must not access user memory. It gets away with it while that is present. */
 static void test_rcu_user(struct kunit *test)
 {
 	if (!IS_ENABLED(CONFIG_PREEMPT_RCU))
@@ -157,7 +157,7 @@ static void test_special_state(struct kunit *test)
 	end_refused(test);
 }
 
-/* The same by an instruction that may sleep at other times. */
+/* The same at an instruction that may sleep in other states. */
 static void test_state(struct kunit *test)
 {
 	unsigned int state;
@@ -225,7 +225,7 @@ static void test_softirq(struct kunit *test)
 	end_refused(test);
 }
 
-/* Only where the preempt count says so: else such an access isn't allowed. */
+/* Only if the preempt count shows it; otherwise such an access isn't allowed. */
 static void test_preempt_disabled(struct kunit *test)
 {
 	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT))
@@ -272,7 +272,7 @@ static void test_mode(struct kunit *test)
 	end_refused(test);
 }
 
-/* Who sleeps in kernel mode: a thread that borrows the test's user memory. */
+/* The task that sleeps in kernel mode: a thread that borrows the test's user memory. */
 static struct {
 	struct mm_struct *mm;
 	struct mutex lock;		/* held while asleep */

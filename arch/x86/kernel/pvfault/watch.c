@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The watch: nobody sleeps for ever.
+ * The watch: no task sleeps for ever.
  *
- * One timer passes over the table once a second, while anybody sleeps there,
- * instead of a timer for each sleeper: a wait costs no timer, and the first
- * pass that finds a sleeper older than a second comes when it is one to two
- * seconds old.
+ * One timer passes over the table once a second while a task sleeps there, instead
+ * of a timer for each sleeper. So a wait costs no timer, and the first pass that
+ * finds a sleeper older than a second comes when it is one to two seconds old.
  *
- *	after one second	repair: the CPU that was told looks for a READY
- *				whose interrupt was lost; again each second
+ *	after one second	repair: the notified CPU looks for a READY whose
+ *				interrupt was lost; again each second
  *	after the deadline	one task touches its page again, for all that
- *				were told on its CPU, see probe.c
+ *				were notified on its CPU, see probe.c
  *
  * READY for all uses the same pass, at once. A pass that has many sleepers to
  * look at is cut into pieces of one tick each.
  *
- * The timer stops when a whole pass in one piece has found nobody, and is
- * armed by the next sleeper. Whoever queues behind the pass sees a timer that
- * isn't pending, for a running timer isn't: see the barriers named in
- * pvfault_table_scan().
+ * The timer stops when a whole pass in one piece has found no sleeper, and is armed
+ * by the next one. A sleeper that queues after the pass has gone by finds the timer
+ * not pending (a running timer never is) and arms it; pvfault_table_scan() names the
+ * barriers.
  */
 
 #define pr_fmt(fmt) "pvfault: " fmt
@@ -63,8 +62,8 @@ static DEFINE_PER_CPU(struct irq_work, pvfault_repair_work) =
 	IRQ_WORK_INIT_HARD(pvfault_repair_cpu);
 
 /*
- * Look for a lost READY on this CPU. Not by an interrupt to itself: raising one reads
- * memory that nothing else reads, and what the host has taken stops the CPU here.
+ * Look for a lost READY on this CPU. It sends itself no interrupt, because raising one
+ * reads memory that nothing else reads. If that is out, the host holds the CPU.
  */
 static void pvfault_repair_here(void)
 {
@@ -94,8 +93,8 @@ static void pvfault_watch_send_repair(bool all)
 }
 
 /*
- * In an outage of the host, code and data that it has taken stop the CPU that needs them.
- * So each pass touches what may be needed before tasks go on, and what nothing else uses.
+ * In an outage of the host, a CPU that needs code or data that is out is held. So each pass
+ * touches the code and data that are needed then and that nothing else uses.
  */
 static void pvfault_keep_warm(void)
 {
@@ -172,7 +171,7 @@ void pvfault_watch_sync(int cpu)
 }
 
 /**
- * pvfault_deadline_ms() - how long a task waits before somebody tries
+ * pvfault_deadline_ms() - how long a task waits before one probes
  *
  * Context: any.
  * Return: milliseconds; the probe comes up to a second later.
@@ -183,7 +182,7 @@ unsigned long pvfault_deadline_ms(void)
 }
 
 /**
- * pvfault_set_deadline_ms() - set how long a task waits before somebody tries
+ * pvfault_set_deadline_ms() - set how long a task waits before one probes
  * @ms: milliseconds, 1000 to 3600000
  *
  * Context: any.
