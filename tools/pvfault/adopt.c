@@ -2,14 +2,14 @@
 /*
  * Going on with a domain whose pager has died, by the page file that it left.
  *
- * The domain is paused meanwhile. Of each page that has a record Xen tells whether
- * it is there (XENMEM_paging_op_prep without content fails in different ways); if
- * so, the record is old. If not, the page may have been touched already: then Xen
- * lets its vCPU spin and sends no other request. There is no word for "ask me
- * again" either. So each missing page is renewed: given back as it was, and taken
- * away again. Whoever comes upon it in between, for the pause doesn't hold driver
- * domains, or this pager is killed and somebody unpauses the domain, finds what
- * belongs there; and what has changed meanwhile, stays.
+ * The domain is paused meanwhile. For each page that has a record, Xen is asked whether
+ * it is there: XENMEM_paging_op_prep without content fails in different ways. If it is
+ * there, the record is old. If it is out, it may have been touched already; then Xen lets
+ * its vCPU spin, sends no other request, and can't be asked to. So each page that is out
+ * is renewed: given back as it was, and taken away again. A driver domain, which the pause
+ * doesn't stop, may touch it in between; and so may the domain itself, if this pager is
+ * killed and an operator unpauses the domain. Both find the right data, and a page that
+ * they change stays in the guest.
  */
 
 #include <errno.h>
@@ -31,7 +31,7 @@ unsigned int adopt_nap_us = 1000000;
 #define SETTLE_TRIES	300
 #define BATCH		64	/* places to read at once */
 
-/* What lies in places side by side; what Xen has of the pages. For a takeover alone. */
+/* The contents of places that lie side by side, and of the pages. For a takeover alone. */
 static _Alignas(XEN_PAGE) uint8_t place[BATCH][XEN_PAGE], copy[BATCH][XEN_PAGE];
 
 /**
@@ -48,7 +48,7 @@ struct batch {
 
 static const uint8_t zeroes[XEN_PAGE];
 
-/* Whoever finds it there is not alone: the file in use by the domain's pager. */
+/* XenStore node that names the page file in use, so that a second pager notices. */
 static void owner(const struct pager *p, char *path, char *value, size_t size)
 {
 	struct stat st = { 0 };
@@ -102,7 +102,7 @@ void adopt_unclaim(struct pager *p)
 		chat("%s of XenStore can't be removed", path);
 }
 
-/* Requests that settling makes itself; nobody else is there to send one. */
+/* The requests that settling itself causes; the paused domain sends none. */
 static void clear_ring(struct pager *p)
 {
 	faults_run(p);
@@ -116,7 +116,7 @@ static void forget(struct pager *p, uint32_t nr)
 	pagein_free_slot(p, nr);
 }
 
-/* It is there, and may be nominated; so long its record stays. */
+/* The page is there but may still be nominated. Keep its record until Xen has it back. */
 static int settle(struct pager *p, uint32_t nr)
 {
 	unsigned int tries = 0;
@@ -131,7 +131,7 @@ static int settle(struct pager *p, uint32_t nr)
 	return rc;
 }
 
-/* Take away again what is still as it was loaded; whatever else happens, it stays. */
+/* Take away again the pages that are still as they were loaded. All others stay. */
 static int take_away(struct pager *p, struct batch *b)
 {
 	uint64_t gfn[BATCH];
@@ -159,19 +159,19 @@ static int load(struct pager *p, struct batch *b, uint64_t gfn, const void *cont
 
 	if (rc != -ENOMEM || !b->nr)
 		return rc;
-	/* Each of those that go makes room for another. */
+	/* Each page that goes out makes room for another one. */
 	rc = take_away(p, b);
 	return rc ? rc : p->xen->ops->load(p->xen, gfn, content);
 }
 
-/* Nobody need touch it: it comes back, or is lost, when the domain runs again. */
+/* It comes back without a touch, or is lost, when the domain runs again. */
 static int later(struct pager *p, uint32_t nr)
 {
 	pagein_want(p, nr, false);
 	return 0;
 }
 
-/* A page that is out; @content is what lies in its place. */
+/* A page that is out; @content comes from its place in the file. */
 static int renew(struct pager *p, struct batch *b, uint32_t nr, const uint8_t *content)
 {
 	uint32_t slot = p->pages.page[nr].slot;
@@ -187,7 +187,7 @@ static int renew(struct pager *p, struct batch *b, uint32_t nr, const uint8_t *c
 		return later(p, nr);
 	if (rc && rc != -ENOENT)
 		return rc;
-	/* Somebody uses it already, or it is there in some other way. */
+	/* It is in use already, or there for another reason. */
 	if (rc || p->xen->ops->nominate(p->xen, gfn))
 		return settle(p, nr);
 	b->page[b->nr] = nr;
@@ -195,7 +195,7 @@ static int renew(struct pager *p, struct batch *b, uint32_t nr, const uint8_t *c
 	return 0;
 }
 
-/* As much as can be read; the checksums tell how much that is. */
+/* Read as much as possible; checksums show which places are good. */
 static void read_places(struct pagefile *f, uint32_t first, unsigned int nr)
 {
 	unsigned int i;
@@ -208,7 +208,7 @@ static void read_places(struct pagefile *f, uint32_t first, unsigned int nr)
 			memset(place[i], 0, XEN_PAGE);
 }
 
-/* What the table of places says. Nothing is erased: it might be all that there is. */
+/* Read the records of the file's places. None is erased, because it may be the only one. */
 static void assign(struct pager *p)
 {
 	struct pagefile *f = &p->file;
@@ -244,7 +244,7 @@ static void erase_the_rest(struct pager *p)
 	}
 }
 
-/* Some places of the file: what they hold is here, or is renewed. */
+/* Some places of the file: each page is there already, or is renewed. */
 static int find_some(struct pager *p, struct batch *b, uint32_t first, unsigned int nr)
 {
 	uint32_t page[BATCH];
@@ -311,7 +311,7 @@ static int let_go(struct pager *p)
 {
 	int rc = p->xen->ops->unpause(p->xen);
 
-	/* Somebody was faster. */
+	/* It isn't paused any more: another program was faster. */
 	return rc == -EINVAL ? 0 : rc;
 }
 
@@ -323,7 +323,7 @@ static int come_in(struct pager *p)
 	if (rc)
 		return rc;
 	paused = p->file.header->state == PAGEFILE_TAKEN && p->domain.paused;
-	/* First, so that its pause isn't taken for somebody else's. */
+	/* First, so that the next pager knows that this pause is a pager's. */
 	rc = pagefile_set_state(&p->file, PAGEFILE_TAKEN);
 	if (!rc && !paused)
 		rc = p->xen->ops->pause(p->xen);
@@ -348,7 +348,7 @@ static int take_over(struct pager *p)
 	return rc ? rc : pagefile_set_state(&p->file, PAGEFILE_USED);
 }
 
-/* Somebody wants this pager to end. Nobody reads signals yet. */
+/* Is this pager asked to end? The loop, which reads signals, hasn't begun yet. */
 static bool asked_to_end(void)
 {
 	sigset_t set;
@@ -357,7 +357,7 @@ static bool asked_to_end(void)
 	return sigismember(&set, SIGTERM) || sigismember(&set, SIGINT);
 }
 
-/* As often as it takes: pages are out, and nobody else serves them. */
+/* Try until it works, because pages are out and no other pager serves them. */
 static int take_over_at_last(struct pager *p)
 {
 	bool said = false;

@@ -12,7 +12,7 @@ extern unsigned int adopt_nap_us;
  * adopt_check() - whether this page file is the domain's, if it is to be taken over
  * @p: the pager; nothing has been done to the domain yet
  *
- * Return: 0 or an enum exitcode, if another one is; then it has said so.
+ * Return: 0, or an enum exitcode if another file is; then that has been said.
  */
 int adopt_check(struct pager *p);
 
@@ -28,8 +28,8 @@ void adopt_unclaim(struct pager *p);
  * adopt() - instead of enabling paging, where the page file says that pages are out
  * @p: the pager
  *
- * After it the pages are known as they are, and who was held runs and touches its
- * page again. The device is yet to be taken over, see device_start().
+ * Afterwards the state of each page is known, and the vCPUs that were held run and touch
+ * their pages again. The device is taken over later, see device_start().
  *
  * Return: 0 or an enum exitcode; then it has said why.
  */

@@ -19,7 +19,7 @@
 #define LOOK_MS		2000
 #define STATUS_SIZE	16384
 
-/* All that it says, as text. Return: 0 or a negative errno. */
+/* The whole answer, as text. Return: 0 or a negative errno. */
 static int ask(uint32_t domid, const char *folder, char *text, struct ucred *peer)
 {
 	struct timeval limit = { .tv_sec = ASK_S };

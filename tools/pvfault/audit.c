@@ -11,7 +11,7 @@
 #define AUDIT_STEPS	16384	/* pages to ask for in one round */
 #define AUDIT_NS	10000000000ULL
 
-/* Of a page that is out Xen can't make use without its content. */
+/* Xen can't use a page that is out without its content. */
 static bool is_out(struct pager *p, uint64_t gfn)
 {
 	return p->xen->ops->prep(p->xen, gfn) == -EINVAL;
@@ -75,7 +75,7 @@ bool audit_home(struct pager *p)
 		rc = p->xen->ops->domain(p->xen, &p->domain);
 		if (!rc && !surplus(p) && !a->unknown)
 			return true;
-		/* An error doesn't mean that there are none. */
+		/* After an error there may still be some. */
 		if (rc) {
 			a->again_ns = p->now_ns + AUDIT_NS;
 			return false;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Are there pages out that nobody here knows of?
+ * Are there pages out without a record?
  *
- * Xen counts the pages that are out. If that is as many as are known, all is well.
- * If not, each page of the domain is asked for: the count alone proves nothing,
- * because Xen counts wrongly where the guest gives a page away at a bad moment. What
- * the count is wrong by is remembered, so that this need not be done again.
+ * Xen counts the pages that are out. If the pager knows as many, all is well. If not, it
+ * asks for each page of the domain. The count alone proves nothing, because Xen's is
+ * wrong if the guest gives a page away at a bad moment. The error of the count is
+ * remembered, so that this need not be done again.
  */
 #ifndef PVFAULT_AUDIT_H
 #define PVFAULT_AUDIT_H
@@ -39,7 +39,7 @@ struct audit {
 int audit_all(struct pager *p);
 
 /**
- * audit_home() - whether Xen, too, has no page out
+ * audit_home() - does Xen, too, have no page out?
  * @p: the pager, which knows of none
  *
  * Asks for some pages at a time, so it has to be called again until it agrees.

@@ -88,7 +88,7 @@ static void detach(struct pager *p)
 	d->port = -1;
 }
 
-/* Of adopted pages those of the earlier offer; the frontend will say if it changes. */
+/* Adopted pages belong to the earlier offer; the frontend will say if it changes. */
 static int take_offer(struct pager *p, const struct offer *offer, char *why, size_t size)
 {
 	int rc;
@@ -140,7 +140,7 @@ err:
 	return rc;
 }
 
-/* Tokens of an earlier life must not be taken for those of this one. */
+/* Tokens of an earlier connection must differ from those of this one. */
 static void next_generation(struct pager *p)
 {
 	char path[128], *value;
@@ -209,11 +209,11 @@ static void connect(struct pager *p)
 	p->bring = BRING_NONE;
 	p->device.ours_to_close = false;
 	p->stats.connects++;
-	/* Who waits since an earlier life, waits for nothing. */
+	/* Tasks that sleep since an earlier connection get no READY of their own. */
 	if (p->device.frontend != XB_INITIALISED) {
 		p->stats.ready_all++;
 		ready_all(&p->ready);
-		/* A vCPU may have been told and stopped before it could look. */
+		/* A vCPU may have been notified and paused before it could take its #PF. */
 		p->device.again_ns = p->now_ns + AGAIN_NS;
 	}
 	chat("domain %u offers %u pages", p->xen->domid, f.offer.total);
@@ -247,7 +247,7 @@ static void new_offer(struct pager *p)
 		drain(p, true);
 		return;
 	}
-	/* Reconfigured is said already: is it the same wish, or a new one? */
+	/* Reconfigured is said already: is this the same offer, or a new one? */
 	if (p->device.phase == DEVICE_SHRUNK && serial == p->device.serial)
 		return;
 	p->device.serial = serial;
@@ -333,7 +333,7 @@ void device_changed(struct pager *p)
 	}
 }
 
-/* Who left comes back first: the frontend by Initialising, or we by InitWait. */
+/* The end that left comes back first: the frontend by Initialising, we by InitWait. */
 static bool may_wait_again(const struct pager *p)
 {
 	const struct device *d = &p->device;
@@ -363,7 +363,7 @@ static void make_again(struct pager *p)
 	frontend_path(p, "state", path, sizeof(path));
 	state = p->xen->ops->read(p->xen, path);
 	if (name && !state && errno == ENOENT) {
-		/* XenStore has forgotten who may read what is there already. */
+		/* XenStore has forgotten the permissions of the nodes that are there already. */
 		device_path(p, NULL, path, sizeof(path));
 		p->xen->ops->remove(p->xen, path);
 		if (!device_make(p)) {
@@ -394,7 +394,7 @@ void device_run(struct pager *p)
 		if (!drain_done(p) || !audit_home(p))
 			break;
 		if (ready_attached(&p->ready)) {
-			/* Each one was said; this costs nothing, and is sure. */
+			/* Each READY was said. READY for all costs nothing, and makes sure. */
 			p->stats.ready_all++;
 			ready_all(&p->ready);
 			if (ready_flush(&p->ready))
@@ -430,7 +430,7 @@ void device_run(struct pager *p)
 	}
 }
 
-/* Once a second: one may have been attached, and it was seen by nobody until now. */
+/* Once a second, because a device may have been attached, which sends no event. */
 void device_tick(struct pager *p)
 {
 	struct device *d = &p->device;
@@ -492,12 +492,12 @@ int device_start(struct pager *p)
 	frontend_path(p, NULL, path, sizeof(path));
 	p->device.frontend = frontend_state(p);
 	p->device.phase = DEVICE_WAITING;
-	/* Connected: to an earlier life of ours. It needn't notice. */
+	/* Connected to an earlier pager. The frontend needn't notice the change. */
 	if (p->device.frontend == XB_CONNECTED ||
 	    p->device.frontend == XB_RECONFIGURING) {
 		connect(p);
 	} else if (p->adopted) {
-		/* It has left since, and waits for its pages. */
+		/* The frontend has left meanwhile, and waits for its pages. */
 		drain(p, false);
 	} else {
 		rc = device_make(p);

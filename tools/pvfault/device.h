@@ -48,13 +48,15 @@ enum device_phase {
 
 /**
  * struct device - the device
- * @frontend: what the frontend showed last
+ * @phase: see above
+ * @frontend: the last state that the frontend showed
  * @ours_to_close: we leave: DRAINING ends in Closing, and WAITING comes from us
  * @bad_neighbour: there is a device beside which no page may be taken
  * @offer_waits: it was changed too often, and is looked at later
  * @offers_left: so often it may change now
  * @deadline_ns: of DEVICE_CLOSING; or when CLOSED may become WAITING
- * @front, @ring: mapped pages of the frontend, or NULL
+ * @front: the frontend's front page, mapped, or NULL
+ * @ring: its ring pages, mapped side by side, or NULL
  * @ring_pages: how many pages @ring has
  * @port: local event channel, or -1
  * @max_outstanding: tokens without READY
@@ -88,14 +90,14 @@ void device_changed(struct pager *p);
 /* Go on, after pages have come back or time has passed. */
 void device_run(struct pager *p);
 
-/* Look once a second at what nobody tells. */
+/* Once a second, look for changes that send no event. */
 void device_tick(struct pager *p);
 
 /* The backend leaves: bring everything back, then Closing, then Closed. */
 void device_leave(struct pager *p);
 bool device_closed(const struct device *d);
 
-/* Is there somebody to tell? May pages be taken away? */
+/* Is a frontend connected, which can be notified? May pages be taken away? */
 bool device_tells(const struct device *d);
 bool device_may_evict(const struct device *d);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bringing back what nobody asked for: all pages when somebody leaves, or those
- * that are no longer on offer. Who touches a page meanwhile is served first: a
- * drain wants only as much as there are buffers that nobody else needs.
+ * Bringing pages back without a touch: all of them when guest or pager leaves, or
+ * those that are no longer on offer. Pages that are touched meanwhile come first,
+ * because a drain uses only buffers that are not needed for those.
  */
 
 #include "log.h"
@@ -24,7 +24,7 @@ bool drain_run(struct pager *p)
 
 	if (p->bring == BRING_NONE || drain_done(p) || p->pagein.waiting)
 		return false;
-	/* Somebody's own wishes are queued already. */
+	/* Pages that were touched are queued already. */
 	if (p->pages.count[PAGE_QUEUED] >= room)
 		return false;
 	room -= p->pages.count[PAGE_QUEUED];

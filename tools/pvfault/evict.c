@@ -17,7 +17,7 @@
 #include "pager.h"
 
 #define FULL_NS		30000000000ULL	/* look again if there is room */
-#define NOMINATE_TRIES	64	/* in one go, so that nobody waits for long */
+#define NOMINATE_TRIES	64	/* in one go; few, because touches wait meanwhile */
 #define EXHAUSTED_NS	1000000000ULL	/* look again if something can go */
 
 static void over(struct pager *p, struct transfer *t, uint32_t nr)
@@ -54,7 +54,7 @@ static bool settle(struct pager *p, uint64_t gfn)
 	return true;
 }
 
-/* It was nominated, and doesn't go. As long as it is, its record stays. */
+/* It was nominated, and doesn't go. Its record stays as long as it is nominated. */
 static void refuse(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	pages_event(&p->pages, nr, PE_REFUSE);
@@ -73,7 +73,7 @@ static void write_failed(struct pager *p, int error)
 		return;
 	p->evict.full = true;
 	if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG)
-		say("page file %s can't grow, for the disk is full or a limit is reached; no more pages are taken until it can",
+		say("page file %s can't grow, because the disk is full or a limit is reached; no more pages are taken until it can",
 		    p->file.path);
 	else
 		say("page file %s can't be written: %s; no more pages are taken until it can",
@@ -127,9 +127,9 @@ static void write_done(struct io_job *job, int result)
 }
 
 /*
- * dom0 may write to a nominated page, and Xen doesn't tell. What has changed since it
- * was copied stays. A write between this and the eviction is still lost, but
- * that is no disk write any more.
+ * dom0 may write to a nominated page, and Xen doesn't report it. A page that has changed
+ * since it was copied stays. A write between this check and the eviction is still lost,
+ * but that time no longer includes the write to the page file.
  */
 void evict_written(struct pager *p)
 {
@@ -227,7 +227,7 @@ static struct transfer *nominate(struct pager *p)
 	return t;
 }
 
-/* Copy all at once, for a mapping costs more than a copy. */
+/* Copy all at once, because a mapping costs more than a copy. */
 static void copy(struct pager *p, struct transfer **t, unsigned int nr)
 {
 	uint64_t gfn[MAX_TRANSFERS];
@@ -245,7 +245,7 @@ static void copy(struct pager *p, struct transfer **t, unsigned int nr)
 			refuse(p, t[i], pages_find(&p->pages, gfn[i]));
 			continue;
 		}
-		/* As most of the memory that a guest hasn't used yet. */
+		/* Most of the memory that a guest hasn't used yet is zero. */
 		if (pagefile_is_zero(to[i])) {
 			pagefile_seal_zeroes(&p->file, t[i]->slot, gfn[i]);
 			p->stats.zero_outs++;

@@ -14,8 +14,9 @@
  * @nr: how many there are
  * @used: how many belong to a page
  * @settling: gfns that Xen still has to take back
- * @few: a few may go as well, for there was time to collect more
- * @not_before_ns: no new evictions before, for the file can't take them or the
+ * @nr_settling: how many there are
+ * @few: start even with a few pages, because there was time to collect more
+ * @not_before_ns: no new evictions before, because the file can't take them or the
  *	guest has nothing to give
  * @full: the file was full or broken at last, and that was said
  */

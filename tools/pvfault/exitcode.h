@@ -17,7 +17,7 @@ enum exitcode {
 	EXIT_LOST = 10,		/* a page couldn't be read back; the domain crashed */
 	EXIT_NO_PAGER = 11,	/* --status, --drain: none is there */
 	EXIT_UNKNOWN = 12,	/* pages are out that the page file doesn't know */
-	EXIT_UNTRUSTED = 13,	/* nobody has said that the guest is trusted */
+	EXIT_UNTRUSTED = 13,	/* the guest wasn't declared to be trusted */
 };
 
 #endif /* PVFAULT_EXITCODE_H */

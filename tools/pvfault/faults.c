@@ -2,9 +2,9 @@
 /*
  * Requests from Xen's mem-paging ring.
  *
- * Each one is answered exactly once. Who is told, and who touched a page that
- * is there, is answered at once; who is held is answered by faults_wake(). A
- * request that nobody waits for is answered at once too: that gives back its
+ * Each one is answered exactly once. The answer comes at once if the task is notified,
+ * or if the page is there. If the vCPU is held, faults_wake() answers. A request for
+ * which no vCPU waits is answered at once, too, because only the answer gives back its
  * place in the ring, of which there are eight.
  */
 
@@ -59,7 +59,7 @@ static void tell_or_hold(struct pager *p, struct page *page,
 	waiter = waiters_add(&p->waiters, page, req, verdict == TOLD, p->now_ns);
 	if (verdict == TOLD &&
 	    p->xen->ops->inject(p->xen, req->vcpu, user, tell_token(p, waiter))) {
-		/* Nobody has heard of this token. */
+		/* The guest hasn't seen this token. */
 		waiters_hold(&p->waiters, waiter);
 		verdict = HELD_FAILED;
 	}
@@ -82,9 +82,9 @@ static void drop(struct pager *p, uint32_t nr, uint64_t gfn)
 	struct page *page = &p->pages.page[nr];
 
 	/*
-	 * Old news: it was given away, filled again and nominated again since
-	 * then (Xen sends none for a nominated page), or even taken again: then
-	 * there is still nothing for Xen to prepare.
+	 * Stale: since it was sent, the page was freed, filled again and nominated
+	 * again (Xen sends none for a nominated page), or even taken again. Xen has
+	 * nothing to prepare, so ignore it.
 	 */
 	if (pages_accessible(&p->pages, nr) || nominated(page) ||
 	    p->xen->ops->prep(p->xen, gfn) == -EINVAL)
@@ -105,9 +105,8 @@ static void drop(struct pager *p, uint32_t nr, uint64_t gfn)
 }
 
 /*
- * A nominated page is touched: Xen has taken it back and wants to hear so. If it
- * has nothing to prepare, the request is older than the nomination; then this
- * goes its way.
+ * A nominated page was touched: Xen has taken it back and expects a prep. If there is
+ * nothing to prepare, the request is older than the nomination, which then goes on.
  */
 static void take_back(struct pager *p, uint32_t nr, uint64_t gfn)
 {
@@ -156,7 +155,7 @@ static void take(struct pager *p, const struct xenif_request *req)
 
 	p->stats.requests++;
 	if (nr == PAGE_NONE) {
-		/* Nothing was ever taken there; it can only be a leftover. */
+		/* No page was ever taken there, so the request is stale. */
 		p->stats.stray++;
 		p->stats.foreign++;
 		if (req->present)

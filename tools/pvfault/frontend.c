@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the frontend has written, see frontend.h. */
+/* Reading the frontend's nodes, see frontend.h. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ static int read_number(struct pager *p, const char *name, uint64_t min, uint64_t
 		free(value);
 		return 0;
 	}
-	/* Its words stay with it; they may be anything. */
+	/* The guest's text isn't repeated here, because it may be anything. */
 	snprintf(why, size, "node %s of the frontend %s %llu to %llu", name,
 		 value ? "is not a number from" : "is missing; it is a number from",
 		 (unsigned long long)min, (unsigned long long)max);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the frontend has written, read as something that an enemy wrote. */
+/* The frontend's nodes, which may be an attacker's. */
 #ifndef PVFAULT_FRONTEND_H
 #define PVFAULT_FRONTEND_H
 
@@ -13,6 +13,13 @@
 
 /**
  * struct frontend - its nodes, all of them good
+ * @front_ref: grant of the front page
+ * @ring_order: 2^@ring_order ring pages
+ * @ring_ref: a grant for each of them
+ * @port: event channel of READY
+ * @max_outstanding: tokens without READY that the guest takes
+ * @offer: the pages that may be taken
+ * @serial: of the offer
  */
 struct frontend {
 	uint32_t front_ref;
@@ -30,7 +37,7 @@ enum xenbus_state frontend_state(struct pager *p);
 /**
  * frontend_read() - read its nodes
  * @p: the pager
- * @f: where to put what they say
+ * @f: where to put their values
  * @why: if one is wrong: a sentence
  * @size: of @why
  *

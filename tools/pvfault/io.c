@@ -31,7 +31,7 @@ void io_over(struct io *io, struct io_job *job, long moved)
 	job->done(job, result);
 }
 
-/* There and then; only that it is over is told later, as by any other way. */
+/* Done at once, but reported later, as with io_uring. */
 #define SYNC_DEPTH	256
 
 struct io_sync {
@@ -79,7 +79,7 @@ static void sync_reap(struct io *io)
 		chat("eventfd: %d", errno);
 	for (i = 0; i < nr; i++)
 		io_over(io, s->over[i].job, s->over[i].moved);
-	/* What was submitted meanwhile lies behind. */
+	/* Jobs submitted meanwhile come after these. */
 	for (i = nr; i < s->nr_over; i++)
 		s->over[i - nr] = s->over[i];
 	s->nr_over -= nr;

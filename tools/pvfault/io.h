@@ -28,7 +28,8 @@ struct io_job {
 
 /**
  * struct io_ops - how it is done
- * @submit: starts a job; what goes wrong is told by its @done
+ * @name: for the log
+ * @submit: starts a job; its @done reports errors
  * @flush: gives to the kernel what was started
  * @reap: calls @done of those that are over. Doesn't wait
  * @close: waits for all jobs, calls @done of none

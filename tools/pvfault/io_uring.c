@@ -43,7 +43,7 @@ static void uring_flush(struct io *io)
 
 	if (!io_uring_sq_ready(&u->uring))
 		return;
-	/* What it doesn't take now stays there for the next time. */
+	/* Jobs that it doesn't take now stay in the queue for the next time. */
 	rc = io_uring_submit(&u->uring);
 	if (rc < 0)
 		chat("io_uring_submit: %d", rc);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the pager says, see log.h. */
+/* The pager's messages, see log.h. */
 
 #include <poll.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ unsigned long log_unsaid;
 
 static char last[512];
 
-/* What isn't read must not stop the pager: a line is written whole, at once, or not. */
+/* A reader that stops must not stop the pager: a line is written whole and at once, or not. */
 static void write_line(void)
 {
 	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };

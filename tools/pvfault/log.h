@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the pager says: whole sentences, to stderr. */
+/* The pager's messages: whole sentences, to stderr. */
 #ifndef PVFAULT_LOG_H
 #define PVFAULT_LOG_H
 
@@ -7,13 +7,13 @@
 
 extern bool log_verbose;
 extern bool log_quiet;		/* tests: remember only */
-/* Lines that nobody was there to read. */
+/* Number of lines that could not be written. */
 extern unsigned long log_unsaid;
 
 /* Say something that the administrator must know. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Say something that helps only who looks for a fault: with --verbose. */
+/* Say something that helps only to find a fault: with --verbose. */
 void chat(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Say why this ends. Return: @code */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The main loop: wait for an event, let everybody work, hand over what they have
- * to say, wait again.
+ * The main loop: wait for an event, let all parts work, hand over their answers and
+ * READYs, wait again.
  */
 
 #include <errno.h>
@@ -88,7 +88,7 @@ void pager_round(struct pager *p)
 	/* A frontend that has all of them may suspend. */
 	flush_back(p);
 	device_run(p);
-	/* Whose page is there goes on before the next one is taken. */
+	/* The vCPUs whose pages are there go on before the next page is taken. */
 	p->xen->ops->flush_answers(p->xen);
 	if (p->bring == BRING_NONE && !p->leaving && !p->crashed &&
 	    device_may_evict(&p->device))
@@ -124,8 +124,8 @@ void pager_tick(struct pager *p)
 }
 
 /*
- * All that have come, and each is acted on once: a guest that writes into its folder
- * without end fills no queue of ours, and keeps nobody else's word waiting.
+ * Take all that have come, and act on each once. So a guest that writes into its folder
+ * without end fills no queue of ours, and delays no other watch.
  */
 void pager_take_watches(struct pager *p)
 {
@@ -277,7 +277,7 @@ int pager_loop(struct pager *p)
 		fd[i].events = POLLIN;
 	while (!over(p, &disable_ns, &code)) {
 		if (poll(fd, FDS, wait_ms(p, tick_ns)) < 0 && errno != EINTR) {
-			/* Without events, by time alone: nobody is left behind. */
+			/* Without events, by time alone, so that a lost event delays, but loses no page. */
 			say("poll: %s", strerror(errno));
 			usleep(1000);
 		}

@@ -32,7 +32,7 @@ static void block_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	/* As errors of the write that meets them. */
+	/* These are to show as errors of write(), not as signals. */
 	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	/* The end of a terminal isn't the end of paging. */
@@ -61,8 +61,8 @@ static void stay_in_memory(void)
 }
 
 /*
- * What is needed from here on is open, or belongs to root. Libraries start threads
- * later, and hand this on to them.
+ * All that is needed from here on is open, or belongs to root. Threads that libraries
+ * start later inherit this.
  */
 static void give_away_privileges(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The service manager is told, see notify.h. The protocol is a datagram; that is no
- * reason for dom0 to need libsystemd.
+ * Messages to the service manager, see notify.h. The protocol is one datagram, so dom0
+ * doesn't need libsystemd for it.
  */
 
 #include <stdarg.h>
@@ -27,7 +27,7 @@ void notify(const char *fmt, ...)
 	if (!length || length >= sizeof(address.sun_path))
 		return;
 	memcpy(address.sun_path, path, length);
-	/* An abstract name begins with a zero octet, for which this stands. */
+	/* An abstract name begins with a zero octet, written as '@'. */
 	if (address.sun_path[0] == '@')
 		address.sun_path[0] = 0;
 	va_start(args, fmt);

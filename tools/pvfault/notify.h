@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the service manager is told, if there is one: see sd_notify(3). */
+/* Messages to the service manager, if there is one: see sd_notify(3). */
 #ifndef PVFAULT_NOTIFY_H
 #define PVFAULT_NOTIFY_H
 
 /**
- * notify() - tell the service manager how it stands
+ * notify() - report the state to the service manager
  * @fmt: lines of NAME=VALUE, as sd_notify(3) has them
  *
  * Context: never waits. Without $NOTIFY_SOCKET it does nothing.

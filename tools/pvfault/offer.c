@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a guest offers for paging, see offer.h. */
+/* Parsing a guest's offer, see offer.h. */
 
 #include <stddef.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a guest offers for paging, and how its words are read. */
+/* A guest's offer of pages, and how it is parsed. */
 #ifndef PVFAULT_OFFER_H
 #define PVFAULT_OFFER_H
 
@@ -23,7 +23,7 @@ struct offer {
 	} range[XEN_PVFAULT_MAX_RANGES];
 };
 
-/* Pages that can be numbered; nobody offers 16 TiB. */
+/* Pages that can be numbered: 16 TiB. */
 #define OFFER_MAX_PAGES		(UINT32_MAX - 1)
 
 /**

@@ -22,8 +22,8 @@ enum action { ACTION_PAGE, ACTION_STATUS, ACTION_DRAIN };
  * @file_limit_mib: the page file may hold no more; 0: as much as it needs
  * @follow: wait for the domain, and for the next one of its name
  * @json: say the counters in JSON
- * @trust_guest: it may stop the host, and will not
- * @hold: tell nobody anything
+ * @trust_guest: the guest could stop the host, and is trusted not to
+ * @hold: never notify the guest
  * @socket: folder of the socket to ask at
  * @unsafe_offer: ranges to page without a frontend; for tests
  */

@@ -76,7 +76,7 @@ static int open_and_lock(struct pagefile *f)
 	if (flock(f->fd, LOCK_EX | LOCK_NB))
 		return give_up(EXIT_PAGEFILE, "page file %s is in use by another pager",
 			       f->path);
-	/* The same file once more: a file has one way of I/O for each opening. */
+	/* The same file once more, because direct or cached I/O is set for each opening. */
 	snprintf(again, sizeof(again), "/proc/self/fd/%d", f->fd);
 	f->table_fd = open(again, O_RDWR | O_CLOEXEC);
 	if (f->table_fd < 0)
@@ -102,7 +102,7 @@ static ssize_t read_header(struct pagefile *f)
 		most = n > most ? n : most;
 		if (n != XEN_PAGE || memcmp(h->magic, PAGEFILE_MAGIC, sizeof(h->magic)))
 			continue;
-		/* Another version has its sum elsewhere. */
+		/* Another version has its checksum elsewhere. */
 		if (h->version != PAGEFILE_VERSION && !best.version)
 			best.version = h->version;
 		if (h->version == PAGEFILE_VERSION && h->sum == header_sum(h) &&
@@ -114,7 +114,7 @@ static ssize_t read_header(struct pagefile *f)
 	return most;
 }
 
-/* Can the places be where it says? The sum says only that nobody changed it. */
+/* Can the places be where it says? The checksum shows only that it wasn't changed. */
 static bool sane(const struct pagefile_header *h)
 {
 	uint64_t total = 0;
@@ -131,7 +131,7 @@ static bool sane(const struct pagefile_header *h)
 	return total <= OFFER_MAX_PAGES;
 }
 
-/* Is what is there already ours to overwrite, or to go on with? */
+/* May the existing file be overwritten, or continued? */
 static int check_header(struct pagefile *f, struct xenif *x,
 			const struct xenif_domain *domain)
 {
@@ -176,7 +176,7 @@ static int write_copy(struct pagefile *f)
 	struct pagefile_header *h = f->header;
 	ssize_t n;
 
-	/* Over the older copy: should this fail, the newer one is there. */
+	/* Over the older copy, so that the newer one is left if this fails. */
 	h->sequence++;
 	h->sum = header_sum(h);
 	n = pwrite(f->table_fd, h, XEN_PAGE, h->sequence % PAGEFILE_HEADERS * XEN_PAGE);
@@ -313,7 +313,7 @@ void pagefile_close(struct pagefile *f)
 	if (f->fd < 0)
 		return;
 	unmap_table(f);
-	/* Never undo the lock before the file says that it is free. */
+	/* Keep the lock until the file says that it is free. */
 	if (ftruncate(f->fd, PAGEFILE_HEADERS * XEN_PAGE))
 		chat("page file %s can't be made smaller", f->path);
 	if (pagefile_set_state(f, PAGEFILE_FREE))

@@ -6,11 +6,11 @@
  *	table_offset		struct pagefile_slot for each place
  *	data_offset		the places, one page each
  *
- * It outlives its pager, so that another one can go on. Both die with dom0, for
- * so do all domains: what was written need not be on the disk, it has to be with
- * the kernel. So the table is mapped: a record is written by storing it. Its room
- * is taken when the file is opened, for a full disk couldn't be told later. Only
- * pages go around dom0's page cache.
+ * It outlives its pager, so that another one can go on. It need not outlive dom0, because
+ * no domain does. So data need not be on the disk, only with the kernel: the table is
+ * mapped, and a record is written by storing it. The table's room on the disk is taken
+ * when the file is opened, because a full disk could not be reported later. Only pages
+ * go around dom0's page cache.
  *
  * The rules that make it safe to end at any point:
  * - A page leaves the guest after its content and then its record were written.
@@ -19,7 +19,7 @@
  * - A record that doesn't fit its checksum was being written: its page never left. That
  *   is believed, and the record erased, once Xen has counted no more pages out than are
  *   known.
- * - A page is nominated only after a record said so: nobody else can find it.
+ * - A page is nominated only after a record said so, because nothing else shows it.
  */
 #ifndef PVFAULT_PAGEFILE_H
 #define PVFAULT_PAGEFILE_H
@@ -39,7 +39,7 @@
 extern const char *pagefile_boot_id;
 
 /**
- * enum pagefile_state - what a page file is good for
+ * enum pagefile_state - how a page file may be used
  * @PAGEFILE_FREE: nothing; it may be used for any domain
  * @PAGEFILE_USED: it holds, or held, pages of the domain
  * @PAGEFILE_TAKEN: as USED, and a pager that took the domain over may have paused it
@@ -47,13 +47,20 @@ extern const char *pagefile_boot_id;
 enum pagefile_state { PAGEFILE_FREE, PAGEFILE_USED, PAGEFILE_TAKEN };
 
 /**
- * struct pagefile_header - whose pages these are; little-endian
+ * struct pagefile_header - the domain of these pages; little-endian
+ * @magic: "pvfaultP"
+ * @version: of this layout
  * @state: enum pagefile_state
  * @sequence: the copy with the higher one counts
+ * @domid: number of the domain
+ * @page_size: 4096
  * @uuid: of the domain
- * @boot: of dom0, for the same domain may come again after the next boot
+ * @boot: of dom0, because the same domain may come again after the next boot
  * @nr_slots: places that there can be
- * @offer: only these pages were ever taken away
+ * @table_offset: where the records begin
+ * @data_offset: where the places begin
+ * @nr_ranges: of the offer
+ * @range: the offer; only these pages were ever taken away
  * @sum: XXH3 of all before it
  */
 struct pagefile_header {
@@ -76,7 +83,7 @@ struct pagefile_header {
 };
 
 /**
- * enum pagefile_kind - what a record says
+ * enum pagefile_kind - the meaning of a record
  * @SLOT_FREE: nothing, as do 32 octets of 0
  * @SLOT_PAGE: the place holds a page
  * @SLOT_ZEROES: the page is full of zeroes, whatever the place holds
@@ -85,11 +92,11 @@ struct pagefile_header {
 enum pagefile_kind { SLOT_FREE, SLOT_PAGE, SLOT_ZEROES, SLOT_NOMINATED };
 
 /**
- * struct pagefile_slot - what lies in a place; little-endian
+ * struct pagefile_slot - the record of a place; little-endian
  * @gfn: which page
  * @sequence: grows with each record
- * @sum: XXH3 of the content, seeded with @gfn: what was read from a wrong place is
- *	as wrong as what has changed
+ * @sum: XXH3 of the content, seeded with @gfn, so that a page read from a wrong place
+ *	is found, too
  * @kind: enum pagefile_kind
  * @check: half of an XXH3 of all before it, seeded with the number of the place
  */
@@ -108,14 +115,21 @@ static_assert(XEN_PAGE % sizeof(struct pagefile_slot) == 0, "no record spans two
  * struct pagefile - an open page file
  * @fd: for pages
  * @table_fd: for the rest, by the page cache
- * @table: what the file says of each of @nr_slots places
+ * @path: where it is
+ * @direct: pages go around the page cache
+ * @header: the header, as last written
+ * @sequence: of the last record
+ * @table: the file's table, mapped: a record for each of @nr_slots places
+ * @slot: the records, as far as they are known here
  * @adopt: it holds pages of this domain, whose pager has died
  * @torn: records that were being written then, or were spoiled since
  * @nr_slots: places that it may ever have
- * @made: places that were used at least once; what they hold is in @slot
+ * @made: places that were used at least once; @slot has their records
  * @used: places that hold a page now
+ * @room: places for which @slot and @free have room
  * @limit: so many may be made; 0: as many as there can be
- * @free, @nr_free: places used before, free now
+ * @free: places used before, free now
+ * @nr_free: how many there are
  */
 struct pagefile {
 	int fd, table_fd;
@@ -134,7 +148,7 @@ struct pagefile {
  * @f: where to put it
  * @path: where it is
  * @x: tells whether the domain is alive that an earlier pager left in it
- * @domain: whose pages it will hold, or holds: see @adopt
+ * @domain: the domain of its pages
  * @most_pages: so many places it may need
  *
  * A file that isn't a page file is not touched.

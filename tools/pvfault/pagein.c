@@ -91,7 +91,7 @@ static void over(struct pager *p, struct transfer *t, uint32_t nr)
 static void crash(struct pager *p, uint64_t gfn, const char *why)
 {
 	p->stats.lost++;
-	device_error(p, "page %#llx of the domain is lost, for the page file %s; the domain is made to crash",
+	device_error(p, "page %#llx of the domain is lost, because the page file %s; the domain is made to crash",
 		     (unsigned long long)gfn, why);
 	if (!p->crashed && p->xen->ops->crash(p->xen))
 		say("the domain can't be made to crash; destroy it");
@@ -115,7 +115,7 @@ static void lose(struct pager *p, struct transfer *t, uint32_t nr, const char *w
 	if (t->failing_ns)
 		p->pagein.failing--;
 	t->failing_ns = 0;
-	/* Its place stays taken: nobody may write there. */
+	/* Its place stays taken, so that it isn't overwritten. */
 	t->used = false;
 	t->slot = SLOT_NONE;
 	p->pagein.used--;
@@ -154,7 +154,7 @@ static void load(struct pager *p, struct transfer *t, uint32_t nr)
 	case -ENOMEM:
 		p->stats.no_memory++;
 		p->pagein.lacking = true;
-		/* A drain tells it in its own words. */
+		/* A drain has a message of its own for this. */
 		if (p->bring == BRING_NONE)
 			complain(p, "%s to bring back a page of domain %u, which waits",
 				 target_no_memory(p), p->xen->domid);
@@ -285,7 +285,7 @@ void pagein_want(struct pager *p, uint32_t nr, bool asked)
 		return;
 	p->stats.page_ins_asked += asked;
 	pages_event(&p->pages, nr, PE_WANT);
-	/* What needn't be read can be there at once. */
+	/* A page that needn't be read can be there at once. */
 	t = asked && pagefile_zeroes(&p->file, p->pages.page[nr].slot) ?
 	    transfers_get(p->pagein.in, p->pagein.nr) : NULL;
 	if (t)

@@ -16,6 +16,7 @@ struct pager;
 /**
  * struct transfer - a page between guest and file, with its buffer
  * @job: must be first
+ * @pager: the pager
  * @gfn: which page; its number may change while it is under way
  * @slot: its place in the file
  * @used: belongs to a page
@@ -70,7 +71,7 @@ void pagein_free(struct pager *p);
  * pagein_want() - see to it that a page comes back, if it isn't on its way
  * @p: the pager
  * @nr: a page that isn't accessible
- * @asked: somebody has touched it
+ * @asked: it has been touched
  */
 void pagein_want(struct pager *p, uint32_t nr, bool asked);
 

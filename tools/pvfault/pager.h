@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The pager: what its rooms share.
+ * The pager: what its files share.
  *
  *	run.c		what comes after what
  *	loop.c		waits for events and lets the others work
- *	 faults.c	takes requests from Xen: told, held, or answered at once
- *	 pagein.c	reads pages back: for who touched them, or to drain
+ *	 faults.c	takes requests from Xen: notifies, holds, or answers at once
+ *	 pagein.c	reads pages back, after a touch or to drain
  *	 evict.c	takes pages away
  *	 adopt.c	goes on where an earlier pager has died
  *	 device.c	the xenbus device, seen by the frontend
@@ -46,11 +46,25 @@ enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
 
 /**
  * struct pager - everything
+ * @options: the command line
+ * @xen: the way to Xen
+ * @domain: the domain's figures, as Xen reported them last
+ * @pages: the state of each page on offer
+ * @waiters: tasks and vCPUs that wait for pages
+ * @ready: the READY ring
+ * @file: the page file
+ * @io: reads and writes of the page file
+ * @policy: chooses the next page to go
+ * @pagein: pages being read
+ * @evict: pages being written
+ * @device: the xenbus device
+ * @stats: counters
  * @now_ns: CLOCK_MONOTONIC, taken once in each round of the loop
- * @domain: as Xen told last
- * @loaded, @evicted: pages since then, so that @domain.tot_pages can be corrected
- * @back, @nr_back: pages that came back, for a live migration
- * @target_pages: what the domain may keep; UINT64_MAX: everything
+ * @loaded: pages brought back since @domain was read, to correct its tot_pages
+ * @evicted: pages evicted since then
+ * @back: pages that came back, for a live migration
+ * @nr_back: how many there are
+ * @target_pages: how many the domain may keep; UINT64_MAX: all
  * @most_pages: that it may ever have, whatever it has to do with now
  * @bring: see above
  * @cursor: where drain.c looks next
@@ -63,7 +77,7 @@ enum bring { BRING_NONE, BRING_KEPT, BRING_ALL };
  * @gone: there is no domain any more
  * @crashed: a page is lost, and the domain was told so
  * @busy: come back soon, there is something to try again
- * @status_fd: somebody wants to know; or -1
+ * @status_fd: the socket for --status and --drain, or -1
  * @status_folder: of its socket
  */
 struct pager {
@@ -103,7 +117,7 @@ void pager_free(struct pager *p);
 
 /* faults.c: take all requests that are there. */
 void faults_run(struct pager *p);
-/* The page can be touched: answer and READY for all who wait for it. */
+/* The page can be touched: answer the held vCPUs, and say READY for the tasks. */
 void faults_wake(struct pager *p, uint32_t nr);
 
 /* target.c */

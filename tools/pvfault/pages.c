@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is known of each page on offer, see pages.h. */
+/* The state of each page on offer, see pages.h. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #define TO(state)	(PAGE_##state + 1)
 
-/* The transition table: 0 is a bug. pages.h says who does what. */
+/* The transition table: 0 is a bug. pages.h has the actor of each event. */
 static const uint8_t next_state[PAGE_STATES][PE_EVENTS] = {
 	[PAGE_RESIDENT] = {
 		[PE_NOMINATE] = TO(WRITING),
@@ -83,7 +83,7 @@ int pages_init(struct pages *p, const struct offer *offer)
 		.first = PAGE_NONE,
 		.last = PAGE_NONE,
 	};
-	/* One more, so that nothing offered isn't no memory. */
+	/* calloc(0) may return NULL: one more, so that an empty offer isn't lack of memory. */
 	p->page = calloc((size_t)offer->total + 1, sizeof(*p->page));
 	if (!p->page)
 		return -ENOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What is known of each page on offer: a plain array, and the only place where
- * the state of a page changes.
+ * The state of each page on offer: a plain array, and the only place where the state
+ * of a page changes.
  */
 #ifndef PVFAULT_PAGES_H
 #define PVFAULT_PAGES_H
@@ -22,8 +22,9 @@
  * @PAGE_QUEUED: in the file, wanted, waits for a buffer
  * @PAGE_READING: being read from the file
  * @PAGE_LOADING: read; Xen hasn't taken it yet (no memory)
- * @PAGE_DROPPED: as RESIDENT, but what was there before is still being read
- * @PAGE_LOST: it can't be read; nobody gets anything in its place
+ * @PAGE_DROPPED: as RESIDENT, but its old content is still being read
+ * @PAGE_LOST: it can't be read; the guest gets nothing in its place
+ * @PAGE_STATES: how many states there are
  */
 enum page_state {
 	PAGE_RESIDENT,
@@ -40,7 +41,7 @@ enum page_state {
 };
 
 /**
- * enum page_event - what happens to a page, and who does it
+ * enum page_event - what happens to a page, and the actor
  *
  * event        actor    from -> to
  *
@@ -61,7 +62,8 @@ enum page_state {
  *                       READING -> DROPPED. Of a nominated page Xen says nothing;
  *                       it then refuses to evict it
  * @PE_ADOPT:    adopt   RESIDENT -> OUT: an earlier pager has taken it
- * @PE_MISS:     guest   RESIDENT -> LOST: it has, and nobody knows where it is
+ * @PE_MISS:     guest   RESIDENT -> LOST: it has, and no record says where it is
+ * @PE_EVENTS:   how many events there are
  */
 enum page_event {
 	PE_NOMINATE,
@@ -89,7 +91,7 @@ enum page_event {
 /**
  * struct page - one page on offer; 16 octets of each
  * @slot: its place in the file, if it has one
- * @waiter: the first who waits for it
+ * @waiter: the first waiter for it
  * @next: the next in the queue of wanted pages
  * @state: enum page_state
  * @linked: is in the queue of wanted pages, whatever its state is
@@ -110,7 +112,8 @@ struct page {
  * @page: one for each
  * @count: how many are in each state
  * @kept_away: how many aren't offered any more, and aren't RESIDENT
- * @first, @last: the queue of wanted pages
+ * @first: of the queue of wanted pages
+ * @last: of that queue
  * @bugs: events that no page in that state should have seen
  */
 struct pages {
@@ -140,7 +143,7 @@ uint64_t pages_gfn(const struct pages *p, uint32_t nr);
  */
 bool pages_event(struct pages *p, uint32_t nr, enum page_event event);
 
-/* Whether the guest can touch the page without anybody's help. */
+/* Can the guest touch the page without the pager? */
 bool pages_accessible(const struct pages *p, uint32_t nr);
 
 /* How many aren't RESIDENT. */

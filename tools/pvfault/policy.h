@@ -8,7 +8,8 @@
 #include "pages.h"
 
 /**
- * struct policy - what a policy remembers
+ * struct policy - a policy and its state
+ * @ops: the policy
  * @hand: where it looks next
  * @tried: how many pages it has looked at in vain since it last found one
  */
@@ -20,6 +21,7 @@ struct policy {
 
 /**
  * struct policy_ops - a policy
+ * @name: for the log
  * @victim: a resident page on offer that should go next, or PAGE_NONE. Looks at
  *	a bounded number of pages; @tried tells if it is worth asking again
  * @brought_back: the page has been touched, and is there again

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A clock: its hand goes round over all pages on offer, takes what is resident,
- * and spares once what was brought back since it last came by.
+ * A clock: its hand goes round over all pages on offer and takes resident ones. A page
+ * that was brought back since the hand last came by is spared once.
  *
- * Xen tells nobody which pages a guest uses, so that coming back is all that is
- * known of a page's use.
+ * Xen doesn't tell which pages a guest uses. The only sign of use is that a page had
+ * to be brought back.
  */
 
 #include "policy.h"
 
-/* Pages to look at in one call, so that nobody waits long for an answer. */
+/* Pages to look at in one call; few, because requests wait meanwhile. */
 #define CLOCK_STEPS	4096
 
 static uint32_t clock_victim(struct policy *policy, struct pages *pages)

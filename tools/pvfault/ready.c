@@ -17,7 +17,7 @@ static_assert(offsetof(struct xen_pvfault_ring, entry) == 64, "layout");
 static_assert(sizeof(struct xen_pvfault_ring) + XEN_PVFAULT_RING_LENGTH(0) * 8 <= 4096,
 	      "the ring fits into its pages");
 
-/* One access for each word that is shared, whatever the compiler thinks. */
+/* Exactly one access for each word that is shared. */
 static uint32_t load(const uint32_t *shared)
 {
 	return atomic_load_explicit((const _Atomic uint32_t *)shared,

@@ -10,11 +10,13 @@
 
 /**
  * struct ready - our end of the ring
- * @front: what the frontend tells; each of its words may change at any time
+ * @front: the frontend's page; each of its words may change at any time
  * @ring: ours; read once, when it is attached
  * @length: a power of two
- * @prod, @all: as we last wrote them, or will at the next flush
- * @flushed_prod, @flushed_all: as the frontend can see them
+ * @prod: as the next flush writes it
+ * @all: as the next flush writes it
+ * @flushed_prod: as the frontend can see it
+ * @flushed_all: as the frontend can see it
  */
 struct ready {
 	const struct xen_pvfault_front *front;
@@ -38,7 +40,7 @@ void ready_attach(struct ready *r, const void *front, void *ring, uint32_t lengt
 void ready_detach(struct ready *r);
 bool ready_attached(const struct ready *r);
 
-/* In which modes this vCPU may be told: XEN_PVFAULT_TELL_*. */
+/* In which modes this vCPU may be notified: XEN_PVFAULT_TELL_*. */
 uint8_t ready_tell(const struct ready *r, uint32_t vcpu);
 
 /* How many tokens the frontend hasn't taken; the length if it makes no sense. */

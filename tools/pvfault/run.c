@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What comes after what, see run.h. Nothing is changed before it is known that it may
- * be: first one looks, then one becomes the pager, then one says so.
+ * The order of a pager's life, see run.h. Nothing is changed before all checks have
+ * passed: first look, then become the pager, then say so.
  */
 
 #include <errno.h>
@@ -105,7 +105,7 @@ int run_attach(struct pager *p)
 
 int run_detach(struct pager *p, int code)
 {
-	/* Nothing was taken, or all is back; else there is nobody left to serve. */
+	/* Nothing was taken, or all is back, or the domain is gone. */
 	if (p->attached) {
 		p->xen->ops->disable(p->xen);
 		if (!p->gone)
@@ -114,7 +114,7 @@ int run_detach(struct pager *p, int code)
 	if (p->io)
 		io_close(p->io);
 	pager_free(p);
-	/* Without having attached, what it holds may be all that there is. */
+	/* If it never attached, the file may hold the only copies. */
 	if (p->file.adopt && !p->attached)
 		pagefile_leave(&p->file);
 	else

@@ -6,21 +6,21 @@
 struct pager;
 
 /**
- * run() - page a domain until it is gone, or somebody asks for the end
- * @p: zeroes, but for its options and its interface to Xen
+ * run() - page a domain until it is gone, or the pager is asked to end
+ * @p: zeroes, except its options and its interface to Xen
  *
  * Return: an enum exitcode; if it isn't EXIT_DONE, it has said why.
  */
 int run(struct pager *p);
 
-/* Its two halves, for tests: up to the loop, and after it. What run() returns. */
+/* Its two halves, for tests: up to the loop, and after it. They return as run(). */
 int run_attach(struct pager *p);
 int run_detach(struct pager *p, int code);
 
 /*
- * What is left to do in XenStore when a domain has been taken over, each thing once.
- * Without it its pages are served as well, so that a failure is no reason to leave.
- * Return: 0 if nothing is left; or an enum exitcode; then it has said why.
+ * The remaining steps in XenStore after a takeover, each once. Pages are served without
+ * them, too, so a failure is no reason to leave.
+ * Return: 0 if nothing is left, or an enum exitcode after saying why.
  */
 int run_steps(struct pager *p);
 

@@ -147,7 +147,7 @@ static int take_record(struct pagefile *f, uint32_t slot, const struct pagefile_
 			f->sequence = s->sequence;
 		return 0;
 	}
-	/* Of a page that nobody knows it stays as it is, and so does its place. */
+	/* The page of this record is unknown, so the record stays, and so does its place. */
 	f->torn++;
 	f->slot[slot] = (struct pagefile_slot) { .gfn = ~0ULL };
 	return 0;
@@ -183,6 +183,6 @@ bool pagefile_is_zero(const void *page)
 {
 	const uint64_t *word = page;
 
-	/* The first word isn't zero in most that aren't; else compare all to it. */
+	/* Most other pages have a first word that isn't zero. If it is, compare all to it. */
 	return !*word && !memcmp(word, word + 1, XEN_PAGE - sizeof(*word));
 }

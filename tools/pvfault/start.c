@@ -36,7 +36,7 @@ int start_look(struct pager *p)
 {
 	int rc, tries = 0;
 
-	/* Whoever starts a pager beside "xl create" is early. */
+	/* A pager that starts beside "xl create" is early. */
 	do {
 		rc = p->xen->ops->domain(p->xen, &p->domain);
 		if (rc || p->domain.dying || !p->domain.hvm || p->domain.built)

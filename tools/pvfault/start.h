@@ -7,7 +7,7 @@ struct pager;
 
 /*
  * Look at the domain, which may still be in the making.
- * Return: 0 or an enum exitcode; then it has said why.
+ * Return: 0, or an enum exitcode after saying why.
  */
 int start_look(struct pager *p);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the pager counts, see stats.h. */
+/* The pager's counters, see stats.h. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +111,7 @@ static int write_file(const char *path, const char *text, size_t size)
 
 	if (asprintf(&new, "%s.new", path) < 0)
 		return -ENOMEM;
-	/* One that somebody else has put there might lead elsewhere. */
+	/* A link that another user has put there could lead elsewhere. */
 	unlink(new);
 	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the pager counts, for people and for tests: "name value" lines. */
+/* The pager's counters, for people and tests: "name value" lines. */
 #ifndef PVFAULT_STATS_H
 #define PVFAULT_STATS_H
 
@@ -24,10 +24,10 @@
 	X(held_failed)		/* Xen refused to look or to inject */	\
 	X(resident)		/* the page was there already */	\
 	X(dropped)		/* the guest gave the page away */	\
-	X(foreign)		/* touched by somebody else */		\
+	X(foreign)		/* touched by another domain */		\
 	X(stray)		/* of these, pages not on offer */	\
 	X(page_ins)		/* pages brought back */		\
-	X(page_ins_asked)	/* ... because somebody touched them */	\
+	X(page_ins_asked)	/* ... because they were touched */	\
 	X(zero_ins)		/* pages of zeroes, which aren't read */ \
 	X(zero_outs)							\
 	X(evictions)							\

@@ -59,9 +59,9 @@ void status_tell(struct pager *p)
 	if (file) {
 		stats_print(p, file);
 		fclose(file);
-		/* It fits into a socket's buffer; who doesn't read hurts nobody. */
+		/* It fits into a socket's buffer, so a client that doesn't read does no harm. */
 		if (send(fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-			chat("somebody asked and didn't wait for the answer");
+			chat("a client asked and didn't wait for the answer");
 		free(text);
 	}
 	close(fd);

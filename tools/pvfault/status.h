@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A running pager can be asked: a socket for each domain, and who asks there. */
+/* Asking a running pager: a socket for each domain, and the programs that ask. */
 #ifndef PVFAULT_STATUS_H
 #define PVFAULT_STATUS_H
 
@@ -14,18 +14,18 @@ struct pager;
 struct sockaddr_un;
 void status_address(const char *folder, uint32_t domid, struct sockaddr_un *address);
 
-/* Begin to listen. Without it the pager serves as well: it says so. */
+/* Begin to listen. If that fails the pager says so, and serves all the same. */
 void status_open(struct pager *p, const char *folder);
 
-/* Tell all counters to who has come, at once or not at all. */
+/* Send all counters to each waiting client, at once or not at all. */
 void status_tell(struct pager *p);
 
-/* No page is out any more: who looks for the socket finds none. */
+/* No page is out any more, so the socket is removed. */
 void status_close(struct pager *p);
 
 /**
  * ask_status() - pvfault-pager --status
- * @domid: whose pager is asked
+ * @domid: the domain of the pager that is asked
  * @folder: of its socket
  * @json: as one object: "schema", which is 1 until a name changes its meaning,
  *	"domid", and each counter by its name; all of them whole numbers
@@ -36,7 +36,7 @@ int ask_status(uint32_t domid, const char *folder, bool json);
 
 /**
  * ask_drain() - pvfault-pager --drain: let it bring back everything, and end
- * @domid: whose pager is asked
+ * @domid: the domain of the pager that is asked
  * @folder: of its socket
  *
  * Waits as long as that takes, and says how far it is.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * How much memory the domain may keep: memory/pvfault-target in the domain's
- * folder of XenStore, in KiB. --target writes it; who changes it is followed.
+ * folder of XenStore, in KiB. --target writes it; later changes are followed.
  */
 
 #include <errno.h>

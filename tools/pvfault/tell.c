@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* May the task that touched a page be told? See tell.h. */
+/* May the task that touched a page be notified? See tell.h. */
 
 #include "tell.h"
 
@@ -8,7 +8,7 @@ enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user)
 	struct xenif_vcpu state;
 	uint8_t tell;
 
-	/* What costs nothing comes first. */
+	/* The checks that cost nothing come first. */
 	if (p->options.hold)
 		return HELD_ASKED;
 	if (!device_tells(&p->device) || p->leaving)
@@ -17,8 +17,8 @@ enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user)
 	if (!(tell & (XEN_PVFAULT_TELL_USER | XEN_PVFAULT_TELL_KERNEL)))
 		return HELD_MODE;
 	/*
-	 * Tokens that the frontend hasn't taken count too: with that, each
-	 * token told has its place in the ring when its page is there.
+	 * Tokens that the frontend hasn't taken count, too, so that each token has
+	 * its place in the ring when its page is there.
 	 */
 	if (p->waiters.nr_told + ready_pending(&p->ready) >=
 	    p->device.max_outstanding || !waiters_room(&p->waiters, true))

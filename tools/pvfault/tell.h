@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* May the task that touched a page be told? */
+/* May the task that touched a page be notified? */
 #ifndef PVFAULT_TELL_H
 #define PVFAULT_TELL_H
 
 #include "pager.h"
 
 /**
- * enum verdict - told, or why not; each has its counter
+ * enum verdict - notified, or why not; each has its counter
+ * @TOLD: notified
+ * @HELD_ASKED: --hold
+ * @HELD_NO_FRONTEND: none is connected, or one end is leaving
+ * @HELD_MODE: the vCPU takes no notification in its mode
+ * @HELD_IRQS_OFF: interrupts are off
+ * @HELD_EVENT: another event waits to be injected
+ * @HELD_FULL: too many tokens are outstanding
+ * @HELD_FAILED: Xen refused to report the state, or to inject
  */
 enum verdict {
 	TOLD,
@@ -20,10 +28,10 @@ enum verdict {
 };
 
 /**
- * tell_check() - is it safe to tell?
+ * tell_check() - is it safe to notify?
  * @p: the pager
  * @vcpu: the vCPU, which is paused by a request
- * @user: set, if it may be told, to whether it is at CPL 3
+ * @user: if it may be notified, set to whether it is at CPL 3
  *
  * Return: TOLD if it may be injected now, or the first reason against it.
  */

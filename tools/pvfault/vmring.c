@@ -48,9 +48,9 @@ bool vmring_next(struct vmring *r, struct xenif_request *req)
 }
 
 /*
- * Xen drops an answer without the version, and doesn't look after the page
- * without the reason. A place in the ring is free again only when its request
- * has been answered, whether somebody waits for it or not.
+ * Xen drops an answer without the version, and ignores the page of one without the
+ * reason. A place in the ring is free again only when its request has been answered,
+ * even if no vCPU waits for it.
  */
 void vmring_answer(struct vmring *r, const struct xenif_request *req)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Who waits for a page, see waiters.h. */
+/* The waiters for pages, see waiters.h. */
 
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ void waiters_init(struct waiters *w)
 
 bool waiters_room(const struct waiters *w, bool told)
 {
-	/* Who is told may have to be held instead. */
+	/* A notification may fail, and its vCPU then has to be held. */
 	return w->nr_held < MAX_HELD && (!told || w->nr_told < MAX_TOLD);
 }
 
@@ -37,7 +37,7 @@ struct waiter *waiters_add(struct waiters *w, struct page *page,
 	*waiter = (struct waiter) {
 		.since_ns = since_ns,
 		.next = page->waiter,
-		/* Not unique by its sequence, which wraps, but by its place. */
+		/* Unique by its place, not by its sequence, which wraps. */
 		.number = w->sequence++ << WAITERS_BITS | nr,
 		.told = told,
 		.req = *req,

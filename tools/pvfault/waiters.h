@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who waits for a page: a task that was told, by its token, or a vCPU that is
- * held, by its request. All of them fit into a pool that is there from the start.
+ * The waiters for a page: a task that was notified, by its token, or a vCPU that is
+ * held, by its request. All fit into a pool that is allocated at the start.
  */
 #ifndef PVFAULT_WAITERS_H
 #define PVFAULT_WAITERS_H
@@ -13,7 +13,7 @@
 #include "pages.h"
 #include "xenif.h"
 
-/* As many as can be told, and more than Xen's ring has places. */
+/* As many as can be notified, and more than Xen's ring has places. */
 #define MAX_TOLD	XEN_PVFAULT_RING_LENGTH(XEN_PVFAULT_MAX_RING_PAGE_ORDER)
 #define MAX_HELD	64
 #define WAITERS_BITS	13
@@ -22,12 +22,12 @@
 static_assert(MAX_WAITERS < 1U << WAITERS_BITS, "a waiter fits into a token");
 
 /**
- * struct waiter - one who waits for a page
+ * struct waiter - a waiter for a page
  * @since_ns: when it touched the page, CLOCK_MONOTONIC
  * @next: the next one of the same page, or of the free list
  * @number: of the token, if @told
- * @told: sleeps, and wants READY; otherwise it is held and wants an answer
- * @req: the request of who is held
+ * @told: a task, which needs READY; otherwise a held vCPU, which needs an answer
+ * @req: the request of a held vCPU
  */
 struct waiter {
 	uint64_t since_ns;
@@ -46,18 +46,18 @@ struct waiters {
 
 void waiters_init(struct waiters *w);
 
-/* Can one more be told? Can one more be held? */
+/* Can one more be notified? Can one more be held? */
 bool waiters_room(const struct waiters *w, bool told);
 
 /**
- * waiters_add() - let somebody wait for a page
+ * waiters_add() - add a waiter for a page
  * @w: the pool, which must have room
- * @page: what it waits for
+ * @page: the page
  * @req: its request
- * @told: by token or by vCPU
+ * @told: a task, or a held vCPU
  * @since_ns: when it began
  *
- * Return: the waiter; its @number is unique among those who wait.
+ * Return: the waiter; its @number is unique among all waiters.
  */
 struct waiter *waiters_add(struct waiters *w, struct page *page,
 			   const struct xenif_request *req, bool told,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All that the pager wants from Xen, as it wants it.
+ * All functions of Xen that the pager uses.
  *
- * The room behind it (xenif*.c, vmring.c) is the only one that knows Xen's
- * libraries; tests put a simulated Xen here. One interface serves one domain.
- * Functions return 0, or a negative errno.
+ * Only the files behind it (xenif*.c, vmring.c) use Xen's libraries; tests put a
+ * simulated Xen here. One interface serves one domain. Functions return 0, or a negative
+ * errno.
  */
 #ifndef PVFAULT_XENIF_H
 #define PVFAULT_XENIF_H
@@ -15,7 +15,7 @@
 
 #define XEN_PAGE	4096U
 
-/* Xen's ring has 8 places; one is for somebody in dom0 who touches a page. */
+/* Xen's ring has 8 places; one is left for a touch from dom0. */
 #define XENIF_SAFE_VCPUS	7U
 
 #define XENIF_BACK		64U
@@ -48,7 +48,7 @@ struct xenif_domain {
 /**
  * struct xenif_request - a mem-paging request
  * @gfn: the page
- * @vcpu: who touched it, if @paused
+ * @vcpu: the vCPU that touched it, if @paused
  * @paused: this vCPU stands still until the request is answered
  * @foreign: another domain touched it, or a toolstack did
  * @dropped: the guest gave the page away; nothing to bring back
@@ -86,18 +86,18 @@ struct xenif_node {
 struct xenif;
 
 /**
- * struct xenif_ops - what the pager can ask for
+ * struct xenif_ops - the functions
  *
  * @close: gives back everything; doesn't disable paging
  * @domain: tells about the domain; -ESRCH: there is none any more
  * @alive: is there a domain with this number and UUID? 1: yes. 0: it is gone. An
  *	error isn't an answer
  * @crash: shuts the domain down with reason crash, so that its on_crash applies
- * @pause, @unpause: all of its vCPUs; these nest with those of others.
- *	-EINVAL: it isn't paused
+ * @pause: pauses all of its vCPUs; nests with pauses of others
+ * @unpause: undo of @pause. -EINVAL: it isn't paused
  *
  * @enable: attaches to the domain's mem-paging ring.
- *	-ENOSYS: this Xen was built without it. -EBUSY: somebody else is, or was.
+ *	-ENOSYS: this Xen was built without it. -EBUSY: another pager is, or was.
  *	-ENODEV: no HAP. -EMLINK: passthrough. -EXDEV: populate-on-demand.
  *	-EOPNOTSUPP: dom0 isn't PV, or the domain was built without a ring page.
  * @takeover: as @enable, of a paused domain whose pager has died: all vCPUs that
@@ -113,15 +113,15 @@ struct xenif;
  *	-ENOMEM: no memory for it now. -ENOENT: it isn't out (any more)
  * @prep: gives access to a page that a touch has taken back from nomination.
  *	-ENOENT: there is nothing to give. -EINVAL: the page is out
- * @settle: takes a nominated page back: Xen has no word for it, so this makes
- *	Xen believe in a touch. -EAGAIN: the ring is full, try again
+ * @settle: takes a nominated page back. Xen has no operation for it, so this makes Xen
+ *	behave as after a touch. -EAGAIN: the ring is full, try again
  *
- * @came_back: these pages are there again, which Xen doesn't take for a change: if the
- *	domain is being migrated live, they have to be sent. At most XENIF_BACK
+ * @came_back: these pages are there again, and have to be sent if the domain is being
+ *	migrated live; Xen doesn't count that as a change. At most XENIF_BACK
  *
  * @next_request: the next one from the ring, if there is one
- * @answer: every request is answered exactly once, also those that nobody waits
- *	for: the answer gives back the place in the ring
+ * @answer: every request is answered exactly once, even if no vCPU waits, because the
+ *	answer gives back its place in the ring
  * @flush_answers: hands over what was answered since the last time
  *
  * @vcpu: waits until the vCPU stands still, and tells its state
@@ -132,7 +132,8 @@ struct xenif;
  * @map_ring: maps granted pages side by side
  * @unmap: unmaps either
  * @bind: binds the domain's port @remote. Return: the local one, or an error
- * @unbind, @notify: of the local one
+ * @unbind: the local port
+ * @notify: the other end of the local port
  *
  * @read: the value of a node, to be freed, or NULL and errno: ENOENT if there is
  *	none, EINVAL if it holds a zero octet
@@ -211,7 +212,7 @@ struct xenif {
  * @name: the domain, as number or as name
  * @x: where to put the interface
  *
- * Return: 0, or an enum exitcode; then it has said why.
+ * Return: 0, or an enum exitcode after saying why.
  */
 int xenif_open(const char *name, struct xenif **x);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Coming to Xen's mem-paging ring, also after somebody who died; see xenif.h. */
+/* Attaching to Xen's mem-paging ring, also after a pager that died; see xenif.h. */
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -10,8 +10,8 @@
 #include <xen/hvm/params.h>
 
 /*
- * A vCPU has one request, or a few: a hypercall may meet more than one missing
- * page. Answers that nobody waits for are ignored.
+ * A vCPU has one request, or a few, because a hypercall may touch several pages that are
+ * out. Xen ignores answers for which no vCPU waits.
  */
 #define ANSWERS_PER_VCPU	4
 
@@ -26,8 +26,8 @@ int xenif_unpause(struct xenif *x)
 }
 
 /*
- * Is there memory paging, and is somebody there already? RESUME of a ring looks
- * for answers, of which there are none or somebody else's; it harms nobody.
+ * Is there memory paging, and is there a pager already? RESUME makes Xen look for answers
+ * in the ring. There are none, or another pager's, so it does no harm.
  */
 static int probe(struct xenif_real *r)
 {
@@ -60,9 +60,9 @@ static void put_ring_page(struct xenif_real *r)
 }
 
 /*
- * The page that is there may be the guest's in other ways, too: granted to somebody,
- * seen at another gfn. So it is not looked at but thrown away, and a fresh one put in
- * its place while the domain is paused. (One that an earlier pager has taken out of the
+ * The guest may reach the page that is there in other ways, too: by a grant to another
+ * domain, or at another gfn. So it is discarded unread, and a fresh one put in its place
+ * while the domain is paused. (One that an earlier pager has taken out of the
  * domain is a hole by now.) Another domain that holds a grant of this gfn might still
  * map it until begin() takes it out again: a guest must be trusted not to do that.
  */
@@ -85,7 +85,7 @@ static int get_ring_page(struct xenif_real *r, xen_pfn_t *gfn)
 	return r->ring_page ? 0 : -errno;
 }
 
-/* From here on it is ours. The guest has no business in the ring's page. */
+/* From here on the ring is ours. The guest must not reach its page any more. */
 static int begin(struct xenif_real *r, xen_pfn_t gfn)
 {
 	uint32_t port;
@@ -130,7 +130,7 @@ int xenif_enable(struct xenif *x)
 	return rc;
 }
 
-/* Answer whatever the dead one hasn't, by a ring that is then thrown away. */
+/* Answer all requests that the dead pager hasn't, by a ring that is then discarded. */
 static int answer_for_it(struct xenif_real *r, unsigned int nr_vcpus)
 {
 	struct xenif_request req = { .paused = true, .dropped = true };
@@ -164,7 +164,7 @@ int xenif_takeover(struct xenif *x)
 	rc = probe(r);
 	if (rc && rc != -EBUSY)
 		return rc;
-	/* Not if it died between the two ENABLEs of a takeover. */
+	/* No ring is enabled if the pager died between the two ENABLEs of a takeover. */
 	if (rc && xc_mem_paging_disable(r->xc, x->domid))
 		return errno == EBUSY ? -EUSERS : -errno;
 	rc = xc_domain_getinfolist(r->xc, x->domid, 1, &info);

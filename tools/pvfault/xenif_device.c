@@ -44,8 +44,8 @@ void xenif_notify(struct xenif *x, int local)
 }
 
 /*
- * Only the ring of Xen has something to say. The frontend has not: its port
- * stays masked once it fired, so that it can't keep us busy.
+ * Only Xen's ring sends events that matter. The frontend's port stays masked once it
+ * fired, so that it can't keep us busy.
  */
 void xenif_clear_events(struct xenif *x)
 {
@@ -94,7 +94,7 @@ static bool make_all(struct xs_handle *store, xs_transaction_t t, unsigned int n
 		if (!xs_write(store, t, node[i].path, node[i].value,
 			      strlen(node[i].value)))
 			return false;
-		/* What is made below inherits them. */
+		/* Nodes that are made below it inherit them. */
 		if (node[i].owner >= 0 &&
 		    !xs_set_permissions(store, t, node[i].path, perms, 2))
 			return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Inside the room that knows Xen's libraries; for nobody else. */
+/* Shared by the files that use Xen's libraries; for no others. */
 #ifndef PVFAULT_XENIF_INT_H
 #define PVFAULT_XENIF_INT_H
 
@@ -18,7 +18,16 @@
 
 /**
  * struct xenif_real - an interface to a domain of the Xen that we run under
- * @ring_page: the mem-paging ring, while paging is enabled
+ * @x: must be first
+ * @logger: of Xen's libraries
+ * @xc: libxenctrl
+ * @evtchn: libxenevtchn
+ * @gnttab: libxengnttab
+ * @memory: libxenforeignmemory
+ * @model: libxendevicemodel
+ * @store: libxenstore
+ * @ring: our end of the mem-paging ring
+ * @ring_page: its page, while paging is enabled
  * @paging_port: its event channel
  * @token: of the watch that next_watch() returned last
  */

@@ -27,8 +27,8 @@ int xenif_nominate(struct xenif *x, uint64_t gfn)
 }
 
 /*
- * Only what is nominated may be mapped: Xen's library waits for a page that is
- * out until somebody brings it back, and that would be us.
+ * Only a nominated page may be mapped. If a page is out, Xen's library waits until it is
+ * brought back, which is our task.
  */
 void xenif_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to,
 		int *err)
@@ -68,10 +68,9 @@ int xenif_prep(struct xenif *x, uint64_t gfn)
 }
 
 /*
- * Changing the type of a page makes Xen ask its pager for it first, when it is
- * of a paging type, as if somebody had touched it. That makes it ready to be
- * prepared. Of a page that is as it should be it changes nothing; where there is
- * none (EINVAL), the guest has given it away.
+ * When the type of a nominated page is to be changed, Xen first sends a request for it,
+ * as after a touch, and the page can be prepared. A normal page isn't changed by this. If
+ * there is no page (EINVAL), the guest has given it away.
  */
 int xenif_settle(struct xenif *x, uint64_t gfn)
 {
@@ -89,8 +88,8 @@ int xenif_settle(struct xenif *x, uint64_t gfn)
 }
 
 /*
- * For the log of dirty pages, if there is one; if not, Xen returns at once. It must
- * be done when they are there: of a page that isn't Xen notes nothing.
+ * Marks pages in the log of dirty pages; if there is none, Xen returns at once. The pages
+ * must be there already, because Xen ignores pages that are out.
  */
 void xenif_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn)
 {
