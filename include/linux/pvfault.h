@@ -3,15 +3,15 @@
  * Asynchronous page faults for guests: the contract between the core and
  * the backends that speak a hypervisor's protocol.
  *
- * A hypervisor that has taken a page away tells the guest
+ * A hypervisor that has taken a page away says to the guest
  *
  *	NOT_PRESENT(token)	the page you have just touched is being fetched,
  *	READY(token)		it is there again.
  *
  * A backend translates what its hypervisor says into these two. The core
  * puts the faulting task to sleep and wakes it to retry its instruction. Where
- * no task may sleep, the core does nothing: then the instruction is retried at
- * once, and the hypervisor has to hold the CPU.
+ * no task may sleep, the core rejects the notification: the instruction is
+ * retried at once, and the hypervisor has to hold the CPU.
  *
  * A spurious wake is always safe, a lost wake never is. So a backend that
  * is in doubt says READY, or READY for all.
@@ -32,7 +32,7 @@ struct pt_regs;
 typedef u64 pvfault_token_t;
 
 /**
- * struct pvfault_backend - how one hypervisor announces missing pages
+ * struct pvfault_backend - how one hypervisor notifies
  * @name: for the boot line, statistics and messages
  * @recognise: Is this #PF a NOT_PRESENT? If so, sets the token, and it is not
  *	handled as a genuine fault. Claims only what a genuine fault can't look

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the core calls: the recogniser, CPUs that come and go, and repair.
+ * The functions that the core calls: the recogniser, CPUs that come and go, and repair.
  *
- * A vCPU's octet in tell[] says in which modes the backend may tell it. It is
- * written on its own CPU with interrupts off and by nobody else: by the core's
- * calls, and by an interrupt to each CPU when a connection begins or ends. So
- * neither has to wait for the other, not even when crashing. The backend looks
- * at it while Xen keeps the vCPU paused: what a CPU has written is seen.
+ * A vCPU's octet in tell[] says in which modes the backend may notify it. It is
+ * written only on that vCPU, with interrupts off: by the core's calls, and by an
+ * interrupt to each CPU when a connection begins or ends. So no lock is needed, not
+ * even for a crash. The backend reads it while Xen keeps the vCPU paused, so it sees
+ * the vCPU's last write.
  */
 
 #include <linux/atomic.h>
@@ -19,7 +19,7 @@
 
 #include "xen.h"
 
-/* The core wants this CPU to be told. Written on its CPU, with interrupts off. */
+/* Notifications to this CPU are enabled. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU(bool, tell_wanted);
 
 /* The front page while Connected, else NULL. */
@@ -36,7 +36,7 @@ static noinstr bool tell_recognise(struct pt_regs *regs, unsigned long error_cod
 	return xen_pvfault_is_token(address);
 }
 
-/* In which modes the core lets a task sleep; it refuses whatever else is told. */
+/* In which modes the core lets a task sleep; it rejects notifications in others. */
 static u8 tell_modes(void)
 {
 	return XEN_PVFAULT_TELL_USER |
@@ -68,8 +68,8 @@ static void tell_cpu_offline(unsigned int cpu)
 	if (!front)
 		return;
 	/*
-	 * Crashing, this is the only CPU that is asked, and the next kernel
-	 * may use any.
+	 * In a crash only this CPU gets here, but the next kernel may use any
+	 * CPU.
 	 */
 	if (atomic_read(&panic_cpu) != PANIC_CPU_INVALID)
 		memset(front->tell, 0, sizeof(front->tell));
@@ -107,7 +107,7 @@ static void tell_clear_cpu(void *front)
 }
 
 /**
- * xen_pvfault_tell() - let the backend tell all CPUs the core wants to be told
+ * xen_pvfault_tell() - enable notifications on all CPUs for which the core does
  * @front: the front page
  *
  * Context: may sleep.
@@ -115,15 +115,15 @@ static void tell_clear_cpu(void *front)
 void xen_pvfault_tell(struct xen_pvfault_front *front)
 {
 	/*
-	 * First: a CPU that comes online too late for the interrupt sees it.
-	 * Pairs with the barriers in taking a CPU online.
+	 * First, so that a CPU that comes online too late for the interrupt sees
+	 * it. Pairs with the barriers in taking a CPU online.
 	 */
 	WRITE_ONCE(tell_front, front);
 	on_each_cpu(tell_fill_cpu, front, true);
 }
 
 /**
- * xen_pvfault_hush() - let the backend tell nobody
+ * xen_pvfault_hush() - disable notifications on all CPUs
  * @front: the front page, which no CPU uses any more when this returns
  *
  * Context: may sleep.
@@ -150,7 +150,7 @@ int xen_pvfault_arm(void)
 }
 
 /**
- * xen_pvfault_disarm() - no NOT_PRESENT will come; wake who sleeps
+ * xen_pvfault_disarm() - no NOT_PRESENT will come; wake all sleepers
  *
  * Context: may sleep, inside the state machine's lock.
  */

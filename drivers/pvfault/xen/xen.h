@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the Xen frontend share. The protocol, and the words for
- * its parts, are in include/xen/interface/io/pvfault.h.
+ * Shared by the files of the Xen frontend. The protocol, and the words for its parts,
+ * are in include/xen/interface/io/pvfault.h.
  *
  *	xenbus.c	the device on Xen's bus: suspend, reboot, sysfs
- *	state.c		who says which state when
- *	nodes.c		what both ends write into XenStore
+ *	state.c		the states of the device
+ *	nodes.c		the nodes of both ends in XenStore
  *	share.c		front page, ring and event channel, as long as connected
  *	ring.c		taking READY out of the ring
  *	offer.c		which memory may be taken away: ranges, and their text
- *	offered.c	what of it the backend knows, and memory hotplug
- *	tell.c		what the core calls: recogniser, CPUs, repair
+ *	offered.c	the offer that the backend knows, and memory hotplug
+ *	tell.c		the functions that the core calls: recogniser, CPUs, repair
  */
 #ifndef PVFAULT_XEN_H
 #define PVFAULT_XEN_H
@@ -26,7 +26,7 @@
 
 struct xenbus_device;
 
-/* Counted by the frontend itself; the core counts what comes of it. */
+/* Counters of the frontend; the core counts sleepers and READYs. */
 #define XEN_PVFAULT_COUNTS(X)						\
 	X(events)	/* the event channel's interrupt came */	\
 	X(entries)	/* taken out of the ring */			\
@@ -43,8 +43,8 @@ enum xen_pvfault_count {
 };
 
 /*
- * The part of a token that makes it one: the signature, and bit 47 clear. One
- * shift and one comparison, for every genuine page fault passes here, too.
+ * The part of a token that identifies it: the signature, and bit 47 clear. Only one
+ * shift and one comparison, because every genuine page fault passes here, too.
  */
 static __always_inline bool xen_pvfault_is_token(u64 value)
 {
@@ -59,7 +59,7 @@ static __always_inline bool xen_pvfault_is_token(u64 value)
  * @lock: guards all other fields and the front page's indices: the interrupt,
  *	a repair and the work item may look at the same time, on any CPU
  * @front: the front page; NULL while there is no ring
- * @ring: what the backend writes: each field may change at any time
+ * @ring: written by the backend: each field may change at any time
  * @length: of the ring, a power of two
  * @cons: index of the next entry to take; the page's is only a copy
  * @all: the backend's count of READY for all when last looked at
@@ -136,7 +136,7 @@ void xen_pvfault_offered_init(void);
 /* nodes.c */
 
 /**
- * struct xen_pvfault_limits - what the backend takes
+ * struct xen_pvfault_limits - limits of the backend
  * @ring_page_order: the largest ring
  * @ranges: how many an offer may have
  */
@@ -155,7 +155,7 @@ enum xenbus_state xen_pvfault_read_state(const char *path);
 /* share.c */
 
 /**
- * struct xen_pvfault_share - what the backend maps and binds
+ * struct xen_pvfault_share - pages and port that the backend maps and binds
  * @front: the front page, or NULL if nothing is shared
  * @ring: the ring's pages
  * @front_ref: the front page's grant

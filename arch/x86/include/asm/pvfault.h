@@ -32,9 +32,9 @@ void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token);
  *
  * One patched no-op beside irqentry_enter() while no backend is registered, and
  * one call with two branches while one is. The recogniser is reached by a static
- * call, for a call through an ops pointer can't be shown to stay in noinstr text.
- * It doesn't return the token beside its answer: a value of 16 octets aligns the
- * stack, for which gcc takes a register away from everybody who faults.
+ * call, because a call through an ops pointer can't be shown to stay in noinstr
+ * text. The token comes back through a pointer, because a return value of 16 octets
+ * makes gcc align the stack, which costs every fault a register.
  *
  * Context: #PF entry, before irqentry_enter(), interrupts off.
  * Return: true if the fault is genuine; false if it was a host's notification
@@ -53,9 +53,9 @@ static __always_inline bool pvfault_enter(struct pt_regs *regs, unsigned long er
 			return false;
 		}
 		/*
-		 * An end of its own: if the two ways met before this call, the way
-		 * without a backend, too, would have to load what the recogniser
-		 * may have clobbered.
+		 * Keep the two ways apart up to their ends. If they met before this
+		 * call, the way without a backend, too, would have to load registers
+		 * that the recogniser may have clobbered.
 		 */
 		OPTIMIZER_HIDE_VAR(regs);
 		*state = irqentry_enter(regs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of the core share. Backends see include/linux/pvfault.h only. */
+/* Shared by the files of the core. Backends see include/linux/pvfault.h only. */
 #ifndef PVFAULT_INTERNAL_H
 #define PVFAULT_INTERNAL_H
 
@@ -29,7 +29,7 @@ struct task_struct;
  *	rejected    = all of rejected_*
  */
 #define PVFAULT_EVENTS(X)						\
-	X(not_present)	/* the host announced a missing page */		\
+	X(not_present)	/* the host said NOT_PRESENT */			\
 	X(deferred)	/* of these: not by a #PF of the task itself */	\
 	X(sleep)	/* a task began to wait */			\
 	X(sleep_kernel)	/* of these: in kernel mode; when it's over */	\
@@ -47,8 +47,8 @@ struct task_struct;
 	X(rejected_insn)	/* by no access that may sleep */	\
 	X(rejected_atomic)	/* page faults disabled, or RCU */	\
 	X(rejected_state)	/* by a task about to sleep or stop */	\
-	X(ready)	/* the host announced one page */		\
-	X(early)	/* READY nobody waits for yet: remembered */	\
+	X(ready)	/* the host said READY for one page */		\
+	X(early)	/* READY before NOT_PRESENT: remembered */	\
 	X(dropped)	/* READY for an abandoned or known token */	\
 	X(overwritten)	/* a remembered token gave way to a newer one */ \
 	X(wake_all)	/* READY for all */				\
@@ -95,10 +95,10 @@ struct pvfault_waits {
 
 DECLARE_PER_CPU(struct pvfault_waits, pvfault_waits);
 
-/* A sleeper told by an unknown CPU: whatever happens to any CPU concerns it. */
+/* The notified CPU is unknown, so that repairs must go to all CPUs. */
 #define PVFAULT_ANY_CPU	(-1)
 
-/* What a task was told when it met a missing page. */
+/* A task's notification. */
 struct pvfault_told {
 	pvfault_token_t token;
 	u32 generation;			/* pvfault_generation() at that moment */
@@ -150,7 +150,7 @@ struct pvfault_scan {
 	unsigned int bucket;		/* where to go on; 0: from the start */
 	/* out */
 	unsigned int sleepers;		/* seen in this call */
-	bool repair_any;		/* told by an unknown CPU */
+	bool repair_any;		/* the notified CPU is unknown */
 	struct cpumask *repair;		/* CPUs that may have lost a READY */
 };
 

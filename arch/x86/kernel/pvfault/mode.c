@@ -3,13 +3,14 @@
  * The mode: where tasks may sleep. At boot from the command line, later by sysfs.
  *
  * A new mode takes effect in this guest at once: a notification that it doesn't allow is
- * rejected, and no other task begins to wait. Those that wait already are still woken by
+ * rejected, and no other task begins to wait. Tasks that wait already are still woken by
  * READY.
  *
- * What the host is asked for follows. A KVM host that is told to stop notifying a CPU
- * cancels what it fetches for it and waits for that in the vCPU's thread: while its disk
- * stands still the vCPU would, too. So after "off" no CPU is switched before a pass of the
- * watch finds that no task sleeps, and then each by an interrupt that nobody waits for.
+ * The host follows later. When notifications to a CPU are disabled, a KVM host cancels the
+ * pages that it is fetching for that CPU, and waits for this in the vCPU's thread. While
+ * its disk stands still, the vCPU would stand still, too. So after "off" no CPU is disabled
+ * before a pass of the watch finds that no task sleeps, and then each by an interrupt, for
+ * which no CPU waits.
  */
 
 #define pr_fmt(fmt) "pvfault: " fmt
@@ -82,7 +83,7 @@ bool pvfault_off_at_boot(void)
 /**
  * pvfault_kernel_mode() - may a host be asked for NOT_PRESENT in kernel mode?
  *
- * What comes in kernel mode although this says no is rejected.
+ * If this says no, a NOT_PRESENT in kernel mode is rejected.
  *
  * Context: any, from subsys_initcall on.
  * Return: true if so. Changes with the mode, see &pvfault_backend.mode_changed.
@@ -134,7 +135,7 @@ int pvfault_set_mode(const char *name)
 }
 
 /**
- * pvfault_mode_follow() - ask the host for what the mode wants, if it is time
+ * pvfault_mode_follow() - enable or disable notifications as the mode demands, if it is time
  *
  * Context: the watch's timer, after a whole pass over the table.
  * Return: false if it isn't time yet: there has to be another pass.

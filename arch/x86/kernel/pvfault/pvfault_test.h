@@ -19,7 +19,7 @@
 #define MARKS		64		/* see pvfault_table_marks() */
 #define NR_SLEEPERS	8
 
-/* Where a #PF comes that no task may sleep at. */
+/* Contexts of a #PF in which no task may sleep. */
 enum pvt_context {
 	PVT_TASK,
 	PVT_IRQS_OFF,
@@ -28,7 +28,7 @@ enum pvt_context {
 	PVT_CONTEXTS
 };
 
-/* A thread that is told NOT_PRESENT. */
+/* A thread that gets NOT_PRESENT. */
 struct pvt_sleeper {
 	pvfault_token_t token;
 	unsigned int count;		/* of tokens from there on, in turn */

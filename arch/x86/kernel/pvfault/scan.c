@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Passing over all sleepers of the table: for the watch, which wakes those that
- * have slept too long, and for people, who want to see them.
+ * have slept too long, and for the list in debugfs.
  */
 
 #include <linux/cpumask.h>
@@ -40,7 +40,7 @@ static void pvfault_scan_one(struct pvfault_scan *scan, struct pvfault_node *nod
  * pvfault_table_scan() - pass over the sleepers
  * @scan: what to look for, where to go on, what was found
  *
- * Wakes those told before the last READY for all, hands those past their deadline
+ * Wakes those notified before the last READY for all, hands those past their deadline
  * to probe.c, and collects the CPUs that may have lost a READY. Looks at
  * @scan->budget sleepers or a bucket more.
  *
@@ -108,7 +108,7 @@ static void pvfault_for_each_sleeper(void (*fn)(struct pvfault_sleeper *s, void 
 /**
  * pvfault_table_outstanding() - how many tasks sleep and have not been woken
  *
- * Takes no lock, so that anybody may ask as often as they like.
+ * Takes no lock, so that it may be read often.
  *
  * Context: any.
  * Return: that number.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What can be seen from outside.
+ * What userspace can see.
  *
  *	/sys/kernel/pvfault/backend		its name, or "none: why"
  *	/sys/kernel/pvfault/mode		"off", "user" or "kernel"; writable
@@ -12,7 +12,7 @@
  *	/sys/kernel/pvfault/probing		tasks that retry now, see probe.c
  *	/sys/kernel/pvfault/counters/NAME	see PVFAULT_EVENTS
  *	/sys/kernel/pvfault/waits/NAME		how long tasks waited
- *	/sys/kernel/debug/pvfault/sleepers	who sleeps on what, since when
+ *	/sys/kernel/debug/pvfault/sleepers	tasks asleep, their tokens, since when
  *
  * sysfs holds what a locked-down kernel must still show.
  */
@@ -47,7 +47,7 @@ static const char * const pvfault_event_names[] = {
 
 /**
  * pvfault_count() - how often something happened since boot
- * @event: what
+ * @event: the event
  *
  * Context: any. Exact once nothing is under way.
  * Return: the sum over all CPUs.

@@ -14,7 +14,7 @@ struct task_struct;
 /* A CPU remembers as many tokens as hosts have outstanding for it. */
 #define PVFAULT_MARKS		64
 
-/* See the head of table.c for who moves a node from one to the next. */
+/* The head of table.c has the transitions between these. */
 enum pvfault_state {
 	PVFAULT_SLEEPING,
 	PVFAULT_WOKEN,
@@ -39,7 +39,7 @@ struct pvfault_mark {
 	struct pvfault_node node;
 	u32 stamp;			/* order of taking within its pool */
 	u32 generation;			/* when it was added */
-	int cpu;			/* whose pool it belongs to */
+	int cpu;			/* of its pool */
 };
 
 struct pvfault_bucket {
@@ -48,9 +48,8 @@ struct pvfault_bucket {
 };
 
 /*
- * Buckets that share a page also share a count of the sleepers on them, so that the
- * scan leaves alone the pages of a large table on which nobody sleeps: the host may
- * have taken them.
+ * Buckets that share a page also share a count of the sleepers on them. So the scan
+ * doesn't touch pages of a large table without sleepers, which the host may have taken.
  */
 #define PVFAULT_GROUP_BITS	8
 

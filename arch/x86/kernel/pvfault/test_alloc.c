@@ -64,7 +64,7 @@ static void unmap_last(struct kunit *test)
 	WRITE_ONCE(pvt_host.faults, 1);
 }
 
-/* Who allocates: a thread without user memory. */
+/* The allocating thread, which has no user memory. */
 static struct {
 	struct mutex lock;		/* held meanwhile */
 	struct completion back;
@@ -140,7 +140,7 @@ static void test_page_in(struct kunit *test)
 	wait_in_allocation(test, GFP_KERNEL | __GFP_ZERO);
 }
 
-/* That of a huge page doesn't reclaim, and may wait. */
+/* The allocation of a huge page doesn't reclaim, and may wait. */
 static void test_page_in_huge(struct kunit *test)
 {
 	wait_in_allocation(test, GFP_TRANSHUGE_LIGHT | __GFP_ZERO);
@@ -189,7 +189,7 @@ static void await_enabled(struct kunit *test, bool want)
 						   WAIT_MS * 1000, false));
 }
 
-/* The hook is enabled by a refusal while a page was cleared, and by no other. */
+/* The hook is enabled by a rejection while a page was cleared, and by no other. */
 static void evidence(struct kunit *test, const u8 *insn, unsigned long left)
 {
 	refuse(other_insn, left, PAGE_OFFSET, 0);
@@ -256,7 +256,7 @@ static void touch_last(void)
 	pvfault_touch((void *)pvt_host.address);
 }
 
-/* Whatever the allocation said: where no task may sleep, none does. */
+/* Where no task may sleep, none does, whatever the allocation allows. */
 static void test_touch_refused(struct kunit *test)
 {
 	unmap_last(test);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit: what the core does for and with a backend: deadlines, the slot, CPUs. */
+/* KUnit: the core with a backend: deadlines, the slot, CPUs. */
 
 #include <linux/cpu.h>
 #include <linux/iopoll.h>
@@ -96,7 +96,7 @@ static void expect_repaired(struct kunit *test, const struct cpumask *cpus)
 					  WAIT_MS * 1000, false, &pvt_host.repaired, cpus));
 }
 
-/* No edge: a repair that finds nothing. Any CPU may have been told. */
+/* No edge: a repair that finds nothing. Any CPU may be the notified one. */
 static void test_repair(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(1);
@@ -155,7 +155,7 @@ static void test_ready_all(struct kunit *test)
 		      N(early_hit, 1), N(wake_all, 1), N(ready, 1), N(early, 1));
 }
 
-/* Told before READY for all, but asleep only after it: not at all, that is. */
+/* Notified before READY for all, and queues after it: doesn't sleep at all. */
 static void test_ready_all_in_between(struct kunit *test)
 {
 	struct pvt_sleeper *s = pvt_sleeper_new(test, pvt_fresh_tokens(1));
@@ -168,7 +168,7 @@ static void test_ready_all_in_between(struct kunit *test)
 	expect_counts(test, 0, N(not_present, 1), N(early_hit, 1), N(wake_all, 1));
 }
 
-/* Told after READY for all, which is still under way: sleeps through it. */
+/* Notified after READY for all, whose pass is still under way: sleeps on. */
 static void test_ready_all_before(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(2);
@@ -190,7 +190,7 @@ static void test_ready_all_before(struct kunit *test)
 		      N(wake_all, 1), N(ready, 1));
 }
 
-/* The backend goes: all wake, and what the host still says does no harm. */
+/* The backend goes: all wake, and late READYs do no harm. */
 static void test_unregister(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(3);
@@ -214,14 +214,14 @@ static void test_unregister(struct kunit *test)
 	pvt_register(test);
 	pvt_expect_marks(test, 3);
 	pvt_drain(test, token, 3);
-	/* How often it took READY for all is the core's own affair. */
+	/* The core may say READY for all any number of times. */
 	KUNIT_EXPECT_GE(test, pvt_since(PVFAULT_NR_wake_all), 1);
 	expect_counts(test, 0, N(not_present, 6), N(sleep, 3), N(wake, 3),
 		      N(early_hit, 3), N(ready, 3), N(early, 3),
 		      N(wake_all, pvt_since(PVFAULT_NR_wake_all)));
 }
 
-/* The slot: one backend at a time, a whole one, and nobody else lets go of it. */
+/* The slot: one complete backend at a time, and only it can unregister itself. */
 static void test_slot(struct kunit *test)
 {
 	static const struct pvfault_backend second = {
@@ -271,7 +271,7 @@ static void test_bare_backend(struct kunit *test)
 		      N(wake_all, pvt_since(PVFAULT_NR_wake_all)));
 }
 
-/* A CPU that takes no part: nobody else minds, and it isn't asked for anything. */
+/* A CPU whose cpu_online() fails: the others work, and it isn't called any more. */
 static void test_cpu_online_fails(struct kunit *test)
 {
 	static struct cpumask others;
@@ -299,7 +299,7 @@ static void test_cpu_online_fails(struct kunit *test)
 		      N(wake_all, pvt_since(PVFAULT_NR_wake_all)));
 }
 
-/* A CPU goes: what it was told is uncertain, what it remembers is not lost. */
+/* A CPU goes: its notifications are uncertain, its marks are not lost. */
 static void test_cpu_offline(struct kunit *test)
 {
 	pvfault_token_t token = pvt_fresh_tokens(3);

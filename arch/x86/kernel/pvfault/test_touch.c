@@ -95,7 +95,7 @@ void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context wher
 	KUNIT_EXPECT_EQ(test, pvt_host.faults, 0);
 }
 
-/* NOT_PRESENT for @touch, where it is refused, in this task. */
+/* NOT_PRESENT for @touch, which is rejected, in this task. */
 void pvt_refused(struct kunit *test, void (*touch)(void), enum pvfault_event why)
 {
 	unsigned long before = pvt_since(why);
@@ -124,7 +124,7 @@ void pvt_expect_asleep_in_kernel(struct kunit *test, struct task_struct *task)
 	KUNIT_EXPECT_FALSE(test, state & TASK_FREEZABLE);
 }
 
-/* Who slept there says so in @back. */
+/* The task that slept there completes @back. */
 void pvt_expect_back_from_kernel(struct kunit *test, struct completion *back)
 {
 	bool came = wait_for_completion_timeout(back, msecs_to_jiffies(WAIT_MS));
@@ -132,7 +132,7 @@ void pvt_expect_back_from_kernel(struct kunit *test, struct completion *back)
 	KUNIT_EXPECT_TRUE(test, came);
 	if (came)
 		return;
-	/* The watch lets go of it; the next case would meet it. */
+	/* Wait until the watch's timer has stopped, because the next case would see it. */
 	pvfault_ready_all();
 	pvt.stuck = !wait_for_completion_timeout(back, msecs_to_jiffies(WAIT_MS));
 }
