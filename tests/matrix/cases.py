@@ -16,7 +16,7 @@ XEN = "XEN=y XEN_PVH=y XEN_PVHVM_GUEST=y ACPI=y PVFAULT_XEN=y"
 X32 = "64BIT=n X86_32=y UNWINDER_ORC=n X86_X2APIC=n"
 HOST = "VIRTUALIZATION=y HIGH_RES_TIMERS=y"
 
-# What of the kernel a change of ours can break, if the configuration has it.
+# Files of the kernel that a change of ours can break, if the configuration has them.
 OBJECTS = ("arch/x86/kernel/pvfault/", "drivers/pvfault/", "arch/x86/mm/fault.o",
            "mm/page_alloc.o", "mm/filemap.o")
 

@@ -11,7 +11,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
 
-# What is chosen, and what of it differs from the tests' kernel.
+# The chosen options, and those that differ from the tests' kernel.
 CHOICES = {
     "nothing": ("", ""),
     "what is there already": ("PVFAULT_XEN=y", ""),

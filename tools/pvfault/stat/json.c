@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One object a line. Times are seconds; what isn't known is null. */
+/* One object a line. Times are seconds; an unknown value is null. */
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What happened between two snapshots. */
+/* Differences and rates between two snapshots. */
 
 #include <math.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static void histogram(struct rates *r, const struct snapshot *old, const struct 
 	}
 }
 
-/* So much of all waits took less than what is returned; 0 if there were none. */
+/* Return: the time that this part of all waits took at most; 0 if there were none. */
 static double part(const struct rates *r, double of_all)
 {
 	uint64_t seen = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the kernel tells: /sys/kernel/pvfault, and debugfs for root. */
+/* Reading the kernel's figures: /sys/kernel/pvfault, and debugfs for root. */
 
 #include <ctype.h>
 #include <dirent.h>

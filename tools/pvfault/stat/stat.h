@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * pvfault-stat: what waiting for the host costs the tasks of this guest.
+ * pvfault-stat: the time that tasks of this guest wait for the host.
  *
- *	source.c	a snapshot of what the kernel tells
- *	rates.c		what has happened between two snapshots
- *	worries.c	what of it somebody should look into
+ *	source.c	a snapshot of the kernel's figures
+ *	rates.c		differences and rates between two snapshots
+ *	worries.c	figures that need a look
  *	lines.c, json.c, textfile.c, top.c	the four forms
  */
 #ifndef PVFAULT_STAT_H
@@ -66,7 +66,7 @@ struct snapshot {
 void snapshot_take(struct snapshot *s, const char *root, bool recent);
 uint64_t snapshot_counter(const struct snapshot *s, const char *name);
 
-/* What happened between two snapshots; since boot, if there is no older one. */
+/* Differences and rates between two snapshots; since boot, if there is no older one. */
 struct rates {
 	double seconds;		/* 0: since boot, so that rates are plain numbers */
 	double waits;		/* that began, a second */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What somebody should look into. troubleshooting.rst has the remedies. */
+/* Figures that need a look. troubleshooting.rst has the remedies. */
 
 #include <inttypes.h>
 #include <stdarg.h>

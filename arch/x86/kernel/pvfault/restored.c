@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * After a restore most of the guest's memory is missing. How long does that last?
+ * After a restore most of the guest's memory is out. This reports how long that lasts:
  *
  *	pvfault: restored: 812 waits, quiet after 14300 ms
  *
- * Quiet: no task waits for the host, and none has begun to for a whole second. The time is
- * the one from the restore to the end of the last wait before that, to a tenth of a second,
- * and the waits are those that began in it. If ten minutes are not enough, the line says
+ * Quiet: no task waits for the host, and none has begun to for a whole second. The time runs
+ * from the restore to the end of the last wait before that, to a tenth of a second, and the
+ * waits are those that began in that time. If ten minutes are not enough, the line says
  * "not quiet after 600000 ms" and is the last about this restore. Without a wait there
  * is no line.
  */
@@ -68,8 +68,8 @@ static void pvfault_restored_look(struct work_struct *unused)
 /**
  * pvfault_restored() - this guest has been restored from a saved state
  *
- * For a backend whose host shows it. Called again, as each CPU may find out by itself, it
- * begins anew. Has nothing to do with waking: READY for all comes beside it.
+ * For a backend whose host shows it. Each CPU may find out by itself, so it may be called
+ * again, and begins anew then. It wakes no task; READY for all does that.
  *
  * Context: any but NMI.
  */

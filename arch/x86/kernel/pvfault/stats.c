@@ -4,8 +4,8 @@
  *
  *	/sys/kernel/pvfault/backend		its name, or "none: why"
  *	/sys/kernel/pvfault/mode		"off", "user" or "kernel"; writable
- *	/sys/kernel/pvfault/notified		what the host was seen to do: "none",
- *						"user" or "kernel"
+ *	/sys/kernel/pvfault/notified		modes in which the host has notified:
+ *						"none", "user" or "kernel"
  *	/sys/kernel/pvfault/ready_all		writing 1 wakes all sleepers
  *	/sys/kernel/pvfault/deadline_ms		writable
  *	/sys/kernel/pvfault/outstanding		tasks asleep now
@@ -273,7 +273,7 @@ static u64 pvfault_ticks_to_us(unsigned long ticks)
 
 /*
  * A wait may take an hour and some seconds (pvfault_set_deadline_ms()), and longer only
- * if nothing ran for so long. What no wait takes has no line of its own.
+ * if nothing ran for so long. Longer waits have no line of their own.
  */
 #define PVFAULT_WAIT_LINES	(ilog2(3600UL * HZ) + 2)
 
@@ -324,7 +324,7 @@ static struct kobj_attribute histogram_attr = __ATTR_RO(histogram);
 static struct kobj_attribute user_us_attr = __ATTR_RO(user_us);
 static struct kobj_attribute kernel_us_attr = __ATTR_RO(kernel_us);
 static struct kobj_attribute longest_us_attr = __ATTR_RO(longest_us);
-/* To read it begins a new period, for all readers; therefore root's alone. */
+/* Reading it begins a new period for all readers, so only root may. */
 static struct kobj_attribute longest_recent_us_attr = __ATTR_RO_MODE(longest_recent_us, 0400);
 
 static struct attribute *pvfault_wait_attrs[] = {
