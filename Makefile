@@ -39,6 +39,7 @@ help:
 	@echo '  make bench-full        all benchmarks (some hours); goes on where it stopped'
 	@echo '  make bench BENCH=name  one of them; make bench-list names them'
 	@echo '  make lint              checkpatch --strict, sparse, pylint, the words of comments'
+	@echo '  make docs              all pages as HTML, without a warning: build/docs/'
 	@echo '  make test-all          everything; goes on where it stopped'
 	@echo '  make test-slice MINUTES=25  what of it has not been run for longest, as far as it fits'
 	@echo '  make clean             remove the build folder'
@@ -129,6 +130,11 @@ apply unapply:
 .PHONY: lint
 lint: setup
 	@scripts/lint.sh
+
+.PHONY: docs
+docs:
+	@scripts/setup.sh python3-sphinx
+	@scripts/docs.sh
 
 .PHONY: clean
 clean:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Install what is needed from Debian's packages, if it isn't there.
+# setup.sh [PACKAGE...]: install from Debian's packages what is needed and isn't there.
 
 . "$(dirname "$0")/common.sh"
 
@@ -10,8 +10,8 @@ PACKAGES="gcc make git bc bison flex libelf-dev libc6-dev ccache cpio xz-utils
 	libxxhash-dev valgrind spin clang libclang-rt-14-dev libsqlite3-dev
 	gnuplot-nox redis-tools libhiredis-dev pylint libncurses-dev tmux lld llvm"
 
-# For guests of 32 bits.
-PACKAGES="$PACKAGES libc6-dev-i386 lib32gcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev"
+# For guests of 32 bits. And what the caller needs beside.
+PACKAGES="$PACKAGES $* libc6-dev-i386 lib32gcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev"
 
 . /etc/os-release 2>/dev/null || ID=unknown
 [ "$ID" = debian ] || command -v apt-get >/dev/null ||
