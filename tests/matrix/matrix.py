@@ -88,7 +88,7 @@ class Tree:
         if not any("LLVM" in word for word in how):
             how.append("CC=ccache gcc")
         command = ["make", "-C", self.src, f"O={self.out}", f"ARCH={self.case.arch}",
-                   f"-j{os.cpu_count()}", *how, *targets]
+                   f"-j{os.environ.get('JOBS', os.cpu_count())}", *how, *targets]
         with subprocess.Popen(command, env={**self.env, **env}, text=True, errors="replace",
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               start_new_session=True) as process:
