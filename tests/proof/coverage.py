@@ -183,7 +183,7 @@ def user_counts():
     rig.run("make", "-s", "--no-print-directory", "-C", rig.ROOT / "tests/unit",
             f"OUT={out}", "BUILDS=cov", "FLAGS_cov=-O0 --coverage", "SECS=2", "check",
             stdout=subprocess.DEVNULL)
-    return [p for p in out.rglob("*.gcda") if p.stem in ("table", "marks", "scan")]
+    return [p for p in out.rglob("*.gcda") if p.stem in ("table", "marks", "batch", "scan")]
 
 
 class Counts:

@@ -34,8 +34,8 @@ FUZZ_MUTANTS = {
     "an early READY is left behind":
         ("table.c", "if (node->state == PVFAULT_EARLY)", "if (false)"),
     "the youngest mark gives way":
-        ("marks.c", "(s32)(pool->mark[i].stamp - mark->stamp) < 0",
-         "(s32)(pool->mark[i].stamp - mark->stamp) > 0"),
+        ("marks.c", "(s32)(pool->slot[i].mark.stamp - mark->stamp) < 0",
+         "(s32)(pool->slot[i].mark.stamp - mark->stamp) > 0"),
     "a mark is never given back":
         ("marks.c", "	clear_bit_unlock(", "	if (0)\n		clear_bit_unlock("),
 }
@@ -101,7 +101,7 @@ def mutated_core(name, where, what, by):
     core = rig.ROOT / "arch/x86/kernel/pvfault"
     folder = rig.BUILD / "fuzz" / name / "core"
     folder.mkdir(parents=True, exist_ok=True)
-    for file in ("table.c", "marks.c", "scan.c"):
+    for file in ("table.c", "marks.c", "batch.c", "scan.c"):
         text = (core / file).read_text()
         if file == where:
             if what not in text:

@@ -40,7 +40,7 @@ mutant() { # NAME SED-SCRIPT
 	dir=$out/mutants/$1
 	mkdir -p "$dir"
 	by="nothing changed: bring mutants.sh up to date"
-	for f in table.c marks.c scan.c; do
+	for f in table.c marks.c batch.c scan.c; do
 		sed -E "$2" "$core/$f" >"$dir/$f"
 		cmp -s "$core/$f" "$dir/$f" || by=
 	done
@@ -147,6 +147,30 @@ mutant evict-given-back		"$evict s/if \(!mine\)/if (false)/"
 mutant evict-stays-listed	"$evict s/hlist_del_init.*/;/"
 mutant evict-unlocked		"$evict { /raw_spin_(un)?lock/d }"
 mutant evict-uncounted		"$evict { /pvfault_note/d }"
+
+# Batches
+woken=$(in_ pvfault_batch_woken) left=$(in_ pvfault_batch_leave) waits=$(in_ pvfault_batch_wait)
+gives=$(in_ pvfault_batch_gives_up)
+stale=$(in_ pvfault_slot_stale) add=$(in_ pvfault_batch_add)
+mutant batch-wakes-first	"$woken s/return atomic_dec_and_test/atomic_dec(\&b->pending); return 1; (void)/"
+mutant batch-never-wakes	"$woken s/return atomic_dec_and_test\(.*/atomic_dec(\&b->pending); return false;/"
+mutant batch-leaks-slot		"$woken { /pvfault_mark_put/d }"
+mutant batch-leaks-early	"$add { /pvfault_mark_put/d }"
+mutant batch-counts-early	"$add { /atomic_dec/d }"
+mutant batch-leaves-others	"$left s/to_sleeper\(node\)->batch != b/false/"
+mutant batch-leaves-woken	"$left s/left = true;/;/"
+mutant batch-stays-asleep	"$left { /PVFAULT_ABANDONED/d }"
+mutant batch-unlocked		"$left { /raw_spin_(un)?lock/d }"
+mutant batch-not-killable	"$gives s/= fatal_signal_pending\(current\)/= false/"
+mutant batch-no-deadline	"$gives s/turn == PVFAULT_SLEEP_ON/true/"
+mutant batch-keeps-the-turn	"$gives { /pvfault_probe_cancel/d }"
+mutant batch-of-two-cpus	"$add s/b->n && b->told.cpu != told->cpu/false/"
+mutant batch-unwatched		"$waits { /pvfault_watch_arm/d }"
+mutant slot-asleep-is-stale	"$stale s/mark->node.state != PVFAULT_ABANDONED/false/"
+mutant slot-never-stale		"$stale s/return mark->generation.*/return false;/"
+mutant slot-outdated-stays	"$stale s/mark->generation != pvfault_generation_read\(\)/false/"
+mutant slot-all-stale		"$stale s/jiffies - mark.*/true;/"
+mutant slot-evict-leaks		"$(in_ pvfault_slot_evict) s/pvfault_mark_erase.*/hlist_del_init(\&mark->node.link);/"
 
 # The scan
 scan=$(in_ pvfault_table_scan) one=$(in_ pvfault_scan_one)

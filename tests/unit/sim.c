@@ -125,7 +125,7 @@ void raw_spin_unlock(raw_spinlock_t *lock)
 /* Tasks */
 
 _Thread_local struct task_struct *sim_current;
-_Thread_local unsigned long sim_wakes;
+_Thread_local unsigned long sim_wakes, sim_countdowns;
 
 struct task_struct *sim_task_new(const char *comm)
 {

@@ -31,6 +31,7 @@
 #define NR_HOT		12	/* tokens that collide */
 #define NR_COLD		600	/* tokens enough to fill all pools */
 #define DEAD		100000	/* tokens without NOT_PRESENT */
+#define BATCH		(1ULL << 40)	/* tokens of the exact host's batches */
 
 static uint64_t seed;
 static _Thread_local uint64_t random_state;
@@ -141,10 +142,10 @@ static bool take_request(pvfault_token_t *token)
 
 static void ready(pvfault_token_t token)
 {
-	unsigned long before = sim_wakes;
+	unsigned long before = sim_wakes + sim_countdowns;
 
 	pvfault_ready(token);
-	if (sim_wakes != before)
+	if (sim_wakes + sim_countdowns != before)
 		__atomic_fetch_add(&woke_somebody, 1, SIM_RELAXED);
 }
 
@@ -170,6 +171,46 @@ static void tell(int i, pvfault_token_t token)
 	__atomic_fetch_add(&told, 1, SIM_RELAXED);
 }
 
+static pvfault_token_t any_token(void)
+{
+	if (one_in(64))
+		return DEAD + rnd(8);
+	return rnd(one_in(4) ? NR_COLD : NR_HOT);
+}
+
+/* Several NOT_PRESENTs, most of them on one CPU, and one wait for all. */
+static void tell_batch(int i, pvfault_token_t first)
+{
+	unsigned int n = 1 + rnd(6), j;
+	struct pvfault_batch b;
+
+	__atomic_store_n(&asleep_on[i], first, SIM_RELAXED);
+	__atomic_store_n(&asleep_since[i], seconds(), SIM_RELAXED);
+	pvfault_batch_init(&b);
+	sim_cpu = rnd(sim_nr_cpus);
+	for (j = 0; j < n; j++) {
+		/* Out of the way of tokens that are told one at a time. */
+		pvfault_token_t token = exact ? BATCH + first * 8 + j : any_token();
+		u32 generation = pvfault_generation();
+
+		while (exact && !add_request(token))
+			nap(20);
+		if (one_in(8))
+			sim_cpu = rnd(sim_nr_cpus);
+		local_irq_disable();
+		pvfault_note(not_present, token);
+		chaos(SIM_LOCK);
+		if (batch_on(&b, token, generation, sim_cpu) < 0) {
+			pvfault_note(rejected, token);
+			pvfault_table_forget(token, generation);
+		}
+		local_irq_enable();
+	}
+	pvfault_batch_wait(&b);
+	__atomic_store_n(&asleep_since[i], 0, SIM_RELAXED);
+	__atomic_fetch_add(&told, n, SIM_RELAXED);
+}
+
 static void *sleeper(void *arg)
 {
 	int i = (intptr_t)arg;
@@ -178,16 +219,16 @@ static void *sleeper(void *arg)
 	thread_begin(i);
 	__atomic_store_n(&tasks[i], alloc_task(), __ATOMIC_RELEASE);
 	for (sequence = 1; !READ_ONCE(stop_sleepers); sequence++) {
-		pvfault_token_t token = rnd(one_in(4) ? NR_COLD : NR_HOT);
+		pvfault_token_t token = exact ? sequence * NR_SLEEPERS + i : any_token();
 
-		if (!exact && one_in(64))
-			token = DEAD + rnd(8);
-		if (exact)
-			token = sequence * NR_SLEEPERS + i;
-		while (exact && !add_request(token))
-			nap(20);
-		sim_cpu = rnd(sim_nr_cpus);
-		tell(i, token);
+		if (one_in(4)) {
+			tell_batch(i, token);
+		} else {
+			while (exact && !add_request(token))
+				nap(20);
+			sim_cpu = rnd(sim_nr_cpus);
+			tell(i, token);
+		}
 		if (one_in(64) || fatal_signal_pending(current))
 			renew_task(i);
 	}
@@ -356,7 +397,8 @@ static unsigned int marks(void)
 
 	for (cpu = 0; cpu < sim_nr_cpus; cpu++) {
 		check(pvfault_table_marks(cpu), <=, 64);
-		sum += pvfault_table_marks(cpu);
+		check(pvfault_table_batched(cpu), <=, 32);
+		sum += pvfault_table_marks(cpu) + pvfault_table_batched(cpu);
 	}
 	return sum;
 }

@@ -38,12 +38,30 @@ static void __attribute__((noipa)) fill(char *p, size_t size)
 		p[size] = 0x5a;
 }
 
-/* Overwrite the stack that pvfault_table_sleep() has just left. */
+/* Overwrite the stack that the table has just left. */
 static void __attribute__((noipa)) scribble(void)
 {
 	char stack[1024];
 
 	fill(stack, sizeof(stack));
+}
+
+/* NOT_PRESENT for so many tokens in a row, and one wait for all. Interrupts are off. */
+static void wait_for_batch(struct sleeper *s)
+{
+	struct pvfault_batch b;
+
+	pvfault_batch_init(&b);
+	for (s->added = 0; s->added < s->batch; s->added++) {
+		pvfault_note(not_present, s->token + s->added);
+		if (batch_on(&b, s->token + s->added, s->generation, s->cpu) >= 0)
+			continue;
+		pvfault_note(rejected, s->token + s->added);
+		break;
+	}
+	local_irq_enable();
+	pvfault_batch_wait(&b);
+	local_irq_disable();
 }
 
 static void *sleeper_thread(void *arg)
@@ -54,8 +72,12 @@ static void *sleeper_thread(void *arg)
 	sim_hook = gate_hook;
 
 	local_irq_disable();
-	pvfault_note(not_present, self->token);
-	self->end = sleep_on(self->token, self->generation, self->told_cpu, true);
+	if (self->batch) {
+		wait_for_batch(self);
+	} else {
+		pvfault_note(not_present, self->token);
+		self->end = sleep_on(self->token, self->generation, self->told_cpu, true);
+	}
 	scribble();
 	self->irqs_off_after = sim_irqs_off;
 	self->state_after = READ_ONCE(current->state);
@@ -79,27 +101,53 @@ bool wait_returned(struct sleeper *s)
 	return wait_for(get(&s->returned));
 }
 
-/* Say NOT_PRESENT on @cpu, which isn't the main thread's. */
-struct sleeper *tell_gated(pvfault_token_t token, u32 generation,
-			   unsigned int cpu, int told_cpu,
-			   enum sim_point point, int nth)
+/* A thread that does what @how says, on a CPU which isn't the main thread's. */
+static struct sleeper *start(struct sleeper how)
 {
 	struct sleeper *s = &sleepers[nr_sleepers];
+	unsigned int cpu = how.cpu;
 
 	if (nr_sleepers == MAX_SLEEPERS || cpu == 0 || cpu >= sim_nr_cpus)
 		abort();
 	nr_sleepers++;
-	*s = (struct sleeper) {
-		.task = sim_task_new("sleeper"),
+	*s = how;
+	s->task = sim_task_new("sleeper");
+	if (pthread_create(&s->thread, NULL, sleeper_thread, s))
+		abort();
+	return s;
+}
+
+/* Say NOT_PRESENT on @cpu. */
+struct sleeper *tell_gated(pvfault_token_t token, u32 generation,
+			   unsigned int cpu, int told_cpu,
+			   enum sim_point point, int nth)
+{
+	return start((struct sleeper) {
 		.token = token,
 		.generation = generation,
 		.cpu = cpu,
 		.told_cpu = told_cpu,
 		.point = point,
 		.nth = nth,
-	};
-	if (pthread_create(&s->thread, NULL, sleeper_thread, s))
-		abort();
+	});
+}
+
+/* Say NOT_PRESENT for @n tokens from @token on. */
+struct sleeper *tell_batch(pvfault_token_t token, unsigned int n, unsigned int cpu)
+{
+	return start((struct sleeper) {
+		.token = token,
+		.batch = n,
+		.generation = pvfault_generation(),
+		.cpu = cpu,
+	});
+}
+
+struct sleeper *put_batch_to_sleep(pvfault_token_t token, unsigned int n, unsigned int cpu)
+{
+	struct sleeper *s = tell_batch(token, n, cpu);
+
+	assert_true(wait_asleep(s));
 	return s;
 }
 
@@ -143,13 +191,13 @@ void expect_at_once(pvfault_token_t token, unsigned int cpu)
 
 void ready_on(pvfault_token_t token, unsigned int cpu)
 {
-	unsigned long before = sim_wakes;
+	unsigned long before = sim_wakes + sim_countdowns;
 	unsigned int old_cpu = sim_cpu;
 
 	sim_cpu = cpu;
 	pvfault_ready(token);
 	sim_cpu = old_cpu;
-	woke_somebody += sim_wakes != before;
+	woke_somebody += sim_wakes + sim_countdowns != before;
 }
 
 void ready(pvfault_token_t token)
@@ -194,6 +242,15 @@ unsigned int marks(void)
 	return n;
 }
 
+unsigned int batched(void)
+{
+	unsigned int cpu, n = 0;
+
+	for (cpu = 0; cpu < sim_nr_cpus; cpu++)
+		n += pvfault_table_batched(cpu);
+	return n;
+}
+
 unsigned long counted(enum pvfault_event event)
 {
 	return pvfault_count(event) - count_base[event];
@@ -215,6 +272,7 @@ void assert_state(struct want want)
 	PVFAULT_EVENTS(ASSERT_COUNT)
 	assert_int_equal(pvfault_table_outstanding(), want.asleep);
 	assert_int_equal(marks(), want.marks);
+	assert_int_equal(batched(), want.batched);
 	assert_int_equal(woke_somebody, want.woke);
 
 	/* The equations of internal.h. */
@@ -308,7 +366,7 @@ static void forget_marks(pvfault_token_t first, pvfault_token_t last)
 void erase_marks(pvfault_token_t first, pvfault_token_t last)
 {
 	forget_marks(first, last);
-	assert_int_equal(marks(), 0);
+	assert_int_equal(marks() + batched(), 0);
 }
 
 int unit_teardown(void **state)
@@ -326,7 +384,7 @@ int unit_teardown(void **state)
 		sim_task_free(sleepers[i].task);
 	}
 	nr_sleepers = 0;
-	if (sim_allocs && marks()) {
+	if (sim_allocs && marks() + batched()) {
 		forget_marks(0, MAX_TOKEN);
 		forget_marks(~0ULL, ~0ULL);
 	}
@@ -349,8 +407,8 @@ int main(void)
 	sim_current = sim_task_new("main");
 	if (getenv("ONLY"))
 		cmocka_set_test_filter(getenv("ONLY"));
-	failed = test_table() + test_order() + test_marks() + test_scan() +
-		 test_anew() + test_bounds();
+	failed = test_table() + test_order() + test_marks() + test_batch() +
+		 test_scan() + test_anew() + test_bounds();
 	sim_task_free(sim_current);
 	return failed != 0;
 }

@@ -24,6 +24,7 @@
 
 #define NR_CPUS		6	/* not a power of two */
 #define MARKS		64	/* of each CPU */
+#define BATCHED		32	/* tokens in batches, of each CPU */
 #define MAX_SLEEPERS	8
 #define MAX_TOKEN	5999	/* except ~0 */
 
@@ -32,6 +33,8 @@ struct sleeper {
 	pthread_t thread;
 	struct task_struct *task;
 	pvfault_token_t token;
+	unsigned int batch;	/* of so many tokens from there on; 0: no batch */
+	unsigned int added;	/* to the batch, before there was no slot */
 	u32 generation;
 	unsigned int cpu;
 	int told_cpu;
@@ -89,6 +92,8 @@ struct sleeper *tell_gated(pvfault_token_t token, u32 generation,
 			   unsigned int cpu, int told_cpu,
 			   enum sim_point point, int nth);
 struct sleeper *put_to_sleep(pvfault_token_t token, unsigned int cpu);
+struct sleeper *tell_batch(pvfault_token_t token, unsigned int n, unsigned int cpu);
+struct sleeper *put_batch_to_sleep(pvfault_token_t token, unsigned int n, unsigned int cpu);
 struct sleeper *abandon(pvfault_token_t token, unsigned int cpu);
 bool asleep(struct sleeper *s);
 bool wait_asleep(struct sleeper *s);
@@ -109,6 +114,7 @@ struct pvfault_scan new_scan(void);
 struct pvfault_scan scan_all(void);
 
 unsigned int marks(void);
+unsigned int batched(void);
 void erase_marks(pvfault_token_t first, pvfault_token_t last);
 
 /* The expected value of each counter in this test; the rest is 0. */
@@ -118,6 +124,7 @@ struct want {
 	unsigned long woke;	/* READYs that woke somebody; no counter */
 	unsigned int asleep;
 	unsigned int marks;
+	unsigned int batched;	/* slots, asleep or left */
 };
 
 unsigned long counted(enum pvfault_event event);
@@ -133,6 +140,7 @@ int unit_teardown(void **state);
 int test_table(void);
 int test_order(void);
 int test_marks(void);
+int test_batch(void);
 int test_scan(void);
 int test_anew(void);
 int test_bounds(void);

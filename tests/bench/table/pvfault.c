@@ -3,6 +3,7 @@
 
 #include "../../../arch/x86/kernel/pvfault/table.c"
 #include "../../../arch/x86/kernel/pvfault/marks.c"
+#include "../../../arch/x86/kernel/pvfault/batch.c"
 #include "../../../arch/x86/kernel/pvfault/scan.c"
 
 #include "table.h"

@@ -31,7 +31,7 @@ enum sim_point {
 	SIM_LOCK,		/* about to take a raw spinlock */
 	SIM_UNLOCK,		/* has just let go of one */
 	SIM_LOCK_INIT,		/* has just initialised one */
-	SIM_STORED,		/* after smp_store_release() or WRITE_ONCE() */
+	SIM_STORED,		/* after smp_store_release(), WRITE_ONCE(), or a count down */
 	SIM_GENERATION,		/* after the generation was read */
 	SIM_WOKE,		/* at the end of wake_up_process() */
 	SIM_ARM,		/* in pvfault_watch_arm() */
@@ -76,8 +76,13 @@ void sim_task_free(struct task_struct *task);
 void sim_kill(struct task_struct *task);
 void sim_wake(struct task_struct *task);
 bool sim_blocked(struct task_struct *task);
-/* wake_up_process() calls of this thread */
-extern _Thread_local unsigned long sim_wakes;
+/* wake_up_process() calls of this thread, and what it counted down for batches */
+extern _Thread_local unsigned long sim_wakes, sim_countdowns;
+
+static inline void sim_count_down(void)
+{
+	sim_countdowns++;
+}
 
 /* Time */
 extern unsigned long sim_jiffies;

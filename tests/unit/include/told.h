@@ -19,4 +19,18 @@ static inline enum pvfault_end sleep_on(pvfault_token_t token, u32 generation, i
 	return pvfault_table_sleep(&told);
 }
 
+/* The same for a batch, which waits later. */
+static inline int batch_on(struct pvfault_batch *b, pvfault_token_t token, u32 generation,
+			   int cpu)
+{
+	const struct pvfault_told told = {
+		.token = token,
+		.generation = generation,
+		.cpu = cpu,
+		.since = jiffies,
+	};
+
+	return pvfault_batch_add(b, &told);
+}
+
 #endif /* PVFAULT_TOLD_H */

@@ -108,7 +108,8 @@ struct pvfault_told {
 };
 
 /*
- * A wait for what was @told is over. Context: the task that waited, interrupts on.
+ * A wait for what was @told is over. Context: the task that waited, interrupts on; or the
+ * waker of a batch.
  *
  * It may go to another CPU at any moment. Then it has been compared with the longest
  * wait of either CPU, which is good enough: the longest of all is wanted.
@@ -162,6 +163,21 @@ static __always_inline u32 pvfault_generation_read(void)
 	return arch_atomic_read(&pvfault_generation_count);
 }
 
+/* batch.c: one task that waits for several tokens. */
+#define PVFAULT_BATCH	16	/* tokens at most: some 180 bytes of the task's stack */
+
+struct pvfault_batch {
+	atomic_t pending;		/* of these, not READY yet */
+	unsigned int n;
+	struct pvfault_told told;	/* of the first one */
+	pvfault_token_t token[PVFAULT_BATCH];
+};
+
+void pvfault_batch_init(struct pvfault_batch *b);
+bool pvfault_batch_room(const struct pvfault_batch *b);
+int pvfault_batch_add(struct pvfault_batch *b, const struct pvfault_told *told);
+unsigned int pvfault_batch_wait(struct pvfault_batch *b);
+
 int pvfault_table_init(void);
 enum pvfault_end pvfault_table_sleep(const struct pvfault_told *told);
 void pvfault_table_forget(pvfault_token_t token, u32 generation);
@@ -169,6 +185,7 @@ bool pvfault_table_scan(struct pvfault_scan *scan);
 unsigned int pvfault_table_outstanding(void);
 void pvfault_table_show(struct seq_file *m);
 unsigned int pvfault_table_marks(unsigned int cpu);
+unsigned int pvfault_table_batched(unsigned int cpu);
 
 /* watch.c: the two deadlines of every wait, and READY for all. */
 void pvfault_watch_arm(void);

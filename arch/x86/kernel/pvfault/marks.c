@@ -10,6 +10,11 @@
  * read without order, and taking one decides. Only the owner CPU writes a mark's
  * token, so it may read it without a lock to find the bucket of a mark that has
  * to give way.
+ *
+ * The pool's other slots are for the sleepers of batches (batch.c), of tokens that this
+ * CPU was told. One that is left stays where it is, as an ABANDONED mark, so that a batch
+ * which is left pushes out nothing that is remembered. While such marks fill the slots,
+ * the CPU begins no more batches; one whose READY must be lost gives way.
  */
 
 #include <linux/bitmap.h>
@@ -17,6 +22,7 @@
 #include <linux/compiler.h>
 #include <linux/cpumask.h>
 #include <linux/errno.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
@@ -25,9 +31,9 @@
 #include "table.h"
 
 struct pvfault_pool {
-	DECLARE_BITMAP(busy, PVFAULT_MARKS);
+	DECLARE_BITMAP(busy, PVFAULT_SLOTS);
 	u32 clock;
-	struct pvfault_mark mark[PVFAULT_MARKS];
+	union pvfault_slot slot[PVFAULT_SLOTS];	/* marks first, then those of batches */
 };
 
 static struct pvfault_pool __percpu *pvfault_pools __read_mostly;
@@ -42,7 +48,7 @@ void pvfault_mark_put(struct pvfault_mark *mark)
 {
 	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, mark->cpu);
 
-	clear_bit_unlock(mark - pool->mark, pool->busy);
+	clear_bit_unlock(container_of(mark, union pvfault_slot, mark) - pool->slot, pool->busy);
 }
 
 /**
@@ -63,14 +69,14 @@ void pvfault_mark_erase(struct pvfault_node *node)
  */
 static struct pvfault_mark *pvfault_mark_evict(struct pvfault_pool *pool)
 {
-	struct pvfault_mark *mark = &pool->mark[0];
+	struct pvfault_mark *mark = &pool->slot[0].mark;
 	struct pvfault_bucket *b;
 	bool mine;
 	int i;
 
 	for (i = 1; i < PVFAULT_MARKS; i++)
-		if ((s32)(pool->mark[i].stamp - mark->stamp) < 0)
-			mark = &pool->mark[i];
+		if ((s32)(pool->slot[i].mark.stamp - mark->stamp) < 0)
+			mark = &pool->slot[i].mark;
 
 	b = pvfault_bucket(mark->node.token);
 	raw_spin_lock(&b->lock);
@@ -107,7 +113,7 @@ struct pvfault_mark *pvfault_mark_get(pvfault_token_t token)
 		if (i >= PVFAULT_MARKS)
 			mark = pvfault_mark_evict(pool);
 		else if (!test_and_set_bit_lock(i, pool->busy))
-			mark = &pool->mark[i];
+			mark = &pool->slot[i].mark;
 	} while (!mark);
 
 	mark->node.token = token;
@@ -115,8 +121,77 @@ struct pvfault_mark *pvfault_mark_get(pvfault_token_t token)
 	return mark;
 }
 
+/*
+ * Left so long ago, or before a READY for all, that its READY won't come?
+ * Context: its bucket is locked.
+ */
+static bool pvfault_slot_stale(const struct pvfault_mark *mark)
+{
+	if (hlist_unhashed(&mark->node.link) || mark->node.state != PVFAULT_ABANDONED)
+		return false;
+	return mark->generation != pvfault_generation_read() ||
+	       jiffies - mark->stamp > READ_ONCE(pvfault_deadline);
+}
+
+/* All slots of batches are busy: let one that is stale give way, or return false. */
+static bool pvfault_slot_evict(struct pvfault_pool *pool)
+{
+	bool stale = false;
+	int i;
+
+	for (i = PVFAULT_MARKS; i < PVFAULT_SLOTS && !stale; i++) {
+		struct pvfault_mark *mark = &pool->slot[i].mark;
+		struct pvfault_bucket *b = pvfault_bucket(mark->node.token);
+
+		raw_spin_lock(&b->lock);
+		stale = pvfault_slot_stale(mark);
+		if (stale)
+			pvfault_mark_erase(&mark->node);
+		raw_spin_unlock(&b->lock);
+	}
+	return stale;
+}
+
 /**
- * pvfault_table_marks() - how many tokens a CPU remembers
+ * pvfault_slot_get() - take a slot for a batch's sleeper from this CPU's pool
+ * @token: that it is to wait for
+ *
+ * Context: interrupts off, no bucket locked.
+ * Return: a sleeper on no list, of which only token and CPU are set; NULL if there is
+ * none.
+ */
+struct pvfault_sleeper *pvfault_slot_get(pvfault_token_t token)
+{
+	struct pvfault_pool *pool = this_cpu_ptr(pvfault_pools);
+
+	do {
+		unsigned long i = data_race(find_next_zero_bit(pool->busy, PVFAULT_SLOTS,
+							       PVFAULT_MARKS));
+
+		if (i < PVFAULT_SLOTS && !test_and_set_bit_lock(i, pool->busy)) {
+			pool->slot[i].sleeper.node.token = token;
+			return &pool->slot[i].sleeper;
+		}
+	} while (pvfault_slot_evict(pool));
+	return NULL;
+}
+
+/**
+ * pvfault_table_batched() - how many tokens told to a CPU are, or were left, in batches
+ * @cpu: which
+ *
+ * Context: any.
+ * Return: that number, at most 32.
+ */
+unsigned int pvfault_table_batched(unsigned int cpu)
+{
+	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, cpu);
+
+	return data_race(bitmap_weight(pool->busy + BIT_WORD(PVFAULT_MARKS), PVFAULT_BATCHED));
+}
+
+/**
+ * pvfault_table_marks() - how many tokens a CPU remembers, but for those of batches
  * @cpu: whose pool
  *
  * Context: any.
@@ -134,9 +209,9 @@ static void pvfault_pool_init(struct pvfault_pool *pool, int cpu)
 {
 	int i;
 
-	for (i = 0; i < PVFAULT_MARKS; i++) {
-		INIT_HLIST_NODE(&pool->mark[i].node.link);
-		pool->mark[i].cpu = cpu;
+	for (i = 0; i < PVFAULT_SLOTS; i++) {
+		INIT_HLIST_NODE(&pool->slot[i].mark.node.link);
+		pool->slot[i].mark.cpu = cpu;
 	}
 }
 

@@ -106,7 +106,7 @@ static void pvfault_for_each_sleeper(void (*fn)(struct pvfault_sleeper *s, void 
 }
 
 /**
- * pvfault_table_outstanding() - how many tasks sleep and have not been woken
+ * pvfault_table_outstanding() - how many tokens are waited for
  *
  * Takes no lock, so that it may be read often.
  *

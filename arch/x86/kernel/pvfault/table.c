@@ -5,8 +5,9 @@
  *
  * A token hashes to a bucket, a bucket is a lock and a list of nodes. A node
  * is a sleeper, on the stack of the task that sleeps, or a mark, from a small
- * pool that belongs to a CPU (marks.c). The scan (scan.c) passes over all. This
- * is a node's life, and who moves it on:
+ * pool that belongs to a CPU (marks.c). A task that waits for several tokens at
+ * once has a sleeper for each, from the pool, and one count (batch.c). The scan
+ * (scan.c) passes over all. This is a node's life, and who moves it on:
  *
  *	from		to		by		when
  *	(new sleeper)	SLEEPING	the sleeper	NOT_PRESENT
@@ -103,6 +104,8 @@ static void pvfault_sleeper_del(struct pvfault_node *node)
  * pvfault_wake() - SLEEPING to WOKEN
  * @node: a sleeper's, on its bucket's list
  *
+ * A batch's task wakes with the last of its tokens.
+ *
  * Context: the node's bucket is locked, interrupts off.
  */
 void pvfault_wake(struct pvfault_node *node)
@@ -110,6 +113,11 @@ void pvfault_wake(struct pvfault_node *node)
 	struct task_struct *task = to_sleeper(node)->task;
 
 	pvfault_sleeper_del(node);
+	if (to_sleeper(node)->batch) {
+		if (pvfault_batch_woken(to_sleeper(node)))
+			wake_up_process(task);
+		return;
+	}
 	/* The last touch; pairs with the acquire in pvfault_sleep(). */
 	smp_store_release(&node->state, PVFAULT_WOKEN);
 	wake_up_process(task);
@@ -235,11 +243,14 @@ void pvfault_ready_all(void)
 	pvfault_watch_kick();
 }
 
-/*
- * Put @s on its bucket's list, unless READY came first.
- * Context: interrupts off.
+/**
+ * pvfault_queue() - put a sleeper on its bucket's list
+ * @s: all its fields set
+ *
+ * Context: interrupts off, no bucket locked.
+ * Return: false if READY came first, so that it is on no list.
  */
-static bool pvfault_queue(struct pvfault_sleeper *s)
+bool pvfault_queue(struct pvfault_sleeper *s)
 {
 	struct pvfault_bucket *b = pvfault_bucket(s->node.token);
 	struct pvfault_node *node;
@@ -392,15 +403,24 @@ static enum pvfault_end pvfault_gives_up(struct pvfault_sleeper *s)
 	return PVFAULT_NO_WAIT;
 }
 
+/**
+ * pvfault_wait_begins() - let lockdep see what is held when a task begins a wait
+ *
+ * Context: may sleep.
+ */
+void pvfault_wait_begins(void)
+{
+	lock_map_acquire(&pvfault_wait_map);
+	lock_map_release(&pvfault_wait_map);
+}
+
 /*
  * Sleep until READY, a fatal signal or the deadline. Context: may sleep, in task
  * state @state already.
  */
 static enum pvfault_end pvfault_sleep(struct pvfault_sleeper *s, unsigned int state)
 {
-	lock_map_acquire(&pvfault_wait_map);
-	lock_map_release(&pvfault_wait_map);
-
+	pvfault_wait_begins();
 	/* Pairs with the last touch in pvfault_wake(). */
 	while (smp_load_acquire(&s->node.state) == PVFAULT_SLEEPING) {
 		enum pvfault_end end = pvfault_gives_up(s);
@@ -469,7 +489,7 @@ enum pvfault_end pvfault_table_sleep(const struct pvfault_told *told)
  *
  * A bucket for each token that hosts can have outstanding, so that a bucket
  * holds about one node on any size of machine. Done once and kept: 16 bytes a
- * bucket, and 64 marks of 48 bytes for each possible CPU.
+ * bucket, and 96 slots of 80 bytes for each possible CPU.
  *
  * Context: may sleep; callers exclude each other.
  * Return: 0 or -ENOMEM.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The inside of the token table: for table.c, marks.c and scan.c only. */
+/* The inside of the token table: for table.c, marks.c, batch.c and scan.c only. */
 #ifndef PVFAULT_TABLE_H
 #define PVFAULT_TABLE_H
 
@@ -7,12 +7,19 @@
 #include <linux/list.h>
 #include <linux/pvfault.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 
 struct task_struct;
 
-/* A CPU remembers as many tokens as hosts have outstanding for it. */
+/*
+ * Slots of each CPU. It remembers as many tokens as hosts have outstanding for it.
+ * Half as many may be in batches, which leaves the other half of what a host has
+ * outstanding to faults that nobody provoked.
+ */
 #define PVFAULT_MARKS		64
+#define PVFAULT_BATCHED		32
+#define PVFAULT_SLOTS		(PVFAULT_MARKS + PVFAULT_BATCHED)
 
 /* The head of table.c has the transitions between these. */
 enum pvfault_state {
@@ -33,14 +40,29 @@ struct pvfault_sleeper {
 	struct pvfault_node node;
 	struct pvfault_told told;
 	struct task_struct *task;
+	struct pvfault_batch *batch;	/* NULL: the task waits for this token alone */
 };
 
 struct pvfault_mark {
 	struct pvfault_node node;
-	u32 stamp;			/* order of taking within its pool */
+	unsigned long stamp;		/* order of taking; of a batch: jiffies when left */
 	u32 generation;			/* when it was added */
 	int cpu;			/* of its pool */
 };
+
+/*
+ * What a CPU's pool is made of. A batch's sleeper that is left turns into a mark where it
+ * lies, on its list: node, CPU and generation stay what they are.
+ */
+union pvfault_slot {
+	struct pvfault_sleeper sleeper;
+	struct pvfault_mark mark;
+};
+
+static_assert(offsetof(struct pvfault_sleeper, told.cpu) ==
+	      offsetof(struct pvfault_mark, cpu));
+static_assert(offsetof(struct pvfault_sleeper, told.generation) ==
+	      offsetof(struct pvfault_mark, generation));
 
 struct pvfault_bucket {
 	raw_spinlock_t lock;		/* the list, token and state of its nodes */
@@ -85,6 +107,11 @@ static inline struct pvfault_mark *to_mark(struct pvfault_node *node)
 
 /* table.c */
 void pvfault_wake(struct pvfault_node *node);
+bool pvfault_queue(struct pvfault_sleeper *s);
+void pvfault_wait_begins(void);
+
+/* batch.c */
+bool pvfault_batch_woken(struct pvfault_sleeper *s);
 
 /* marks.c */
 int pvfault_marks_init(void);
@@ -92,5 +119,6 @@ void pvfault_marks_free(void);
 struct pvfault_mark *pvfault_mark_get(pvfault_token_t token);
 void pvfault_mark_put(struct pvfault_mark *mark);
 void pvfault_mark_erase(struct pvfault_node *node);
+struct pvfault_sleeper *pvfault_slot_get(pvfault_token_t token);
 
 #endif /* PVFAULT_TABLE_H */

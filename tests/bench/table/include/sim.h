@@ -18,6 +18,7 @@
 #define sim_point(point)	((void)0)
 #define sim_assert(cond)	((void)sizeof(cond))
 #define sim_warn(fmt, ...)	((void)0)
+#define sim_count_down()	((void)0)
 
 /* The CPU that this thread runs on. */
 extern _Thread_local unsigned int sim_cpu;

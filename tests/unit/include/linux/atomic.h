@@ -10,7 +10,7 @@ typedef struct {
 
 #define ATOMIC_INIT(i)	{ (i) }
 
-/* The table's only atomic_t is the generation; a test may stop here. */
+/* In the table only the generation is read like this; a test may stop here. */
 static inline int arch_atomic_read(const atomic_t *v)
 {
 	int i = __atomic_load_n(&v->counter, SIM_RELAXED);
@@ -30,6 +30,25 @@ static inline void atomic_inc(atomic_t *v)
 static inline void atomic_dec(atomic_t *v)
 {
 	__atomic_fetch_sub(&v->counter, 1, SIM_RELAXED);
+}
+
+static inline void atomic_set(atomic_t *v, int i)
+{
+	__atomic_store_n(&v->counter, i, SIM_RELAXED);
+}
+
+static inline int atomic_read_acquire(const atomic_t *v)
+{
+	return __atomic_load_n(&v->counter, __ATOMIC_ACQUIRE);
+}
+
+static inline bool atomic_dec_and_test(atomic_t *v)
+{
+	bool zero = __atomic_sub_fetch(&v->counter, 1, __ATOMIC_SEQ_CST) == 0;
+
+	sim_count_down();
+	sim_point(SIM_STORED);
+	return zero;
 }
 
 static inline int atomic_inc_return(atomic_t *v)

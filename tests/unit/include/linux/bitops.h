@@ -50,14 +50,18 @@ static inline bool __test_and_set_bit(unsigned long nr, unsigned long *bits)
 	return old;
 }
 
+static inline unsigned long find_next_zero_bit(const unsigned long *bits,
+					       unsigned long n, unsigned long i)
+{
+	while (i < n && test_bit(i, bits))
+		i++;
+	return i;
+}
+
 static inline unsigned long find_first_zero_bit(const unsigned long *bits,
 						unsigned long n)
 {
-	unsigned long i;
-
-	for (i = 0; i < n && test_bit(i, bits); i++)
-		;
-	return i;
+	return find_next_zero_bit(bits, n, 0);
 }
 
 #endif

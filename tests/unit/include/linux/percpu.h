@@ -14,6 +14,8 @@
 #define raw_cpu_read(var)		__atomic_load_n(&(var), SIM_RELAXED)
 #define raw_cpu_write(var, n)		__atomic_store_n(&(var), (n), SIM_RELAXED)
 
+#define raw_smp_processor_id()	((int)sim_cpu)
+
 #define alloc_percpu(type)	((type *)sim_alloc(sim_nr_cpus, sizeof(type)))
 #define free_percpu(ptr)	sim_free(ptr)
 #define per_cpu_ptr(ptr, cpu)						\

@@ -10,5 +10,6 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef int s32;
 typedef long long s64;
+typedef unsigned int gfp_t;
 
 #endif

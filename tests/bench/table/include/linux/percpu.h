@@ -12,6 +12,8 @@
 #define raw_cpu_read(var)		(var)
 #define raw_cpu_write(var, n)		((void)((var) = (n)))
 
+#define raw_smp_processor_id()	((int)sim_cpu)
+
 #define alloc_percpu(type)	((type *)calloc(sim_nr_cpus, sizeof(type)))
 #define free_percpu(ptr)	free(ptr)
 #define per_cpu_ptr(ptr, cpu)	(&(ptr)[cpu])
