@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The hook in the page allocator. For mm/page_alloc.c only. */
+/* The hooks in memory management. For mm/page_alloc.c and mm/filemap.c only. */
 #ifndef _LINUX_PVFAULT_ALLOC_H
 #define _LINUX_PVFAULT_ALLOC_H
 
 #include <linux/types.h>
 
+struct folio_batch;
 struct page;
 
 #ifdef CONFIG_PVFAULT
 #include <linux/jump_label.h>
 
 DECLARE_STATIC_KEY_FALSE(pvfault_alloc_enabled);
+DECLARE_STATIC_KEY_FALSE(pvfault_read_enabled);
 
 void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp);
+void __pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end);
+
+/* What mm/page_alloc.c does for pvfault; see there. */
+struct page *take_unprepared_page(const struct page *page, gfp_t gfp);
+void give_unprepared_page(struct page *page);
 #endif
 
 /**
@@ -22,7 +29,7 @@ void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp);
  * @gfp: of the allocation; tells whether it may sleep, and whether they are cleared
  *
  * The host may have taken free pages, too. clear_page() can't be waited for, since it
- * also runs where nobody may sleep. One patched no-op until a task has waited for a page.
+ * also runs where nobody may sleep. One patched no-op until a task has met such a page.
  *
  * Context: of an allocation with @gfp, with nothing held that the allocation's caller
  * doesn't know of.
@@ -32,6 +39,26 @@ static inline void pvfault_page_in(struct page *page, unsigned int order, gfp_t 
 #ifdef CONFIG_PVFAULT
 	if (static_branch_unlikely(&pvfault_alloc_enabled))
 		__pvfault_page_in(page, order, gfp);
+#endif
+}
+
+/**
+ * pvfault_read_in() - let the task wait now, and once, for what it is about to copy
+ * @fbatch: folios of a file, in order; the caller has references on them
+ * @pos: where in the file the copy begins
+ * @end: where it ends
+ * @nowait: the caller mustn't sleep
+ *
+ * One patched no-op until a task has waited for a page in kernel mode.
+ *
+ * Context: may sleep, but for @nowait.
+ */
+static inline void pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end,
+				   bool nowait)
+{
+#ifdef CONFIG_PVFAULT
+	if (static_branch_unlikely(&pvfault_read_enabled) && !nowait)
+		__pvfault_read_in(fbatch, pos, end);
 #endif
 }
 

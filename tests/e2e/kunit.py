@@ -7,7 +7,8 @@ import rig
 
 # The KUnit suites in every kernel.
 SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
-          "pvfault_waits", "pvfault_alloc", "pvfault_xen_ring", "pvfault_xen_offer")
+          "pvfault_waits", "pvfault_ahead", "pvfault_alloc", "pvfault_xen_ring",
+          "pvfault_xen_offer")
 WITHOUT_XEN = [name for name in SUITES if "_xen_" not in name]
 
 # Preemption models that one kernel can be booted with. With two of them the allocator

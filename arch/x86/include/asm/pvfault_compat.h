@@ -25,4 +25,11 @@ do {							\
 } while (0)
 #endif
 
+/* Linux 7.3 has struct folio_batch in a header of its own. */
+#if __has_include("linux/folio_batch.h")
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
 #endif /* _ASM_X86_PVFAULT_COMPAT_H */

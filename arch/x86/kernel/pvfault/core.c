@@ -262,7 +262,7 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	set_bit(PVFAULT_QUIET_GONE, &pvfault_quiet);
 	cpuhp_remove_state(pvfault_cpuhp_state);
 	static_branch_disable(&pvfault_enabled);
-	pvfault_alloc_stop();
+	pvfault_hooks_stop();
 	static_call_update(pvfault_recognise, pvfault_recognise_none);
 	pvfault_why = "the last one was unregistered";
 	WRITE_ONCE(pvfault_backend, NULL);

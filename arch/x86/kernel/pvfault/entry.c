@@ -9,6 +9,7 @@
  */
 
 #include <linux/entry-common.h>
+#include <linux/errno.h>
 #include <linux/hardirq.h>
 #include <linux/jump_label.h>
 #include <linux/sched.h>
@@ -64,6 +65,27 @@ static bool pvfault_wait_for(const struct pvfault_told *told, const struct pt_re
 	return end != PVFAULT_NO_WAIT;
 }
 
+/* NOT_PRESENT in kernel mode, where the task may sleep. */
+static void pvfault_sleep_in_kernel(struct pt_regs *regs, const struct pvfault_told *told)
+{
+	enum pvfault_touch touch = pvfault_touch(regs);
+	int waits = -EBUSY;
+
+	if (touch != PVFAULT_TOUCH_NONE)
+		waits = pvfault_ahead_told(regs, told);
+	if (waits < 0)
+		waits = pvfault_wait_for(told, regs);
+	if (!waits)
+		return;
+	pvfault_note(sleep_kernel, told->token);
+	if (touch == PVFAULT_TOUCH_ALLOC)
+		pvfault_note(sleep_alloc, told->token);
+	else if (touch == PVFAULT_TOUCH_READ)
+		pvfault_note(sleep_read, told->token);
+	else
+		pvfault_hook_arm(PVFAULT_HOOK_READ);
+}
+
 /* NOT_PRESENT for the interrupted context. */
 static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32 generation)
 {
@@ -81,12 +103,10 @@ static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32
 			pvfault_wait_for(&told, regs);
 		else
 			pvfault_refuse_off(regs, token, generation);
-	} else if (!pvfault_may_sleep(regs, token)) {
+	} else if (pvfault_may_sleep(regs, token)) {
+		pvfault_sleep_in_kernel(regs, &told);
+	} else {
 		pvfault_refuse(regs, token, generation);
-	} else if (pvfault_wait_for(&told, regs)) {
-		pvfault_note(sleep_kernel, token);
-		if (pvfault_touches(regs))
-			pvfault_note(sleep_alloc, token);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct page;
 struct pt_regs;
 struct seq_file;
 struct task_struct;
@@ -32,8 +33,9 @@ struct task_struct;
 	X(not_present)	/* the host said NOT_PRESENT */			\
 	X(deferred)	/* of these: not by a #PF of the task itself */	\
 	X(sleep)	/* a task began to wait */			\
-	X(sleep_kernel)	/* of these: in kernel mode; when it's over */	\
+	X(sleep_kernel)	/* of these: in kernel mode; a lone one when it's over */ \
 	X(sleep_alloc)	/* of these: for a page that is cleared next */	\
+	X(sleep_read)	/* of these: for a page that read() copies next */ \
 	X(early_hit)	/* no wait: READY, single or for all, came first */ \
 	X(wake)		/* a wait ended by READY, single or for all */	\
 	X(retry)	/* a wait ended by its deadline */		\
@@ -52,7 +54,10 @@ struct task_struct;
 	X(dropped)	/* READY for an abandoned or known token */	\
 	X(overwritten)	/* a remembered token gave way to a newer one */ \
 	X(wake_all)	/* READY for all */				\
-	X(repair)	/* a CPU was asked to look for a lost READY */
+	X(repair)	/* a CPU was asked to look for a lost READY */	\
+	X(ahead)	/* a wait that was added to another: touched ahead */ \
+	X(ahead_present)	/* a page touched ahead was there */	\
+	X(ahead_back)	/* a free page touched ahead was given back */
 
 #define PVFAULT_EVENT_ENUM(name) PVFAULT_NR_##name,
 enum pvfault_event {
@@ -228,12 +233,33 @@ static inline bool pvfault_overdue(unsigned long since)
 	return time_after_eq(jiffies, since + READ_ONCE(pvfault_deadline));
 }
 
-/* alloc.c: pages that are about to be cleared. Tests alone write the period. */
-extern unsigned long pvfault_alloc_idle;	/* jiffies */
+/* hook.c: hooks that are armed by evidence. Tests alone write the period. */
+enum pvfault_hooks {
+	PVFAULT_HOOK_ALLOC,
+	PVFAULT_HOOK_READ,
+};
+
+extern unsigned long pvfault_hook_idle;	/* jiffies */
+void pvfault_hook_arm(enum pvfault_hooks which);
+void pvfault_hooks_stop(void);
+
+/* alloc.c: pages that are about to be cleared. */
 void pvfault_alloc_refused(const struct pt_regs *regs);
-void pvfault_alloc_stop(void);
-void pvfault_touch(void *page);
-bool pvfault_touches(const struct pt_regs *regs);
+
+/* ahead.c: pages that are touched before they are needed, several at once. */
+enum pvfault_touch {
+	PVFAULT_TOUCH_NONE,
+	PVFAULT_TOUCH_ALLOC,		/* clears the first octet of a free page */
+	PVFAULT_TOUCH_READ,		/* reads that of a page of the page cache */
+};
+
+extern unsigned int pvfault_ahead;	/* pages at once */
+int pvfault_set_ahead(unsigned int pages);
+bool pvfault_touch_alloc(void *page, struct pvfault_batch *b);
+bool pvfault_touch_read(const void *page, struct pvfault_batch *b);
+enum pvfault_touch pvfault_touch(const struct pt_regs *regs);
+int pvfault_ahead_told(struct pt_regs *regs, const struct pvfault_told *told);
+void pvfault_ahead_alloc(struct page *page, unsigned int order, gfp_t gfp);
 
 /* where.c: where a task may sleep. */
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token);

@@ -165,6 +165,7 @@ struct pvfault_sleeper *pvfault_slot_get(pvfault_token_t token)
 	struct pvfault_pool *pool = this_cpu_ptr(pvfault_pools);
 
 	do {
+		/* As in pvfault_mark_get(). */
 		unsigned long i = data_race(find_next_zero_bit(pool->busy, PVFAULT_SLOTS,
 							       PVFAULT_MARKS));
 
@@ -187,6 +188,7 @@ unsigned int pvfault_table_batched(unsigned int cpu)
 {
 	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, cpu);
 
+	/* A figure, out of date in any case. */
 	return data_race(bitmap_weight(pool->busy + BIT_WORD(PVFAULT_MARKS), PVFAULT_BATCHED));
 }
 

@@ -127,7 +127,7 @@ int pvfault_set_mode(const char *name)
 	WRITE_ONCE(pvfault_mode, mode);
 	pvfault_backend_quiet(mode == PVFAULT_MODE_OFF);
 	if (!pvfault_kernel_mode())
-		pvfault_alloc_stop();
+		pvfault_hooks_stop();
 	WRITE_ONCE(pvfault_switch_wanted, true);
 	pvfault_watch_kick();
 	mutex_unlock(&pvfault_mode_mutex);

@@ -40,10 +40,13 @@ struct pvt_host pvt_host;
 noinstr bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
 			   unsigned long address, pvfault_token_t *token)
 {
-	if (!READ_ONCE(pvt_host.faults) || address != pvt_host.address)
+	unsigned long page = (address - pvt_host.address) >> PAGE_SHIFT;
+
+	if (!READ_ONCE(pvt_host.faults) ||
+	    (address != pvt_host.address && page >= pvt_host.pages))
 		return false;
 	WRITE_ONCE(pvt_host.faults, pvt_host.faults - 1);
-	*token = pvt_host.fault_token;
+	*token = pvt_host.fault_token + page;
 	return true;
 }
 

@@ -73,8 +73,9 @@ struct pvt_host {
 	int fail_cpu;			/* cpu_online says no */
 	atomic_t lost;			/* the next repair finds this */
 	pvfault_token_t lost_token;
-	/* A genuine fault here is a notification, that often. */
+	/* A genuine fault here is a notification, that often; tokens go by page. */
 	unsigned long address;
+	unsigned int pages;		/* from there on; 0: at this address alone */
 	void *page;			/* before it, if it is the kernel's */
 	unsigned int faults;
 	pvfault_token_t fault_token;

@@ -8,7 +8,8 @@
  *						"none", "user" or "kernel"
  *	/sys/kernel/pvfault/ready_all		writing 1 wakes all sleepers
  *	/sys/kernel/pvfault/deadline_ms		writable
- *	/sys/kernel/pvfault/outstanding		tasks asleep now
+ *	/sys/kernel/pvfault/ahead		writable: pages touched at once
+ *	/sys/kernel/pvfault/outstanding		tokens that tasks wait for now
  *	/sys/kernel/pvfault/probing		tasks that retry now, see probe.c
  *	/sys/kernel/pvfault/counters/NAME	see PVFAULT_EVENTS
  *	/sys/kernel/pvfault/waits/NAME		how long tasks waited
@@ -214,6 +215,23 @@ static ssize_t deadline_ms_store(struct kobject *kobj, struct kobj_attribute *at
 	return err ?: count;
 }
 
+static ssize_t ahead_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	if (!pvfault_kernel_mode())
+		return sysfs_emit(buf, "0: tasks don't sleep in kernel mode\n");
+	return sysfs_emit(buf, "%u\n", READ_ONCE(pvfault_ahead));
+}
+
+static ssize_t ahead_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	unsigned int pages;
+	int err = kstrtouint(buf, 0, &pages) ?: pvfault_set_ahead(pages);
+
+	return err ?: count;
+}
+
+static struct kobj_attribute ahead_attr = __ATTR_RW(ahead);
 static struct kobj_attribute backend_attr = __ATTR_RO(backend);
 static struct kobj_attribute mode_attr = __ATTR_RW(mode);
 static struct kobj_attribute notified_attr = __ATTR_RO(notified);
@@ -230,6 +248,7 @@ static struct attribute *pvfault_attrs[] = {
 	&outstanding_attr.attr,
 	&probing_attr.attr,
 	&deadline_ms_attr.attr,
+	&ahead_attr.attr,
 	NULL
 };
 

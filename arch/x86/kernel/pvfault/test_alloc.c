@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit: pages that were just allocated, and that the host has taken. The second of two
- * is missing: it is unmapped, the backend claims the fault, the retry's is genuine, and
- * pvfault_touch() passes over it.
+ * is missing: it is unmapped, and the backend claims the fault. Where the touch is made
+ * again, the fault is genuine, and passed over.
  */
 
 #include <linux/completion.h>
@@ -220,13 +220,13 @@ static void test_evidence_old(struct kunit *test)
 /* Disabled again when no task has waited at the touch for a period. */
 static void test_idle(struct kunit *test)
 {
-	unsigned long idle = pvfault_alloc_idle;
+	unsigned long idle = pvfault_hook_idle;
 
-	pvfault_alloc_idle = HZ / 2;
+	pvfault_hook_idle = HZ / 2;
 	refuse(rep_stosb, PAGE_SIZE, PAGE_OFFSET, 0);
 	await_enabled(test, true);
 	await_enabled(test, false);
-	pvfault_alloc_idle = idle;
+	pvfault_hook_idle = idle;
 }
 
 /* Not touched if the allocation must not sleep or fail, or if nothing is cleared. */
@@ -253,7 +253,10 @@ static void test_page_in_not(struct kunit *test)
 
 static void touch_last(void)
 {
-	pvfault_touch((void *)pvt_host.address);
+	struct pvfault_batch b;
+
+	pvfault_batch_init(&b);
+	pvfault_touch_alloc((void *)pvt_host.address, &b);
 }
 
 /* Where no task may sleep, none does, whatever the allocation allows. */

@@ -50,11 +50,12 @@
  * In Linux 6.1 the instructions of copy_user_generic() have a type of their own, with
  * those of copy_to_nontemporal(), which sets AC whatever it copies.
  *
- * One more instruction counts, with user memory or without: the one of pvfault_touch()
- * (alloc.c). It touches a page that has just been allocated and is about to be cleared,
- * if the allocation may wait for memory to be reclaimed, that is for disks. The caller of
- * such an allocation has already provided for being put to sleep in it, and might_alloc()
- * checks that.
+ * Two more instructions count, with user memory or without: the touches of ahead.c. One
+ * touches a page that has just been allocated and is about to be cleared, and the free
+ * pages after it, if the allocation may wait for memory to be reclaimed, that is for
+ * disks. The caller of such an allocation has already provided for being put to sleep in
+ * it, and might_alloc() checks that. The other touches what filemap_read() is about to
+ * copy, between two places where that waits for disks itself.
  */
 
 #include <linux/cpufeature.h>
@@ -169,7 +170,7 @@ static bool pvfault_accesses_user(const struct pt_regs *regs)
  */
 bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
 {
-	bool touches = pvfault_touches(regs), may = false;
+	bool touches = pvfault_touch(regs) != PVFAULT_TOUCH_NONE, may = false;
 
 	if (!(regs->flags & X86_EFLAGS_IF))
 		pvfault_note(rejected_irqs, token);
