@@ -24,6 +24,7 @@ help:
 	@echo '  make menuconfig        choose pvfault'\''s options, for make kernel CONFIG=menu'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
+	@echo '  make warm              build the tool that brings memory in, build/warm/pvfault-warm'
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
 	@echo '                         (both: ONLY='\''*pattern*'\'' runs the tests of that name)'
@@ -95,6 +96,10 @@ pager: setup
 	@$(MAKE) --no-print-directory -C tools/pvfault OUT=$(BUILD)/pager
 pager-unit: setup
 	@$(MAKE) --no-print-directory -C tests/pager OUT=$(BUILD)/pager-unit check
+
+.PHONY: warm
+warm: setup
+	@$(MAKE) --no-print-directory -C tools/pvfault/warm OUT=$(BUILD)/warm
 
 .PHONY: proof
 proof: setup

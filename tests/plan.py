@@ -23,6 +23,7 @@ OTHERS = [
     Step("rig", python("tests/rig/test_rig.py"), 0.1, quick=True),
     Step("unit", make("tests/unit", "unit", "check"), 1, quick=True),
     Step("pager", make("tools/pvfault", "pager"), 0.2, quick=True),
+    Step("warm", make("tools/pvfault/warm", "warm"), 0.1, quick=True),
     Step("pager unit", make("tests/pager", "pager-unit", "check"), 2, quick=True),
     Step("apply", python("tests/apply/test_apply.py"), 1, quick=True),
     Step("menuconfig", python("tests/matrix/test_menu.py"), 0.5, ("main",)),
