@@ -13,6 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "rig"), str(HERE.parent / "e2e")]
 import rig  # noqa: E402
 import steps  # noqa: E402
+import ahead  # noqa: E402
 import fresh  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
@@ -43,6 +44,7 @@ MORE = {
     "kernbench-swap": (kernbench.kernbench_swap, 26),
     "xen": (paged.xen, 12),
     "latency": (latency.latency, 15),
+    "ahead": (ahead.ahead, 40),
     "restore": (restore.restore, 15),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),
