@@ -10,6 +10,7 @@
 #define CPUS	2
 #define TASKS	6
 #define MARKS	64	/* of each CPU */
+#define BATCHED	32	/* tokens in batches, of each CPU */
 
 enum op {
 	TELL,

@@ -36,6 +36,8 @@ struct fiber {
 	pvfault_token_t token;
 	u32 generation;
 	int told_cpu;
+	unsigned int batch;		/* of so many tokens from there on; 0: no batch */
+	struct pvfault_batch *waits;	/* the batch, while it is running */
 };
 
 static struct fiber fibers[TASKS];
@@ -82,15 +84,50 @@ static void to_main(struct fiber *f, bool for_good)
 	__sanitizer_finish_switch_fiber(fake, &main_stack, &main_stack_size);
 }
 
+/* NOT_PRESENT for several tokens, with room for interruptions, and one wait. */
+static void batch(struct fiber *f)
+{
+	struct pvfault_batch b;
+	unsigned int i;
+
+	pvfault_batch_init(&b);
+	f->waits = &b;
+	for (i = 0; i < f->batch; i++) {
+		pvfault_token_t token = (uint8_t)(f->token + i);
+
+		local_irq_disable();
+		pvfault_note(not_present, token);
+		if (batch_on(&b, token, f->generation, sim_cpu) < 0) {
+			pvfault_note(rejected, token);
+			pvfault_table_forget(token, f->generation);
+		}
+		local_irq_enable();
+	}
+	pvfault_batch_wait(&b);
+	f->waits = NULL;
+}
+
+/* Waits that have not been counted as ended; a batch's end one by one. */
+static unsigned int waits(const struct fiber *f)
+{
+	if (f->batch)
+		return f->running ? atomic_read(&f->waits->pending) : 0;
+	return f->running;
+}
+
 static void fiber_main(void)
 {
 	struct fiber *f = here;
 
 	__sanitizer_finish_switch_fiber(NULL, &main_stack, &main_stack_size);
-	local_irq_disable();
-	pvfault_note(not_present, f->token);
-	sleep_on(f->token, f->generation, f->told_cpu, false);
-	local_irq_enable();
+	if (f->batch) {
+		batch(f);
+	} else {
+		local_irq_disable();
+		pvfault_note(not_present, f->token);
+		sleep_on(f->token, f->generation, f->told_cpu, false);
+		local_irq_enable();
+	}
 	must(f->task->state == TASK_RUNNING);
 	f->running = false;
 	to_main(f, true);
@@ -121,7 +158,7 @@ static void do_op(unsigned int op, unsigned int cpu);
 
 static void interrupt(enum sim_point point)
 {
-	unsigned long wakes = sim_wakes;
+	unsigned long wakes = sim_wakes, countdowns = sim_countdowns;
 	unsigned int cpu = sim_cpu;
 
 	if ((point != SIM_LOCK && point != SIM_UNLOCK) || sim_locks_held ||
@@ -134,6 +171,7 @@ static void interrupt(enum sim_point point)
 	sim_cpu = cpu;
 	/* The tasks that it woke don't count for the interrupted operation. */
 	sim_wakes = wakes;
+	sim_countdowns = countdowns;
 }
 
 /* Operations */
@@ -151,6 +189,8 @@ static void tell(unsigned int cpu)
 	how = next();
 	f->generation = pvfault_generation() - !(how & 7);
 	f->told_cpu = how & 8 ? PVFAULT_ANY_CPU : (int)cpu;
+	/* The oracle knows no batches. */
+	f->batch = exact ? 0 : how >> 4;
 	f->running = true;
 	f->task->fatal = false;
 	f->task->state = TASK_RUNNING;
@@ -175,13 +215,13 @@ static void run_on(struct fiber *f)
 
 static void ready(pvfault_token_t token, unsigned int cpu)
 {
-	unsigned long before = sim_wakes;
+	unsigned long before = sim_wakes + sim_countdowns;
 
 	sim_cpu = cpu;
 	if (exact)
 		oracle_ready(token, cpu);
 	pvfault_ready(token);
-	woke_somebody += sim_wakes != before;
+	woke_somebody += sim_wakes + sim_countdowns != before;
 }
 
 static void scan(void)
@@ -196,7 +236,7 @@ static void scan(void)
 	if (exact)
 		oracle_scan();
 	while (!pvfault_table_scan(&scan))
-		must(scan.sleepers <= scan.budget + TASKS);
+		must(scan.sleepers <= scan.budget + TASKS * PVFAULT_BATCH);
 }
 
 static void refuse(pvfault_token_t token, u32 generation)
@@ -268,7 +308,8 @@ static unsigned int marks(void)
 		must(n <= MARKS);
 		if (exact && n != oracle_marks(cpu))
 			fail("marks", n, oracle_marks(cpu));
-		sum += n;
+		must(pvfault_table_batched(cpu) <= BATCHED);
+		sum += n + pvfault_table_batched(cpu);
 	}
 	return sum;
 }
@@ -279,7 +320,7 @@ static void check(void)
 
 	marks();
 	for (i = 0; i < TASKS; i++) {
-		in_wait += fibers[i].running;
+		in_wait += waits(&fibers[i]);
 		if (exact && fibers[i].running)
 			must((fibers[i].task->state == TASK_RUNNING) >= oracle_woken(i));
 	}
