@@ -7,6 +7,8 @@
 
 #define TASK_RUNNING		0
 #define TASK_UNINTERRUPTIBLE	2
+#define TASK_KILLABLE		TASK_UNINTERRUPTIBLE
+#define TASK_FREEZABLE		0
 
 /* All sleepers of a thread are one task. */
 struct task_struct {
