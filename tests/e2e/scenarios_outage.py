@@ -258,6 +258,28 @@ def kvm_frozen(v, sabotage):
                     len(lines_about_waits(guest)) <= LINES, len(lines_about_waits(guest)))
 
 
+@scenario(minutes=2, shown_by="outage-sabotage",
+          sabotages={"never": "it was switched off, and to user mode"})
+def kvm_mode_outage(v, sabotage):
+    """The mode is switched to "off" and to "user" while the host's disk stands still and
+    tasks sleep: the vCPU goes on, because the host isn't asked to stop before they have been
+    woken. Sabotage "never": it isn't switched."""
+    guest = L2("mode-outage", f"{LOAD} load.mb=144 load.tasks=6 "
+               f"load.off_after={0 if sabotage else 16}", limit=300, steps=outage(40))
+    guest.trace = kvm.MSR_WRITES
+    yield kvm.host(guest, reads=4 * READS)
+    check_guest(v, guest)
+    least(v, guest, "it was switched off, and to user mode", "switched", 2)
+    v.check("mode-outage: it ends in user mode", guest.get("pvfault.mode") == "user",
+            guest.get("pvfault.mode"))
+    v.check("mode-outage: no READY was lost", guest.counter("retry") == 0,
+            guest.counter("retry"))
+    v.metrics.update(runs=guest.get("outage_runs"), speed=speed(guest),
+                     en_writes=len(guest.all("en_written")))
+    # A vCPU that waits for its host's page-ins stands from the switch on: half of the time.
+    least(v, guest, "the vCPU goes on", "outage_runs", 0.7)
+
+
 def own_code():
     """The addresses of pvfault's functions, but for the instruction that is meant to touch
     missing pages. The guests' kernel isn't relocated."""

@@ -17,6 +17,8 @@
  *			"enable"; "idle": _EN while no task waits
  *   load.collapse=1	put huge pages together all the while, by MADV_COLLAPSE and by
  *			khugepaged at full speed
+ *   load.off_after=N	after N seconds of walking write "off" to the mode, after 5 more
+ *			"user"; then say so
  *   load.ready_all=1	wake all sleepers by hand, twice a second
  *   load.modes=1	write "off", "user" and "kernel" to the mode all the while, and
  *			leave it at "kernel"
@@ -236,6 +238,29 @@ static void collapser(void)
 	}
 	report("collapsed %u", n);
 	report("collapse_wrong %u", wrong);
+}
+
+/* It reads the mode all the while, so that the host takes nothing that it needs. */
+static void late_switcher(void)
+{
+	static const char *const modes[] = { "off", "user" };
+	int fd = open(PVFAULT_DIR "/mode", O_RDWR);
+	char now[16];
+	uint64_t at;
+
+	await_walk();
+	at = now_ns() + parameter("load.off_after", 0) * 1000000000ULL;
+	for (int i = 0; i < 2; i++, at += 5000000000ULL) {
+		while (now_ns() < at) {
+			if (pread(fd, now, sizeof(now), 0) <= 0)
+				report("error mode: %s", strerror(errno));
+			usleep(100000);
+		}
+		if (pwrite(fd, modes[i], strlen(modes[i]), 0) < 0)
+			report("error mode: %s", strerror(errno));
+		report("switched %d", i + 1);
+	}
+	close(fd);
 }
 
 static void stampeder(void)
@@ -537,6 +562,8 @@ void life_start(void)
 		start(hotplugger);
 	if (parameter("load.collapse", 0))
 		start(collapser);
+	if (parameter("load.off_after", 0))
+		start(late_switcher);
 	if (parameter("load.ready_all", 0))
 		start(stampeder);
 	if (parameter("load.modes", 0))
