@@ -92,8 +92,8 @@ def kvm_thp(v, sabotage):
     yield kvm.host(guest, reads=4 * READS)
     check_guest(v, guest)
     least(v, guest, "huge pages were put together while the host swapped", "collapsed", 5)
-    v.check("thp: what was put together holds what it held", guest.get("collapse_wrong") == 0,
-            guest.get("collapse_wrong"))
+    v.check("thp: what was put together holds what it held",
+            guest.get("collapse_wrong") == 0, guest.get("collapse_wrong"))
     v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"),
                      collapsed=guest.get("collapsed"))
 

@@ -16,6 +16,7 @@
 #define pr_fmt(fmt) "pvfault: " fmt
 
 #include <linux/array_size.h>
+#include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/mutex.h>
@@ -147,8 +148,7 @@ bool pvfault_mode_follow(void)
 	if (READ_ONCE(pvfault_mode) == PVFAULT_MODE_OFF && pvfault_table_outstanding())
 		return false;
 	/* Before the interrupts: a mode that is set meanwhile asks for another pass. */
-	WRITE_ONCE(pvfault_switch_wanted, false);
-	smp_wmb();
+	xchg(&pvfault_switch_wanted, false);
 	pvfault_backend_switch();
 	return true;
 }
