@@ -70,7 +70,8 @@ def kvm_reporting(v, sabotage):
     other. Sabotage "kept": no page is reported."""
     seconds = 10 if sabotage else int(os.environ.get("REPORTING_S", 600))
     guest = L2("reporting", f"load.mb=120 load.way=fresh load.secs={seconds} load.alone=1 "
-               "load.rest=50 page_reporting.page_reporting_order=0", mib=MIB, limit=300 + 2 * seconds)
+               "load.rest=50 page_reporting.page_reporting_order=0", mib=MIB,
+               limit=300 + 2 * seconds)
     guest.devices, guest.memory = () if sabotage else ("balloon",), "100M"
     yield kvm.host(guest, reads=4 * READS)
     check_guest(v, guest)
