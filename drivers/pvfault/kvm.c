@@ -51,7 +51,7 @@
 #define KVM_APF_CPU_SHIFT		1
 #define KVM_APF_CPU_BITS		13
 #define KVM_APF_GENERATION_SHIFT	(KVM_APF_CPU_SHIFT + KVM_APF_CPU_BITS)
-static_assert(NR_CPUS <= 1 << KVM_APF_CPU_BITS);
+static_assert(CONFIG_NR_CPUS <= 1 << KVM_APF_CPU_BITS);
 
 static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __aligned(64);
 

@@ -19,6 +19,7 @@
 
 #include <linux/bitops.h>
 #include <linux/cpu.h>
+#include <linux/cpufeature.h>
 #include <linux/cpuhotplug.h>
 #include <linux/errno.h>
 #include <linux/init.h>
@@ -35,7 +36,6 @@
 #include <linux/suspend.h>
 #include <linux/timer.h>
 
-#include <asm/cpufeature.h>
 #include <asm/pvfault.h>
 #include <asm/reboot.h>
 
