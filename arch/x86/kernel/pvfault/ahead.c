@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Touching ahead: where the kernel knows which pages come next, it touches all of them,
- * and the task waits once. So a task gets missing memory at the disk's bandwidth instead
- * of its latency.
+ * Touching ahead: if the kernel knows which pages come next, it touches all of them, and
+ * the task waits once. So a task gets its memory at the disk's bandwidth, not at its
+ * latency.
  *
- *	free pages	when the page that is about to be cleared is missing, those
- *			that will be allocated next most likely are, too. They are
- *			taken from the free list unprepared, so that nobody else
- *			touches them meanwhile, and go back there as they came
- *	huge pages	all their small pages, as they lie
- *	read()		what filemap_read() has looked up and is about to copy
+ *	free pages	when the page that is about to be cleared is out, those that
+ *			will be allocated next most likely are out, too. They are
+ *			taken from the free list unprepared, so that no other task
+ *			touches them meanwhile, and go back there unchanged
+ *	huge pages	all their small pages, in order
+ *	read()		the pages that filemap_read() has looked up and is about to
+ *			copy
  *
- * A touch is one instruction. When the host announces the page there, the token joins the
- * batch that lies on the task's stack, which the #PF finds in a register, and the
- * instruction is skipped: a KVM host stops the virtual CPU when a page that it is already
+ * A touch is one instruction. If the host says NOT_PRESENT there, the token joins the
+ * batch on the task's stack, which the #PF finds in a register. The instruction is
+ * skipped, because a KVM host holds the virtual CPU when a page that it is already
  * fetching is touched again. For the same reason nothing is touched after the wait.
  *
  * Laws
  *
- *	1. No guess about a task, no write to memory that is in use, no fault: what is
+ *	1. No guess about a task, no write to memory that is in use, no fault: each page
  *	   touched is free, or about to be copied, and mapped by the kernel.
- *	2. Beyond free pages' first one nothing is touched unless that one was missing,
- *	   and nothing after the first one that is there.
+ *	2. Of free pages only the first is touched unless it was out, and nothing after
+ *	   the first one that is there.
  *	3. A token joins a batch only where pvfault_may_sleep() would let the task sleep.
  *	4. 16 tokens a task and 32 a CPU at most, of the 64 that a KVM host has outstanding.
  *	   Without room the touch waits alone, as everywhere.
  *
- * All of it needs a host that announces pages in kernel mode.
+ * All of it needs a host that notifies in kernel mode.
  */
 
 #define pr_fmt(fmt) "pvfault: " fmt
@@ -85,14 +86,14 @@ static int __init pvfault_ahead_param(char *arg)
 early_param("pvfault_ahead", pvfault_ahead_param);
 
 /**
- * pvfault_touch_alloc() - clear the first octet of a page that nobody uses
+ * pvfault_touch_alloc() - clear the first octet of a page that is not in use
  * @page: in the kernel's memory; need not be mapped (debug_pagealloc=)
- * @b: where its token goes if the host announces it; not full
+ * @b: the batch for its token if the page is out; not full
  *
- * A memory error is passed over, too: the next user of the page knows better what to do.
+ * A memory error is passed over, too, because the next user of the page can handle it.
  *
- * Context: any; where a task mustn't sleep the host is not waited for.
- * Return: true if the host announced it, and @b has to be waited for.
+ * Context: any; where a task mustn't sleep it doesn't wait for the host.
+ * Return: true if the page is out, so that the task has to wait for @b.
  */
 noinline __noclone bool pvfault_touch_alloc(void *page, struct pvfault_batch *b)
 {
@@ -110,7 +111,7 @@ noinline __noclone bool pvfault_touch_alloc(void *page, struct pvfault_batch *b)
 /**
  * pvfault_touch_read() - read the first octet of a page
  * @page: in the kernel's memory
- * @b: where its token goes if the host announces it; not full
+ * @b: the batch for its token if the page is out; not full
  *
  * Context and return: as pvfault_touch_alloc().
  */
@@ -131,14 +132,15 @@ noinline __noclone bool pvfault_touch_read(const void *page, struct pvfault_batc
  * pvfault_touch() - is this the instruction that touches a page ahead?
  * @regs: of the #PF
  *
- * Not by labels of their own, which would stand for the functions in each backtrace.
+ * Found by their address ranges, because labels of their own would show up in backtraces
+ * instead of the functions.
  *
  * Context: any.
  * Return: which one.
  */
 enum pvfault_touch pvfault_touch(const struct pt_regs *regs)
 {
-	/* How far behind the beginning of either; much, if before it. They are neighbours. */
+	/* Offsets from the two functions; very large if before them. They are neighbours. */
 	unsigned long alloc = regs->ip - (unsigned long)pvfault_touch_alloc;
 	unsigned long read = regs->ip - (unsigned long)pvfault_touch_read;
 
@@ -150,8 +152,8 @@ enum pvfault_touch pvfault_touch(const struct pt_regs *regs)
 
 /**
  * pvfault_ahead_told() - NOT_PRESENT at a touch: the batch waits for it, not the touch
- * @regs: of the #PF; goes on behind the touch
- * @told: what the task was told
+ * @regs: of the #PF; changed to go on behind the touch
+ * @told: the task's notification
  *
  * Context: as pvfault_batch_add(), where pvfault_may_sleep().
  * Return: as pvfault_batch_add().
@@ -179,8 +181,8 @@ static bool pvfault_ahead_room(const struct pvfault_batch *b)
 }
 
 /*
- * The first page that will be cleared is missing: touch the next ones on the free list.
- * They come back in an order in which they are allocated as they would have been.
+ * The first page that will be cleared is out: touch the next ones on the free list. They
+ * go back in such an order that they will be allocated as before.
  */
 static void pvfault_ahead_free_pages(const struct page *page, gfp_t gfp,
 				     struct pvfault_batch *b, struct list_head *taken)
@@ -232,7 +234,7 @@ void pvfault_ahead_alloc(struct page *page, unsigned int order, gfp_t gfp)
 	}
 }
 
-/* Touch what lies between @pos and @end of the file in @folio. */
+/* Touch the part of @folio between @pos and @end of the file. */
 static void pvfault_ahead_folio(struct folio *folio, loff_t pos, loff_t end,
 				struct pvfault_batch *b)
 {
@@ -254,7 +256,7 @@ void __pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end)
 	struct pvfault_batch b __uninitialized;
 	unsigned int i;
 
-	/* For one page alone there is nothing to be gained. */
+	/* A single page gains nothing. */
 	if (READ_ONCE(pvfault_ahead) < 2 || pos >> PAGE_SHIFT == (end - 1) >> PAGE_SHIFT)
 		return;
 	pvfault_batch_init(&b);
@@ -268,7 +270,7 @@ void __pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end)
 	pvfault_batch_wait(&b);
 }
 
-/* Where memory management has no such functions, no free page is touched ahead. */
+/* If memory management lacks these functions, no free page is touched ahead. */
 struct page * __weak take_unprepared_page(const struct page *page, gfp_t gfp)
 {
 	return NULL;

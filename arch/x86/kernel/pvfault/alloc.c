@@ -15,7 +15,7 @@
  * A store is right only if the page is cleared next: pvfault_page_in() asks what
  * post_alloc_hook() asks before it clears.
  *
- * The hook is armed when the host has announced a page at an instruction that clears
+ * The hook is armed when the host has said NOT_PRESENT at an instruction that clears
  * pages (hook.c).
  */
 
@@ -56,7 +56,7 @@ static bool pvfault_clears_page(const struct pt_regs *regs)
 }
 
 /**
- * pvfault_alloc_refused() - a NOT_PRESENT in kernel mode had to be refused
+ * pvfault_alloc_refused() - a NOT_PRESENT in kernel mode was rejected
  * @regs: of the #PF
  *
  * If it came while a page was cleared, this host takes free pages: arm the hook.

@@ -4,18 +4,18 @@
  *
  * The batch lies on the task's stack, and holds the tokens and a count of those that are
  * still awaited. For each token there is a sleeper on the table like any other, so that
- * READY, READY for all and repair meet nothing new. But it lies in a slot of the pool of
- * the CPU that was told (marks.c): 80 bytes a token would be much for a stack, and a task
- * that has to leave turns its sleepers into marks where they lie. A batch waits for tokens
+ * READY, READY for all and repair need nothing new. But it lies in a slot of the notified
+ * CPU's pool (marks.c), because 80 bytes a token are much for a stack, and because a task
+ * that has to leave then turns its sleepers into marks in place. A batch waits for tokens
  * of one CPU only.
  *
- * At the deadline a batch doesn't probe for others (probe.c): that is a matter of one
- * instruction, which is retried. When it is asked to, or told that READYs of its CPU were
- * lost, it gives up, and its task touches the pages as it needs them.
+ * At the deadline a batch doesn't probe for others (probe.c), because a probe is one
+ * instruction that is retried. If it is asked to, or if READYs of its CPU were lost, it
+ * gives up, and its task touches the pages when it needs them.
  *
- *	(free slot)	SLEEPING	the told task	pvfault_batch_add()
+ *	(free slot)	SLEEPING	the task	pvfault_batch_add()
  *	SLEEPING	(free slot)	waker, scan	READY, READY for all
- *	SLEEPING	ABANDONED	the told task	fatal signal, deadline
+ *	SLEEPING	ABANDONED	the task	fatal signal, deadline
  *	ABANDONED	(free slot)	as any mark, and see pvfault_slot_get()
  *
  * The waker gives the slot back before it counts down. Counting down is the last touch of
@@ -25,7 +25,7 @@
  *
  * A task that leaves finds its sleepers by their tokens, under the bucket locks, because
  * a slot that has been given back may already be another task's. Afterwards no waker
- * knows the batch, for wakers touch it under these locks only.
+ * reaches the batch, because wakers touch it under these locks only.
  */
 
 #include <linux/atomic.h>
@@ -54,7 +54,7 @@ void pvfault_batch_init(struct pvfault_batch *b)
 }
 
 /**
- * pvfault_batch_room() - may this task provoke another NOT_PRESENT?
+ * pvfault_batch_room() - is there room for another NOT_PRESENT?
  * @b: the batch that it would join
  *
  * Context: any. About the CPU the answer is a guess when the task may be migrated.
@@ -70,10 +70,9 @@ bool pvfault_batch_room(const struct pvfault_batch *b)
 /**
  * pvfault_batch_add() - NOT_PRESENT: one more token for the current task to wait for
  * @b: its batch, not full
- * @told: what the task was told, on this CPU
+ * @told: the task's notification, on this CPU
  *
- * Context: interrupts off since this CPU was told; not inside a critical section of the
- * table.
+ * Context: interrupts off since NOT_PRESENT; not inside a critical section of the table.
  * Return: 1 if the batch waits for it; 0 if READY came first; -EBUSY if there is no slot,
  * or the batch belongs to another CPU, so that the caller has to wait for it in another
  * way, or forget it.

@@ -20,7 +20,7 @@
 DEFINE_STATIC_KEY_FALSE(pvfault_alloc_enabled);
 DEFINE_STATIC_KEY_FALSE(pvfault_read_enabled);
 
-/* So long without a wait at a hook: what it is for isn't missing any more. */
+/* After so long without a wait at a hook its pages are no longer out. */
 unsigned long pvfault_hook_idle __read_mostly = 300 * HZ;
 
 struct pvfault_hook {
@@ -88,7 +88,7 @@ void pvfault_hook_arm(enum pvfault_hooks which)
 /**
  * pvfault_hooks_stop() - disarm all hooks
  *
- * Context: process context, may sleep; no backend announces pages any more.
+ * Context: process context, may sleep; no NOT_PRESENT comes any more.
  */
 void pvfault_hooks_stop(void)
 {

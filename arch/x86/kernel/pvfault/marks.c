@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Marks: what the table remembers of tokens on which nobody sleeps, without
- * allocating anything. Each CPU has a pool of them.
+ * Marks: how the table remembers tokens on which no task sleeps, without allocating
+ * anything. Each CPU has a pool of them.
  *
  * A CPU takes marks from its own pool only, with interrupts off, so taking
  * needs no lock. Marks are given back from any CPU, after they left the list,
- * by an atomic bit (release, against acquire when it is taken again). Whoever
- * looks through the bits may miss one that is just being given back: they are
- * read without order, and taking one decides. Only the owner CPU writes a mark's
- * token, so it may read it without a lock to find the bucket of a mark that has
- * to give way.
+ * by an atomic bit (release, against acquire when it is taken again). A search
+ * through the bits may miss one that is just being given back: it reads without
+ * order, and the atomic taking decides. Only the owner CPU writes a mark's token, so
+ * it may read it without a lock to find the bucket of a mark that has to give way.
  *
  * The pool's other slots are for the sleepers of batches (batch.c), of tokens that this
  * CPU was told. One that is left stays where it is, as an ABANDONED mark, so that a batch
@@ -95,10 +94,9 @@ static struct pvfault_mark *pvfault_mark_evict(struct pvfault_pool *pool)
  * pvfault_mark_get() - take a mark from this CPU's pool
  * @token: that it is to remember
  *
- * Never fails: the oldest gives way, and the deadline takes care of whoever
- * that concerns.
+ * Never fails: the oldest mark gives way, and its task wakes at its deadline.
  *
- * Context: interrupts off, no bucket locked.
+ * Context: interrupts off, no bucket locked, because it may lock one.
  * Return: a mark on no list, its state not set.
  */
 struct pvfault_mark *pvfault_mark_get(pvfault_token_t token)
@@ -194,7 +192,7 @@ unsigned int pvfault_table_batched(unsigned int cpu)
 
 /**
  * pvfault_table_marks() - how many tokens a CPU remembers, but for those of batches
- * @cpu: whose pool
+ * @cpu: the pool's CPU
  *
  * Context: any.
  * Return: that number, at most 64.

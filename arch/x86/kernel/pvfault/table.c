@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The token table: who sleeps on which token, and which tokens are known
- * although nobody sleeps on them.
+ * The token table: which task sleeps on which token, and which tokens are remembered
+ * although no task sleeps on them.
  *
  * A token hashes to a bucket, a bucket is a lock and a list of nodes. A node
  * is a sleeper, on the stack of the task that sleeps, or a mark, from a small
  * pool that belongs to a CPU (marks.c). A task that waits for several tokens at
  * once has a sleeper for each, from the pool, and one count (batch.c). The scan
- * (scan.c) passes over all. This is a node's life, and who moves it on:
+ * (scan.c) passes over all. This is a node's life:
  *
  *	from		to		by		when
  *	(new sleeper)	SLEEPING	the sleeper	NOT_PRESENT
@@ -15,46 +15,48 @@
  *	SLEEPING	LEFT		the sleeper	fatal signal, deadline (probe.c)
  *	(free mark)	EARLY		waker		READY for unknown token
  *	(free mark)	ABANDONED	ex-sleeper,	left without READY, or
- *					refuser		refused to sleep
+ *					rejecter	may not sleep
  *	EARLY		(free mark)	sleeper,	NOT_PRESENT,
  *					ex-sleeper,	left just before,
  *					owner CPU	pool is empty
  *	ABANDONED	(free mark)	waker, sleeper,	READY, NOT_PRESENT anew,
  *					owner CPU	pool is empty
  *
- * Nodes of before the last READY for all mean nothing to READY any more, for the
- * host may have begun anew with its tokens: marks are erased, and a sleeper is
- * left to the scan, which wakes it. In turn a task that was told before it leaves
- * alone what has been remembered since.
+ * After READY for all the host may begin anew with its tokens. So READY ignores nodes
+ * from before it: marks are erased, and a sleeper is left to the scan, which wakes it.
+ * In turn a task that was notified before READY for all ignores marks from after it.
  *
  * Ordering and lifetime
  * ---------------------
  * The bucket lock guards the bucket's list, and the token and state of the
  * nodes on it. It is a raw lock, taken with interrupts off, because READY is
- * an interrupt. It is never taken in NMI, nor with interrupts off in the
- * interrupted context of a #PF, so that a host which announces a missing page
- * inside one of these critical sections meets a refusal, not a deadlock.
- * Inside it only the scheduler's own locks are taken (to wake).
+ * an interrupt. It is never taken in NMI, nor in a #PF that interrupted code with
+ * interrupts off. So NOT_PRESENT inside one of these critical sections is rejected
+ * and can't deadlock. Inside the lock only the scheduler's own locks are taken (to
+ * wake).
  *
  * A sleeper's node dies with its stack frame. The waker therefore takes the
  * node off the list, reads the task, and then stores WOKEN with release: the
- * last touch. The sleeper may see it (acquire, in pvfault_sleep())
- * without the lock, at any moment, because something else woke it, and be
- * gone. The task outlives the wake-up that follows: it was alive while its
- * node was on the list, and interrupts are off, which holds back the RCU
- * grace period that freeing a task takes.
+ * last touch. Something else may have woken the sleeper; it then sees WOKEN (acquire,
+ * in pvfault_sleep()) at any moment, without the lock, and its frame may be gone. The
+ * task outlives the wake-up that follows: it was alive while its node was on the
+ * list, and interrupts are off, which holds back the RCU grace period that freeing a
+ * task takes.
  *
- * No wake is lost: the sleeper sets its task state before it queues, so that
- * whoever finds it, waker or scan, finds it about to sleep. When it sleeps once
- * more it sets its state (a full barrier) and then looks at its node; the waker
- * stores WOKEN and then wakes, and try_to_wake_up() begins with a full barrier
- * before it looks at the state.
+ * No wake is lost: the sleeper sets its task state before it queues, so that waker
+ * and scan find it about to sleep. When it sleeps once more it sets its state (a full
+ * barrier) and then looks at its node; the waker stores WOKEN and then wakes, and
+ * try_to_wake_up() begins with a full barrier before it looks at the state.
  *
- * READY for all is a number. It is read when a task is told, before it queues,
- * and looked at again when it has queued; READY for all increments it and then
- * lets the scan pass over each bucket. Sleeper: on the list, full barrier, look
- * at the number. Scan: number is incremented, full barrier, look at the list.
- * One of the two sees the other.
+ * READY for all is a number, the generation. A task reads it when it is notified, and
+ * looks at it again when it has queued. READY for all increments it and then lets the
+ * scan pass over each bucket. Both write first, and read after a full barrier, so at
+ * least one of them sees the other:
+ *
+ *	sleeper				READY for all, scan
+ *	node on the list		generation++
+ *	full barrier			full barrier
+ *	look at the generation		look at the list
  */
 
 #include <linux/atomic.h>
@@ -81,8 +83,8 @@ atomic_t *pvfault_groups __read_mostly;
 atomic_t pvfault_generation_count = ATOMIC_INIT(0);
 
 /*
- * "Somebody waits for the host here": lets lockdep see what is held when a
- * task begins a wait, and complain if it is something that mustn't sleep.
+ * For lockdep each wait for the host is an acquisition of this map, so that it sees
+ * which locks are held there, and complains about those that must not sleep.
  */
 static struct lock_class_key pvfault_wait_key;
 static struct lockdep_map pvfault_wait_map __maybe_unused;
@@ -138,8 +140,8 @@ static bool pvfault_newer(const struct pvfault_mark *mark, u32 generation)
 }
 
 /*
- * Deliver READY to whoever knows @token. Two sleepers on one token are both
- * woken. Context: @b is locked. Return: false if nobody knows it.
+ * Deliver READY to the nodes with @token. Two sleepers on one token are both woken.
+ * Context: @b is locked. Return: false if no node has it.
  */
 static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
 {
@@ -172,12 +174,12 @@ static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
 }
 
 /**
- * pvfault_ready() - the host announced a page: wake who waits for it
+ * pvfault_ready() - READY: wake the tasks that wait for the page
  * @token: as in NOT_PRESENT
  *
- * May come on any CPU, before, during or after NOT_PRESENT, more than once,
- * or for a token nobody knows. Allocates nothing; its work is bounded by the
- * bucket's length.
+ * May come on any CPU, before, during or after NOT_PRESENT, more than once, or
+ * for an unknown token. Allocates nothing; its work is bounded by the bucket's
+ * length.
  *
  * Context: any but NMI. A backend must be registered.
  */
@@ -228,10 +230,10 @@ noinstr u32 pvfault_generation(void)
 }
 
 /**
- * pvfault_ready_all() - wake every task that was told before this moment
+ * pvfault_ready_all() - wake every task that was notified before this moment
  *
  * For all that is uncertain: the host forgot its tokens, a CPU or the backend
- * goes away. Also covers tasks that have been told and do not sleep yet.
+ * goes away. Also covers tasks that have been notified and do not sleep yet.
  * Returns at once; the waking is the watch's, in timer context.
  *
  * Context: any but NMI.
@@ -263,7 +265,7 @@ bool pvfault_queue(struct pvfault_sleeper *s)
 		    node->state == PVFAULT_SLEEPING ||
 		    pvfault_newer(to_mark(node), s->told.generation))
 			continue;
-		/* An abandoned token that is announced anew has been reused. */
+		/* NOT_PRESENT for an abandoned token: the host has reused it. */
 		early |= node->state == PVFAULT_EARLY;
 		pvfault_mark_erase(node);
 	}
@@ -285,8 +287,8 @@ bool pvfault_queue(struct pvfault_sleeper *s)
 }
 
 /*
- * Leave without READY: SLEEPING to LEFT. Returns false if a waker was faster,
- * which is then done with the node, because it changed the state under the lock.
+ * Leave without READY: SLEEPING to LEFT. Returns false if a waker was faster. It no
+ * longer uses the node then, because it changed the state under the lock.
  */
 static bool pvfault_leave(struct pvfault_sleeper *s)
 {
@@ -305,7 +307,7 @@ static bool pvfault_leave(struct pvfault_sleeper *s)
 }
 
 /*
- * Is @token, told at @generation, remembered? If as EARLY, no more.
+ * Is @token, of a NOT_PRESENT at @generation, remembered? Erases it if it is EARLY.
  * Context: @b is locked.
  */
 static bool pvfault_unremember(struct pvfault_bucket *b, pvfault_token_t token,
@@ -327,12 +329,12 @@ static bool pvfault_unremember(struct pvfault_bucket *b, pvfault_token_t token,
 }
 
 /**
- * pvfault_table_forget() - nobody will wait for @token any more
+ * pvfault_table_forget() - no task will wait for @token any more
  * @token: of a wait that ended without READY, or never began
- * @generation: pvfault_generation() when the task was told
+ * @generation: pvfault_generation() when the task was notified
  *
- * Leaves a mark, so that its READY is dropped when it comes at last. If it
- * has come meanwhile, takes back what was remembered of it.
+ * Leaves a mark, so that its READY is dropped when it comes. If READY has come
+ * already, erases the mark that it has left.
  *
  * Context: any but NMI; not inside a critical section of this file.
  */
@@ -447,15 +449,14 @@ static enum pvfault_end pvfault_sleep(struct pvfault_sleeper *s, unsigned int st
 
 /**
  * pvfault_table_sleep() - NOT_PRESENT: sleep until READY
- * @told: what the task was told
+ * @told: the task's notification
  *
  * Returns at once if READY came first. May return without READY; the caller
- * retries its access whatever happened. A task told in user mode holds nothing, so it
- * may also be frozen.
+ * retries its access whatever happened. A task notified in user mode holds nothing, so
+ * it may also be frozen.
  *
- * Context: process context that may sleep, but with interrupts off, as they
- * have been since the task was told if @told->cpu is this CPU. On again while it
- * sleeps, off when it returns.
+ * Context: process context that may sleep, but with interrupts off, and if @told->cpu
+ * is this CPU, off since NOT_PRESENT. On while it sleeps, off when it returns.
  * Return: how it ended.
  */
 enum pvfault_end pvfault_table_sleep(const struct pvfault_told *told)

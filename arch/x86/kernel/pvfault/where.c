@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where may the task sleep that a host has told of a missing page?
+ * Where may a notified task sleep?
  *
  * In user mode everywhere: it holds nothing (entry.c). In kernel mode exactly where a
  * genuine page fault of its own may put it to sleep, and nowhere else:
@@ -15,13 +15,13 @@
  *	irqs	interrupts are on
  *	state	the task is TASK_RUNNING
  *
- * The proof is in one sentence: such an instruction may take a genuine fault at
- * any time, for no user page is sure to stay mapped, and the fault handler then
- * takes mmap_lock, allocates and reads from disks; so whoever runs it there has
- * already provided for being put to sleep at this instruction. It isn't needed
- * that the missing page is the one in user memory: pread() copies out of the page
- * cache, and either page of the two may be missing. Nor does anything depend on
- * the preempt count, which sees no spinlock when CONFIG_PREEMPT_COUNT is off.
+ * The proof: such an instruction may take a genuine fault at any time, because no
+ * user page is sure to stay mapped, and the fault handler then takes mmap_lock,
+ * allocates and reads from disks. So code that runs it there is prepared to be put
+ * to sleep at this instruction. It doesn't matter whether the page that is out is the
+ * one in user memory: pread() copies out of the page cache, and either of the two
+ * pages may be out. The proof doesn't depend on the preempt count, which sees no
+ * spinlock when CONFIG_PREEMPT_COUNT is off.
  *
  * Being preemptible is much less. A task can be preempted between
  * set_special_state() and schedule(), where sleeping would lose its state; while
@@ -41,11 +41,11 @@
  * Even EX_TYPE_UACCESS is not enough. csum_partial_copy_generic() copies between user
  * and kernel, but also from kernel to kernel, then with any lock held; so does
  * copy_to_nontemporal(), and the decoder of FineIBT's traps reads kernel text like this.
- * With SMAP these differ: whoever accesses user memory has set AC, without AC the fault
- * handler itself gives up, and objtool sees to it that nothing else is called with AC
- * set. Without SMAP only EX_TYPE_UACCESS counts, the two functions are known by their
- * addresses, and a processor with IBT but without SMAP, which no vendor builds, doesn't
- * sleep in kernel mode at all.
+ * With SMAP these differ: an access to user memory has AC set, without AC the fault
+ * handler itself gives up, and objtool checks that nothing else is called with AC set.
+ * Without SMAP only EX_TYPE_UACCESS counts, and the two functions are known by their
+ * addresses. With IBT but without SMAP, which no vendor builds, no task sleeps in kernel
+ * mode.
  *
  * In Linux 6.1 the instructions of copy_user_generic() have a type of their own, with
  * those of copy_to_nontemporal(), which sets AC whatever it copies.
@@ -53,9 +53,9 @@
  * Two more instructions count, with user memory or without: the touches of ahead.c. One
  * touches a page that has just been allocated and is about to be cleared, and the free
  * pages after it, if the allocation may wait for memory to be reclaimed, that is for
- * disks. The caller of such an allocation has already provided for being put to sleep in
- * it, and might_alloc() checks that. The other touches what filemap_read() is about to
- * copy, between two places where that waits for disks itself.
+ * disks. The caller of such an allocation is prepared to be put to sleep in it, and
+ * might_alloc() checks that. The other touches pages that filemap_read() is about to copy,
+ * between two places where that waits for disks itself.
  */
 
 #include <linux/cpufeature.h>
@@ -192,7 +192,7 @@ bool pvfault_may_sleep(struct pt_regs *regs, pvfault_token_t token)
 }
 
 /**
- * pvfault_kernel_possible() - can it be told where tasks may sleep in kernel mode?
+ * pvfault_kernel_possible() - can the rule tell where tasks may sleep in kernel mode?
  *
  * Context: any, from core_initcall on.
  * Return: true if so on this processor.
