@@ -10,7 +10,7 @@
  *   load.tasks=N    walking tasks (8)
  *   load.computers=N computing tasks (1)
  *   load.mb=N       MiB walked by all of them together (160)
- *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, pwrite,
+ *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, read, pwrite,
  *                   pipe, socket, futex, fresh, uring, sqlite, redis, and of
  *                   locks.c lockfile, lockpipe, lockdir (touch)
  *   load.secs=N     seconds that are measured (20)

@@ -2,12 +2,16 @@
 /* Ways that need nothing but system calls. See ways.h. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +19,7 @@
 #include "ways.h"
 
 #define LOOK	8	/* words that a step looks at */
+#define READ_PAGES	16	/* that a step of "read" reads */
 
 uint64_t *area_common;
 
@@ -63,15 +68,21 @@ uint64_t *area_new(struct walk *walk, unsigned long pages, int fill)
 	return mem;
 }
 
-int file_new(struct walk *walk, unsigned long pages)
+static void fill_file(struct walk *walk, int fd, unsigned long pages)
 {
 	uint64_t page[PAGE_WORDS];
-	int fd = memfd_create("walk", 0);
 
 	for (unsigned long n = 0; n < pages; n++) {
 		fill_page(walk, page, n);
 		must(walk, pwrite(fd, page, PAGE, n * PAGE) == PAGE, "filling a file");
 	}
+}
+
+int file_new(struct walk *walk, unsigned long pages)
+{
+	int fd = memfd_create("walk", 0);
+
+	fill_file(walk, fd, pages);
 	return fd;
 }
 
@@ -138,6 +149,33 @@ static void pread_step(struct walk *walk, unsigned long page)
 static void pread_verify(struct walk *walk)
 {
 	verify_file(walk, walk->pages);
+}
+
+/* read: out of a file's page cache, sixteen pages at once; not of shmem, which differs. */
+static void read_fill(struct walk *walk)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/tmp/ram%u", walk->id);
+	must(walk, !mkdir(path, 0700) && !mount("ramfs", path, "ramfs", 0, NULL), "ramfs");
+	walk->fd = open(path, O_RDWR | O_TMPFILE, 0600);
+	must(walk, walk->fd >= 0, "a file in ramfs");
+	fill_file(walk, walk->fd, walk->pages);
+}
+
+static void read_step(struct walk *walk, unsigned long page)
+{
+	uint64_t got[READ_PAGES * PAGE_WORDS];
+	unsigned long count = READ_PAGES;
+
+	if (page % READ_PAGES)
+		return;
+	if (count > walk->pages - page)
+		count = walk->pages - page;
+	must(walk, pread(walk->fd, got, count * PAGE, page * PAGE) == (ssize_t)(count * PAGE),
+	     "pread");
+	for (unsigned long n = 0; n < count; n++)
+		check_words(walk, got + n * PAGE_WORDS + walk->first, page + n, walk->first, LOOK);
 }
 
 /* pwrite: from memory into a file; either may be out. */
@@ -255,6 +293,7 @@ static void fresh_verify(struct walk *walk)
 static const struct way ways[] = {
 	{ "touch", touch_fill, touch_step, touch_verify, flip_area },
 	{ "pread", pread_fill, pread_step, pread_verify, flip_file },
+	{ "read", read_fill, read_step, pread_verify, flip_file },
 	{ "pwrite", pwrite_fill, pwrite_step, pwrite_verify, flip_area },
 	{ "pipe", pipe_fill, ends_step, ends_verify, flip_area },
 	{ "socket", socket_fill, ends_step, ends_verify, flip_area },
