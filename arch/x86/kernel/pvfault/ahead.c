@@ -113,7 +113,8 @@ noinline __noclone bool pvfault_touch_alloc(void *page, struct pvfault_batch *b)
  * @page: in the kernel's memory
  * @b: the batch for its token if the page is out; not full
  *
- * Context and return: as pvfault_touch_alloc().
+ * Context: as pvfault_touch_alloc().
+ * Return: as pvfault_touch_alloc().
  */
 noinline __noclone bool pvfault_touch_read(const void *page, struct pvfault_batch *b)
 {
