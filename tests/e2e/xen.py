@@ -196,6 +196,8 @@ def host(*guests, **how):
 # 224 when it has filled its memory, so that some 30 of the load are out.
 MIB = 224
 LINE = "kernelcore=128M load.mb=72 load.settle=60"
+# For a guest that waits for its pager, or is paused, for longer than its kernel expects.
+STANDS_STILL = "nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
 PAGER = "--target 190"
 
 

@@ -170,6 +170,70 @@ def kill_often(guest: DomU, times: int, spoil: str = "") -> None:
     guest.go_on()
 
 
+def trust_later(guest: DomU) -> None:
+    """Its first pager takes nothing unless it is TRUSTed; then the toolstack says so."""
+    guest.walk()
+    trusted, refused = bool(guest.trust), guest.pagers[0].job
+    if trusted:
+        return
+    guest.tell("refused", refused.wait())
+    paged = guest.host.spawn(f"xenstore-read {guest.node()}/memory/pvfault-pagefile")
+    guest.tell("paged_then", int(paged.wait() == 0))
+    node = f"{guest.node()}/memory/pvfault-trusted"
+    guest.host.run(f"xenstore-write {node} 1")
+    listed = guest.host.run(f"xenstore-ls -p {guest.node()}/memory")
+    domid = guest.host.run(f"xl domid {guest.name}").strip()
+    found = re.search(r'pvfault-trusted = "1"[ .]*\(([^)]*)\)', listed)
+    guest.tell("permissions", found[1].replace(f"r{domid}", "rGUEST") if found else "none")
+    guest.serve()
+
+
+def second_pager(guest: DomU, claimed: bool = False) -> None:
+    """Another pager tries, with another file, and, if that is CLAIMED, what it did once: it
+    says that its file is the domain's. Then the first one is killed and replaced."""
+    guest.walk(4)
+    node, other = f"{guest.node()}/memory/pvfault-pagefile", f"/pages/{guest.name}.2"
+    before = guest.host.run(f"xenstore-read {node}")
+    second = guest.host.spawn(f"exec pvfault-pager --trust-guest --domain {guest.name} "
+                              f"--pagefile {other}")
+    guest.tell("refused", second.wait())
+    guest.tell("node_changed", int(guest.host.run(f"xenstore-read {node}") != before))
+    if claimed:
+        guest.host.run(f"xenstore-write {node} 1:2")
+    guest.host.run(f"rm -f {other}")
+    guest.pagers[-1].job.kill()
+    guest.pagers[-1].job.wait()
+    pager = guest.serve()
+    guest.until(lambda: pager.took or pager.job.status is not None)
+    guest.pause(4)
+    guest.go_on()
+
+
+def spoil_records(guest: DomU, kept: bool = False) -> None:
+    """One octet of each of the first 40 records, unless they are KEPT; when the next pager
+    has ended they are mended, and another one begins."""
+    guest.walk(4)
+    file, table = f"/pages/{guest.name}", f"/tmp/{guest.name}.table"
+    guest.pagers[-1].job.kill()
+    guest.pagers[-1].job.wait()
+    guest.host.run(f"dd if={file} of={table} bs=4096 skip=2 count=100")
+    if not kept:
+        # The highest octet of each gfn; tools/pvfault/pagefile.h has the layout.
+        guest.host.run("for i in $(seq 0 39); do printf '\\377' | dd "
+                       f"of={file} bs=1 seek=$((8192 + 32 * i + 7)) conv=notrunc; done 2>&1")
+    pager = guest.serve()
+    guest.until(lambda: pager.took or pager.job.status is not None)
+    if pager.job.status is not None:
+        guest.tell("refused", pager.job.status)
+        state = re.search(r" ([r-][b-][p-][s-][c-][d-]) ", guest.host.run(f"xl list {guest.name}"))
+        guest.tell("state", state[1].replace("-", "") if state else "none")
+        guest.host.run(f"dd if={table} of={file} bs=4096 seek=2 conv=notrunc")
+        pager = guest.serve()
+        guest.until(lambda: pager.took or pager.job.status is not None)
+    guest.pause(4)
+    guest.go_on()
+
+
 def forgotten(name, kept=False):
     """Let its device's nodes vanish; with KEPT they stay."""
     def forget(guest: DomU) -> None:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Another pager, a damaged page file, and a guest that is not trusted."""
+
+import xen
+from checks import READS
+from registry import scenario
+from xen import STANDS_STILL, check_paged, domu
+from xenguests import second_pager, spoil_records, trust_later
+
+
+def said(guest, text):
+    return any(text in line for line in guest.pager_said)
+
+
+@scenario(kernels=("main", "xen"), minutes=2, shown_by="xen-pager-sabotage",
+          sabotages={"trusted": "its pager refused it, and took nothing"})
+def xen_hostile(v, sabotage):
+    """A guest that nobody has called trusted: its pager refuses it, and takes nothing; then
+    the toolstack writes that it is trusted, where the guest can't write. Sabotage
+    "trusted": it is from the beginning."""
+    guest = domu("hostile", "load.secs=15 load.alone=1", steps=trust_later, limit=500)
+    if not sabotage:
+        guest.trust = ""
+    yield xen.host(guest, reads=READS)
+    name = guest.name
+    v.check(f"{name}: its pager refused it, and took nothing",
+            guest.get("refused") == 13 and guest.get("paged_then") == 0,
+            [guest.get(k) for k in ("refused", "paged_then")])
+    v.check(f"{name}: the guest can't write where that is said",
+            guest.get("permissions") == "n0,rGUEST", guest.get("permissions"))
+    check_paged(v, guest)
+
+
+@scenario(kernels=("main", "xen"), minutes=2, shown_by="xen-pager-sabotage",
+          sabotages={"claimed": "the next one has taken over"})
+def xen_two_pagers(v, sabotage):
+    """A second pager with another page file, beside one that serves: it is refused, and the
+    first one can be killed and replaced afterwards. Sabotage "claimed": XenStore says that
+    the second one's file is the domain's."""
+    guest = domu("two", f"load.secs=5 load.told=hvc0 load.alone=1 {STANDS_STILL}", vcpus=2,
+                 limit=150 if sabotage else 700,
+                 steps=lambda guest: second_pager(guest, claimed=bool(sabotage)))
+    yield xen.host(guest, reads=4 * READS)
+    name = guest.name
+    v.check(f"{name}: the second one was refused", guest.get("refused") == 6,
+            guest.get("refused"))
+    v.check(f"{name}: it changed nothing in XenStore", guest.get("node_changed") == 0)
+    v.check(f"{name}: the next one has taken over", said(guest, "is taken over"))
+    check_paged(v, guest)
+
+
+@scenario(kernels=("main", "xen"), minutes=3, shown_by="xen-pager-sabotage",
+          sabotages={"kept": "the next pager refused to go on"})
+def xen_bad_records(v, sabotage):
+    """A pager is killed, and some of the records in its page file are damaged: the next one
+    says so and leaves the guest paused. When they are mended, it goes on, and nothing was
+    lost. Sabotage "kept": they are not damaged."""
+    guest = domu("records", f"load.secs=5 load.told=hvc0 load.alone=1 {STANDS_STILL}",
+                 vcpus=2, limit=700,
+                 steps=lambda guest: spoil_records(guest, kept=bool(sabotage)))
+    yield xen.host(guest, reads=4 * READS)
+    name = guest.name
+    v.check(f"{name}: the next pager refused to go on",
+            guest.get("refused") == 12 and said(guest, "of which page file"),
+            guest.get("refused"))
+    v.check(f"{name}: it was paused, and had not crashed", guest.get("state") == "p",
+            guest.get("state"))
+    check_paged(v, guest)
