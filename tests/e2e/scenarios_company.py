@@ -10,8 +10,8 @@ from kvm import ANSWERS, L2
 from registry import scenario, show_sabotages
 
 MIB = 256
-# Half of it in the balloon, twelve times, every five seconds.
-ROUNDS = 12
+# So often the balloon takes half of it and gives it back.
+ROUNDS = 3
 
 
 def inflate(guest, mib):
@@ -25,10 +25,10 @@ def balloon(guest):
     """It breathes while the guest walks; then the guest is saved and restored with half of
     its memory in the balloon, and gets it back."""
     guest.walk(2)
-    for _ in range(ROUNDS // 2):
+    for _ in range(ROUNDS):
         for mib in (MIB // 2, MIB):
             inflate(guest, mib)
-            guest.pause(5)
+            guest.pause(2)
     inflate(guest, MIB // 2)
     life.restore(guest)
     guest.tell("restored", 1)
@@ -41,7 +41,7 @@ def balloon(guest):
 @scenario(minutes=4, shown_by="company-sabotage",
           sabotages={"still": "the balloon took half of its memory, again and again"})
 def kvm_balloon(v, sabotage):
-    """A balloon that takes half of the guest's memory and gives it back, every five seconds
+    """A balloon that takes half of the guest's memory and gives it back, again and again
     while the host swaps the rest, and that is inflated when the guest is saved and restored.
     Sabotage "still": it doesn't move."""
     def still(guest):
@@ -49,13 +49,13 @@ def kvm_balloon(v, sabotage):
         guest.host.write(ANSWERS, "enough")
 
     guest = L2("balloon", "load.mb=64 load.secs=5 load.told=ttyS1 load.alone=1 "
-               "load.way=touch,fresh", mib=MIB, limit=400, steps=still if sabotage else balloon)
+               "load.way=touch,fresh", mib=MIB, limit=600, steps=still if sabotage else balloon)
     guest.devices, guest.memory, guest.strict = ("balloon",), "80M", False
-    yield kvm.host(guest, reads=4 * READS)
+    yield kvm.host(guest, reads=20 * READS)
     check_guest(v, guest)
     moved = guest.all("balloon_mib")
     v.check("balloon: the balloon took half of its memory, again and again",
-            moved.count(MIB // 2) > ROUNDS // 2, len(moved))
+            moved.count(MIB // 2) > ROUNDS, len(moved))
     if not sabotage:
         least(v, guest, "restored with its balloon inflated", "restored", 1)
     v.metrics.update(async_faults=guest.counter("sleep"), corrupt=guest.get("corrupt"))
