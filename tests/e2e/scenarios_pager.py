@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Ends and failures of a Xen guest's pager, which must not harm the guest."""
 
-import pathlib
 import re
 
-import rig
 import xen
 from checks import READS
 from registry import scenario, show_sabotages
-from xen import check_paged, domu, held
+from xen import check_paged, domu, held, preloaded
 from xenguests import (check_not_saved, drain, kill, kill_often, lack, migrate, restored,
                        restored_late, save_refused)
-
-HERE = pathlib.Path(__file__).resolve().parent
 
 # Pagers that are killed after they have taken over; half as many while they do.
 KILLS = 16
@@ -29,7 +25,7 @@ def limit(sabotage, seconds, sabotaged=100):
     return {"limit": sabotaged if sabotage else seconds}
 
 
-@scenario(kernels=("main", "xen"), minutes=14)
+@scenario(kernels=("main", "xen"), minutes=16)
 def xen_pager_sabotage(v):
     """The scenarios of the pager's leaving and coming can fail: their sabotages, in one
     boot of Xen."""
@@ -162,14 +158,6 @@ def xen_save_restore(v, sabotage):
                      corrupt=sum(g.get("corrupt", -1) for g in guests))
 
 
-def unmarked():
-    """For dom0: what keeps the pager from marking pages that come back."""
-    out = rig.BUILD / "bin" / "unmarked.so"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    rig.run("gcc", "-O2", "-shared", "-fPIC", "-o", out, HERE / "unmarked.c")
-    return {"unmarked.so": out}
-
-
 @scenario(kernels=("main", "xen"), minutes=4, shown_by="xen-pager-sabotage",
           also={"flip": "memory verified"}, sabotages={"unmarked": "memory verified"})
 def xen_migrate(v, sabotage):
@@ -182,7 +170,7 @@ def xen_migrate(v, sabotage):
                      **limit(sabotage, 600, sabotaged=400), steps=migrate)
     if sabotage == "unmarked":
         guest.pager_env = "LD_PRELOAD=/unmarked.so"
-    yield xen.host(guest, reads=10 * READS, files=unmarked())
+    yield xen.host(guest, reads=10 * READS, files=preloaded())
     check_paged(v, guest)
     check_lives(v, guest)
     name = guest.name

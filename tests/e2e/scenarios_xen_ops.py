@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Another pager, a damaged page file, and a guest that is not trusted."""
+"""Another pager, a damaged page file, a failing disk, and a guest that is not trusted."""
 
 import xen
-from checks import READS
+from checks import READS, least
 from registry import scenario
-from xen import STANDS_STILL, check_paged, domu
-from xenguests import second_pager, spoil_records, trust_later
+from xen import STANDS_STILL, check_paged, domu, preloaded
+from xenguests import fail_disk, second_pager, spoil_records, trust_later
 
 
 def said(guest, text):
@@ -66,3 +66,22 @@ def xen_bad_records(v, sabotage):
     v.check(f"{name}: it was paused, and had not crashed", guest.get("state") == "p",
             guest.get("state"))
     check_paged(v, guest)
+
+
+@scenario(kernels=("main", "xen"), minutes=3, shown_by="xen-pager-sabotage",
+          sabotages={"limit": "came to its end"})
+def xen_disk_fails(v, sabotage):
+    """For 15 seconds no page can be read from the page file: the guest waits, and the pager
+    says so; then all goes on. Sabotage "limit": ``--disk-limit 3``."""
+    guest = domu("faulty", f"load.secs=20 load.alone=1 {STANDS_STILL}", vcpus=2, limit=700,
+                 steps=fail_disk)
+    guest.pager_env = "LD_PRELOAD=/faulty.so"
+    guest.pager += " --sync-io" + (" --disk-limit 3" if sabotage else "")
+    yield xen.host(guest, reads=4 * READS, files=preloaded())
+    name = guest.name
+    check_paged(v, guest)
+    least(v, guest, "pages could not be read for a while", "pager.read_errors", 10)
+    v.check(f"{name}: no page was lost", guest.get("pager.lost") == 0,
+            guest.get("pager.lost"))
+    v.check(f"{name}: the pager said when it began, and when it was over",
+            said(guest, "can't be read") and said(guest, "can be read again"))

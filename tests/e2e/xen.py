@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Xen scenarios: a PV dom0 that pages its PVH guests."""
 
+import pathlib
 import time
 
 import rig
 from checks import check_guest
 from guests import Ended, Guest, Plan, guest_initrd, number, run_in_turn
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 PAGEFILE_MIB = 1024
 MACHINE_MIB = 2560
@@ -170,6 +173,17 @@ def pager_program():
     out = rig.BUILD / "pager"
     rig.run("make", "-s", "-C", rig.ROOT / "tools/pvfault", f"OUT={out}")
     return out / "pvfault-pager"
+
+
+def preloaded():
+    """For dom0: what is preloaded into a pager to break it."""
+    files = {}
+    for source in sorted((HERE / "preload").glob("*.c")):
+        out = rig.BUILD / "bin" / f"{source.stem}.so"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        rig.run("gcc", "-O2", "-shared", "-fPIC", "-o", out, source)
+        files[out.name] = out
+    return files
 
 
 def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=None):

@@ -234,6 +234,16 @@ def spoil_records(guest: DomU, kept: bool = False) -> None:
     guest.go_on()
 
 
+def fail_disk(guest: DomU) -> None:
+    """Nothing can be read for some time; see preload/faulty.c."""
+    guest.walk(4)
+    guest.host.run("touch /tmp/faulty")
+    try:
+        guest.pause(15)
+    finally:
+        guest.host.run("rm /tmp/faulty")
+
+
 def forgotten(name, kept=False):
     """Let its device's nodes vanish; with KEPT they stay."""
     def forget(guest: DomU) -> None:
