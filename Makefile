@@ -12,6 +12,8 @@ help:
 	@echo '  make demo              build a kernel, boot it as a guest that its host swaps,'
 	@echo '                         without and with pvfault; print one table (15 minutes cold)'
 	@echo '  make demo HV=xen       the same with a Xen guest and the pager in dom0 (15 minutes cold)'
+	@echo '  make report            run the demo traced, draw what its CPUs and tasks did:'
+	@echo '                         build/report/index.html (5 minutes, kernel built)'
 	@echo '  make test              the tests (40 minutes cold)'
 	@echo '  make apply KDIR=tree   put pvfault into a kernel tree of your own'
 	@echo '  make unapply KDIR=tree take it out again'
@@ -19,15 +21,17 @@ help:
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
 	@echo '  make kernel            build the kernel that the tests boot'
-	@echo '                         (CONFIG=main|off|bare|debug|gcov|kcsan|rt|torture|hostile,'
+	@echo '                         (CONFIG=main|off|bare|debug|gcov|kcsan|rt|torture|dwarf|hostile,'
 	@echo '                         TREE=pvfault|stock|pvfault-6.1|pvfault-7.3)'
 	@echo '  make menuconfig        choose pvfault'\''s options, for make kernel CONFIG=menu'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'
 	@echo '  make pager             build the pager of Xen'\''s dom0, build/pager/pvfault-pager'
 	@echo '  make warm              build the tool that brings memory in, build/warm/pvfault-warm'
+	@echo '  make stat              build pvfault-stat, build/stat/pvfault-stat'
 	@echo '  make unit              the token table in userspace, under sanitizers'
 	@echo '  make pager-unit        the pager against a simulated Xen, under sanitizers'
-	@echo '                         (both: ONLY='\''*pattern*'\'' runs the tests of that name)'
+	@echo '  make stat-unit         pvfault-stat on made-up kernels; all messages are documented'
+	@echo '                         (unit, pager-unit: ONLY='\''*pattern*'\'' runs the tests of that name)'
 	@echo '  make proof             the protocol'\''s model, its mutants, a fuzzer: one table (8 minutes)'
 	@echo '  make coverage          lines of the core and its backends that tests run (25 minutes)'
 	@echo '  make matrix            build it in some 100 configurations of Linux 6.12, 7.3 and 6.1;'
@@ -87,6 +91,10 @@ test-all: setup
 test-slice: setup
 	@python3 tests/run.py slice "$(MINUTES)"
 
+.PHONY: report
+report:
+	@$(python) tests/report/run.py
+
 .PHONY: unit
 unit: setup
 	@$(MAKE) --no-print-directory -C tests/unit OUT=$(BUILD)/unit check
@@ -100,6 +108,13 @@ pager-unit: setup
 .PHONY: warm
 warm: setup
 	@$(MAKE) --no-print-directory -C tools/pvfault/warm OUT=$(BUILD)/warm
+
+.PHONY: stat stat-unit
+stat: setup
+	@$(MAKE) --no-print-directory -C tools/pvfault/stat OUT=$(BUILD)/stat
+stat-unit: setup
+	@python3 tests/stat/test_stat.py
+	@python3 tests/stat/test_messages.py
 
 .PHONY: proof
 proof: setup

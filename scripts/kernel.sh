@@ -14,6 +14,7 @@
 #           kcsan     finds data races in pvfault
 #           rt        PREEMPT_RT, with lockdep
 #           torture   rcutorture runs, from boot on
+#           dwarf     main, with DWARF of pvfault's token table, for drgn
 #           hostile   the KVM host that loses READY, and lies, for tests only
 #           up        for one processor, a guest alone, without Xen
 #           i386      the same for 32 bit with PAE, and several processors
@@ -29,7 +30,7 @@
 tree=${1:-pvfault}
 config=${2:-main}
 trees="pvfault stock pvfault-6.1 stock-6.1 pvfault-7.3 stock-7.3"
-configs="main off bare debug gcov kcsan rt torture hostile up i386 menu prepare unpack fetch"
+configs="main off bare debug gcov kcsan rt torture dwarf hostile up i386 menu prepare unpack fetch"
 case " $trees " in *" $tree "*) ;; *) die "TREE=$tree is none of $trees" ;; esac
 case " $configs " in *" $config "*) ;; *) die "CONFIG=$config is none of $configs" ;; esac
 [ "${3:-}" != check ] || exit 0
@@ -181,6 +182,8 @@ build() {
 	# kernel's are pvfault's, so only pvfault's Makefiles enable it, by override.
 	only=
 	[ "$config" != kcsan ] || only=KCSAN_SANITIZE=n
+	# What the debugger needs, without making all of the kernel five times as large.
+	[ "$config" != dwarf ] || only=CFLAGS_table.o=-g
 	start=$(date +%s)
 	# No flags of a "make -s" that has called us, because the log would be empty.
 	MAKEFLAGS= make -C "$src" O="$out" -j"$(nproc)" CC="ccache gcc" $only bzImage >"$out/build.log" 2>&1 &

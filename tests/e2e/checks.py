@@ -33,6 +33,9 @@ def check_guest(v, guest, asynchronous=True):
     ends = c("wake") + c("retry") + c("probe") + c("abandoned")
     v.check(f"{name}: every sleep has ended once", c("sleep") == ends,
             f"{c('sleep')} = {c('wake')} + {c('retry')} + {c('probe')} + {c('abandoned')}")
+    v.check(f"{name}: the length of each was measured",
+            ends - c("probe") == c("waits_user") + c("waits_kernel"),
+            f"{ends} - {c('probe')} = {c('waits_user')} + {c('waits_kernel')}")
     v.check(f"{name}: every NOT_PRESENT is accounted for",
             c("not_present") + c("probe_held") == c("sleep") + c("early_hit") + c("rejected"),
             f"{c('not_present')} + {c('probe_held')} = {c('sleep')} + {c('early_hit')} + "

@@ -23,7 +23,7 @@ def guest_initrd(libs=False, bits=64, **more):
     """The load, of so many BITS. With LIBS it also has the ways that need libraries, see
     ways.h; MORE files can be added."""
     name, guest = "pvload", HERE / "guest"
-    label = "-".join((name, *more))
+    label = "-".join((name, *more)).replace("/", "-")[:60]
     sources = sorted(guest.glob("*.c"))
     if libs:
         name += "-libs"

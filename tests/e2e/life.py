@@ -19,11 +19,12 @@ def asleep(guest: L2) -> int:
     return int(str(guest.get("asleep", 0)).split(maxsplit=1)[0])
 
 
-def restore(guest: L2, many: int = 0, cpu: str = "") -> None:
+def restore(guest: L2, many: int = 0, cpu: str = "",
+            high: str = "") -> None:
     """Save the guest, end its QEMU, restore it into a new one. Before that the disk stands
     still until MANY tasks sleep, 40 s at most, so that they are saved asleep. The disk goes
     on two seconds later, because QEMU itself may need it. The new one has this CPU, if it is
-    to be another."""
+    to be another, and may have this much memory, HIGH."""
     def let_go() -> None:
         guest.pause(2)
         guest.tell("phase", "save")
@@ -40,6 +41,8 @@ def restore(guest: L2, many: int = 0, cpu: str = "") -> None:
     old.job.kill(15)
     old.job.wait()
     guest.cpu = cpu or guest.cpu
+    if high:
+        guest.host.write(f"{GROUP}/memory.high", high)
     guest.boot("-incoming", f"{OUTSIDE} /tmp/state")
     # Saved while stopped, it waits to be continued when all of it is there.
     while guest.qemu.qmp("query-status")["status"] != "running":

@@ -32,6 +32,8 @@
  *   load.places=1   report where in the kernel tasks could not sleep (0)
  *   load.locks=1    report how often tasks were seen asleep with a lock (0)
  *   load.hole=1     touch memory that the host has cut off, see hole.c (0)
+ *   load.seen=ROOT  look at those that wait, see seen.c
+ *   load.trace=MS   report what runs and what waits, see trace.c
  *   load.gcov=TTY   report how often the kernel's lines were run, to /dev/TTY
  *   load.*          what else happens to it, see life.c, kill.c, withdraw.c
  *   load.sabotage=X break something that a check must find: flip a bit, hang,
@@ -118,6 +120,7 @@ static void walker(unsigned int id, unsigned long pages)
 		report("error load.way");
 		exit(1);
 	}
+	trace_task(way->name, id);
 	way->fill(&walk);
 	step = stride(walk.pages);
 	w->phase = POPULATE;
@@ -156,6 +159,7 @@ static void computer(void)
 {
 	uint64_t x = 1;
 
+	trace_task("computing", 0);
 	while (shared->phase < DONE) {
 		for (int i = 0; i < 20000; i++)
 			x = x * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -280,6 +284,26 @@ struct counter {
 	long value;
 };
 
+/* All waits of the histogram, as if they were two more counters. */
+static struct counter *read_waits(struct counter *c)
+{
+	FILE *f = fopen("/sys/kernel/pvfault/waits/histogram", "r");
+	long user, kernel;
+	char line[128];
+
+	strcpy(c[0].name, "waits_user");
+	strcpy(c[1].name, "waits_kernel");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*s %ld %ld", &user, &kernel) != 2)
+			continue;
+		c[0].value += user;
+		c[1].value += kernel;
+	}
+	if (f)
+		fclose(f);
+	return c + 2;
+}
+
 static void read_counters(struct counter *c)
 {
 	static const char dir[] = "/sys/kernel/pvfault/counters";
@@ -288,6 +312,7 @@ static void read_counters(struct counter *c)
 	DIR *d = opendir(dir);
 
 	memset(c, 0, MAX_COUNTERS * sizeof(*c));
+	c = read_waits(c);
 	while (d && (e = readdir(d)) && c < end) {
 		if (e->d_name[0] == '.')
 			continue;
@@ -297,6 +322,20 @@ static void read_counters(struct counter *c)
 	}
 	if (d)
 		closedir(d);
+}
+
+/* Its lines that aren't empty: "waited LIMIT USER KERNEL". */
+static void report_histogram(void)
+{
+	FILE *f = fopen("/sys/kernel/pvfault/waits/histogram", "r");
+	char line[128], limit[32];
+	long user, kernel;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%31s %ld %ld", limit, &user, &kernel) == 3 && user + kernel)
+			report("waited %s %ld %ld", limit, user, kernel);
+	if (f)
+		fclose(f);
 }
 
 /* Reading the counters touches memory, too, so read until they no longer change. */
@@ -310,6 +349,7 @@ static void report_counters(int tries)
 	} while (memcmp(before, now, sizeof(now)) && --tries > 0);
 	for (struct counter *c = now; c < now + MAX_COUNTERS && c->name[0]; c++)
 		report("counter.%s %ld", c->name, c->value);
+	report_histogram();
 	report_file("pvfault.", "/sys/kernel/pvfault", "backend");
 	report_file("pvfault.", "/sys/kernel/pvfault", "mode");
 	report_file("pvfault.", "/sys/kernel/pvfault", "notified");
@@ -488,6 +528,8 @@ static void run(void)
 	life_start();
 	locks_start();
 	hole_start();
+	seen_start();
+	trace_start();
 	withdraw_start();
 	wait_walkers(tasks, POPULATE);
 

@@ -39,6 +39,13 @@ void withdraw_start(void);
 /* See hole.c. */
 void hole_start(void);
 
+/* See seen.c. */
+void seen_start(void);
+
+/* See trace.c; the caller is a task of that name. */
+void trace_start(void);
+void trace_task(const char *name, unsigned int id);
+
 /* Report slab and available memory, in KiB, under @when. */
 void report_memory(const char *when);
 
