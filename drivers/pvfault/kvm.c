@@ -37,6 +37,8 @@
 #include <asm/ptrace.h>
 #include <asm/pvfault_compat.h>
 
+#include "kvm.h"
+
 /* The low bits of a token that hold the id of the vCPU that was told. */
 #define KVM_APF_VCPU_ID_MASK	0xfffU
 /* READY for all on the vCPU that reads it. */
@@ -65,6 +67,31 @@ static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_known);
 /* It has shown another one since: it can't be told by its id. */
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_doubtful);
+
+#ifdef CONFIG_PVFAULT_KIT
+const struct kvm_apf_host *kvm_apf_played;
+#endif
+
+static int kvm_apf_read(u32 msr, u64 *value)
+{
+	if (kvm_apf_played)
+		return kvm_apf_played->read(msr, value);
+	return rdmsrq_safe(msr, value);
+}
+
+/* Safe: the host that this guest was restored on may know none of them. */
+static int kvm_apf_write(u32 msr, u64 value)
+{
+	if (kvm_apf_played)
+		return kvm_apf_played->write(msr, value);
+	return wrmsrq_safe(msr, value);
+}
+
+/* Does the host still offer it? */
+static bool kvm_apf_offered(void)
+{
+	return kvm_apf_played || kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_INT);
+}
 
 static bool kvm_apf_wanted __initdata = true;
 
@@ -156,13 +183,15 @@ static noinstr bool kvm_apf_is_token(struct pt_regs *regs, unsigned long address
 	return true;
 }
 
-static noinstr bool kvm_apf_recognise(struct pt_regs *regs, unsigned long error_code,
-				      unsigned long address, pvfault_token_t *token)
+static noinstr enum pvfault_kind kvm_apf_recognise(struct pt_regs *regs,
+						   unsigned long error_code,
+						   unsigned long address,
+						   pvfault_token_t *token)
 {
 	if (likely(error_code) || address > U32_MAX)
-		return false;
+		return PVFAULT_GENUINE;
 	*token = address;
-	return kvm_apf_is_token(regs, address);
+	return kvm_apf_is_token(regs, address) ? PVFAULT_NOT_PRESENT : PVFAULT_GENUINE;
 }
 
 /*
@@ -192,7 +221,7 @@ static void kvm_apf_take_token(void)
 	else
 		pvfault_ready(token);
 	__this_cpu_write(kvm_apf_area.token, 0);
-	wrmsrq(MSR_KVM_ASYNC_PF_ACK, 1);
+	kvm_apf_write(MSR_KVM_ASYNC_PF_ACK, 1);
 }
 
 /*
@@ -215,7 +244,7 @@ static void kvm_apf_ask_kernel(void)
 		return;
 	__this_cpu_write(kvm_apf_en, en);
 	__this_cpu_write(kvm_apf_en_written, jiffies);
-	wrmsrq(MSR_KVM_ASYNC_PF_EN, en);
+	kvm_apf_write(MSR_KVM_ASYNC_PF_EN, en);
 }
 
 /**
@@ -248,16 +277,16 @@ static int kvm_apf_restore_msrs(void)
 	u64 en = __this_cpu_read(kvm_apf_en), now;
 	int err;
 
-	if (!kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_INT))
+	if (!kvm_apf_offered())
 		return -ENODEV;
-	err = wrmsrq_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ?:
-	      rdmsrq_safe(MSR_KVM_ASYNC_PF_EN, &now);
+	err = kvm_apf_write(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ?:
+	      kvm_apf_read(MSR_KVM_ASYNC_PF_EN, &now);
 	if (err || now == en)
 		return err;
 	pr_warn_once("MSR_KVM_ASYNC_PF_EN was lost, most likely by a restore; set again\n");
 	pvfault_restored();
 	__this_cpu_write(kvm_apf_en_written, jiffies);
-	return wrmsrq_safe(MSR_KVM_ASYNC_PF_EN, en);
+	return kvm_apf_write(MSR_KVM_ASYNC_PF_EN, en);
 }
 
 /*
@@ -273,7 +302,7 @@ static void kvm_apf_repair(void)
 	} else if (__this_cpu_read(kvm_apf_area.token)) {
 		kvm_apf_take_token();
 	} else {
-		wrmsrq(MSR_KVM_ASYNC_PF_ACK, 1);
+		kvm_apf_write(MSR_KVM_ASYNC_PF_ACK, 1);
 	}
 }
 
@@ -282,7 +311,8 @@ static bool kvm_apf_read_vcpu_id(void)
 {
 	u64 id;
 
-	if (!x2apic_mode || rdmsrq_safe(APIC_BASE_MSR + (APIC_ID >> 4), &id))
+	if (!(x2apic_mode || kvm_apf_played) ||
+	    kvm_apf_read(APIC_BASE_MSR + (APIC_ID >> 4), &id))
 		return false;
 	__this_cpu_write(kvm_apf_vcpu_id, id & KVM_APF_VCPU_ID_MASK);
 	return true;
@@ -306,8 +336,8 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 	__this_cpu_write(kvm_apf_enabled, true);
 
 	/* The vector first: the host uses it from the moment of enabling on. */
-	if (wrmsrq_safe(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ||
-	    wrmsrq_safe(MSR_KVM_ASYNC_PF_EN, en)) {
+	if (kvm_apf_write(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ||
+	    kvm_apf_write(MSR_KVM_ASYNC_PF_EN, en)) {
 		__this_cpu_write(kvm_apf_enabled, false);
 		return -EIO;
 	}
@@ -317,12 +347,11 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 
 static void kvm_apf_cpu_offline(unsigned int cpu)
 {
-	/* Safe: the host that this guest was restored on may not know it. */
-	wrmsrq_safe(MSR_KVM_ASYNC_PF_EN, 0);
+	kvm_apf_write(MSR_KVM_ASYNC_PF_EN, 0);
 	__this_cpu_write(kvm_apf_enabled, false);
 }
 
-static const struct pvfault_backend kvm_apf_backend = {
+const struct pvfault_backend kvm_apf_backend = {
 	.name		= "kvm",
 	.recognise	= kvm_apf_recognise,
 	.cpu_online	= kvm_apf_cpu_online,
@@ -348,7 +377,7 @@ static void kvm_apf_give_up(struct work_struct *unused)
 void kvm_apf_suspend(void)
 {
 	if (__this_cpu_read(kvm_apf_enabled))
-		wrmsrq(MSR_KVM_ASYNC_PF_EN, 0);
+		kvm_apf_write(MSR_KVM_ASYNC_PF_EN, 0);
 }
 
 /**

@@ -36,16 +36,18 @@ static unsigned long sim_pages;
 /* Pages of the window that had their READY: genuine faults from now on. */
 static DECLARE_BITMAP(sim_present, SIM_PAGES);
 
-static noinstr bool sim_recognise(struct pt_regs *regs, unsigned long error_code,
-				  unsigned long address, pvfault_token_t *token)
+static noinstr enum pvfault_kind sim_recognise(struct pt_regs *regs,
+					       unsigned long error_code,
+					       unsigned long address,
+					       pvfault_token_t *token)
 {
 	unsigned long page = (address - READ_ONCE(sim_start)) >> PAGE_SHIFT;
 
 	if (!user_mode(regs) || page >= READ_ONCE(sim_pages) ||
 	    arch_test_bit(page, sim_present))
-		return false;
+		return PVFAULT_GENUINE;
 	*token = page;
-	return true;
+	return PVFAULT_NOT_PRESENT;
 }
 
 static const struct pvfault_backend sim_backend = {

@@ -36,7 +36,7 @@ def check_noinstr(v):
             " --noinstr " in (out / ".vmlinux.o.cmd").read_text())
     found = calls_out_of_noinstr("debug")
     v.check("debug: there are none", not found, found[:3])
-    found = [line for line in calls_out_of_noinstr("main") if "__pvfault_not_present" in line]
+    found = [line for line in calls_out_of_noinstr("main") if "__pvfault_told" in line]
     v.check("main: without the marks pvfault's are found", found)
 
 

@@ -23,9 +23,6 @@
 
 #include "xen.h"
 
-/* As many tokens as the core sets aside marks for, for each CPU. */
-#define XEN_PVFAULT_TOKENS_PER_CPU	64
-
 /* There is one device, hence one ring. Closed while there is none. */
 struct xen_pvfault_reader xen_pvfault_reader = {
 	.lock		= __RAW_SPIN_LOCK_UNLOCKED(xen_pvfault_reader.lock),
@@ -157,7 +154,7 @@ static int share_bind(struct xenbus_device *dev, struct xen_pvfault_share *s)
 int xen_pvfault_share_open(struct xenbus_device *dev, struct xen_pvfault_share *s,
 			   unsigned int max_order)
 {
-	unsigned int pages = DIV_ROUND_UP(num_possible_cpus() * XEN_PVFAULT_TOKENS_PER_CPU,
+	unsigned int pages = DIV_ROUND_UP(num_possible_cpus() * PVFAULT_MAX_OUTSTANDING,
 					  XEN_PVFAULT_RING_LENGTH(0));
 	int err;
 

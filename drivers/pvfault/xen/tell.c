@@ -29,11 +29,13 @@ static struct xen_pvfault_front *tell_front;
 static bool tell_armed;
 
 /* No genuine fault has such an address, so neither mode nor flags matter. */
-static noinstr bool tell_recognise(struct pt_regs *regs, unsigned long error_code,
-				   unsigned long address, pvfault_token_t *token)
+static noinstr enum pvfault_kind tell_recognise(struct pt_regs *regs,
+						unsigned long error_code,
+						unsigned long address,
+						pvfault_token_t *token)
 {
 	*token = address;
-	return xen_pvfault_is_token(address);
+	return xen_pvfault_is_token(address) ? PVFAULT_NOT_PRESENT : PVFAULT_GENUINE;
 }
 
 /* In which modes the core lets a task sleep; it rejects notifications in others. */
@@ -85,7 +87,7 @@ static void tell_mode_changed(void)
 		tell_write(front, tell_modes());
 }
 
-static const struct pvfault_backend tell_backend = {
+const struct pvfault_backend xen_pvfault_backend = {
 	.name		= "xen",
 	.recognise	= tell_recognise,
 	.cpu_online	= tell_cpu_online,
@@ -143,7 +145,7 @@ void xen_pvfault_hush(struct xen_pvfault_front *front)
  */
 int xen_pvfault_arm(void)
 {
-	int err = tell_armed ? 0 : pvfault_register(&tell_backend);
+	int err = tell_armed ? 0 : pvfault_register(&xen_pvfault_backend);
 
 	tell_armed = !err;
 	return err;
@@ -157,6 +159,6 @@ int xen_pvfault_arm(void)
 void xen_pvfault_disarm(void)
 {
 	if (tell_armed)
-		pvfault_unregister(&tell_backend);
+		pvfault_unregister(&xen_pvfault_backend);
 	tell_armed = false;
 }

@@ -187,6 +187,8 @@ int xen_pvfault_write_nodes(struct xenbus_device *dev,
 bool xen_pvfault_agreed(struct xenbus_device *dev, u32 *serial);
 
 /* tell.c */
+extern const struct pvfault_backend xen_pvfault_backend;
+
 int xen_pvfault_arm(void);
 void xen_pvfault_disarm(void);
 void xen_pvfault_tell(struct xen_pvfault_front *front);

@@ -16,11 +16,11 @@ struct pt_regs;
 
 DECLARE_STATIC_KEY_FALSE(pvfault_enabled);
 
-bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
-			    unsigned long address, pvfault_token_t *token);
+enum pvfault_kind pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
+					 unsigned long address, pvfault_token_t *token);
 DECLARE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
 
-void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token);
+void __pvfault_told(struct pt_regs *regs, pvfault_token_t token, enum pvfault_kind kind);
 #endif
 
 /**
@@ -45,11 +45,12 @@ static __always_inline bool pvfault_enter(struct pt_regs *regs, unsigned long er
 {
 #ifdef CONFIG_PVFAULT
 	if (static_branch_unlikely(&pvfault_enabled)) {
+		enum pvfault_kind kind;
 		pvfault_token_t token;
 
-		if (unlikely(static_call(pvfault_recognise)(regs, error_code, address,
-							    &token))) {
-			__pvfault_not_present(regs, token);
+		kind = static_call(pvfault_recognise)(regs, error_code, address, &token);
+		if (unlikely(kind != PVFAULT_GENUINE)) {
+			__pvfault_told(regs, token, kind);
 			return false;
 		}
 		/*

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the page-fault hook to the table: sleep or refuse. Where a task may sleep
- * is decided in where.c.
+ * From the page-fault hook to the table: sleep, refuse or wake. Where a task may
+ * sleep is decided in where.c.
  *
  * The recogniser, which the hook in asm/pvfault.h calls, runs before
- * irqentry_enter(): if it says no, the fault goes on as if it had never been
- * looked at.
+ * irqentry_enter(): if it says that the fault is genuine, that goes on as if it had
+ * never been looked at.
  */
 
 #include <linux/entry-common.h>
 #include <linux/errno.h>
 #include <linux/hardirq.h>
+#include <linux/irq_work.h>
 #include <linux/jump_label.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/static_call.h>
 
@@ -23,25 +25,32 @@
 
 DEFINE_STATIC_KEY_FALSE(pvfault_enabled);
 
-noinstr bool pvfault_recognise_none(struct pt_regs *regs, unsigned long error_code,
-				    unsigned long address, pvfault_token_t *token)
+noinstr enum pvfault_kind pvfault_recognise_none(struct pt_regs *regs,
+						 unsigned long error_code,
+						 unsigned long address,
+						 pvfault_token_t *token)
 {
-	return false;
+	return PVFAULT_GENUINE;
 }
 
 DEFINE_STATIC_CALL(pvfault_recognise, pvfault_recognise_none);
 
+/* May a #PF take locks of the table? What it interrupted may hold them, with interrupts off. */
+static bool pvfault_may_lock(const struct pt_regs *regs)
+{
+	return (regs->flags & X86_EFLAGS_IF) && !in_nmi();
+}
+
 /*
- * Refuse: the task retries, the host waits as if there were no pvfault. The
- * mark that drops the late READY takes locks of the table, which may be held
- * by what was interrupted if that had interrupts off.
+ * Refuse: the task retries, the host waits as if there were no pvfault. If the
+ * table may be touched, a mark there drops the late READY.
  */
 static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
 			   u32 generation)
 {
 	pvfault_note(rejected, token);
 	trace_pvfault_rejected_at(token, regs->ip);
-	if ((regs->flags & X86_EFLAGS_IF) && !in_nmi())
+	if (pvfault_may_lock(regs))
 		pvfault_table_forget(token, generation);
 }
 
@@ -110,21 +119,52 @@ static void pvfault_not_present(struct pt_regs *regs, pvfault_token_t token, u32
 	}
 }
 
+static void pvfault_late_ready(struct irq_work *work)
+{
+	pvfault_ready_all();
+}
+
+static DEFINE_PER_CPU(struct irq_work, pvfault_late_work) =
+	IRQ_WORK_INIT_HARD(pvfault_late_ready);
+
+/*
+ * READY that came as a #PF. Where the table can't be touched it becomes READY for
+ * all, which needs no token and so no room to keep one: right in any case, but dear.
+ * A second one is covered by the first if that is still on its way.
+ */
+static void pvfault_ready_fault(const struct pt_regs *regs, pvfault_token_t token,
+				enum pvfault_kind kind)
+{
+	if (unlikely(!pvfault_may_lock(regs))) {
+		pvfault_note(ready_late, token);
+		irq_work_queue(this_cpu_ptr(&pvfault_late_work));
+	} else if (kind == PVFAULT_READY_ALL) {
+		pvfault_ready_all();
+	} else {
+		pvfault_ready(token);
+	}
+}
+
 /**
- * __pvfault_not_present() - the whole #PF of a NOT_PRESENT, entry and exit included
+ * __pvfault_told() - the whole #PF of a notification, entry and exit included
  * @regs: of the interrupted context
- * @token: of the missing page
+ * @token: of the page
+ * @kind: what is said of it
  *
  * Context: #PF entry, before irqentry_enter(), interrupts off.
  */
-noinstr void __pvfault_not_present(struct pt_regs *regs, pvfault_token_t token)
+noinstr void __pvfault_told(struct pt_regs *regs, pvfault_token_t token,
+			    enum pvfault_kind kind)
 {
 	/* Before interrupts are on: no READY for all since it was told is missed. */
 	u32 generation = pvfault_generation_read();
 	irqentry_state_t state = irqentry_enter(regs);
 
 	instrumentation_begin();
-	pvfault_not_present(regs, token, generation);
+	if (kind == PVFAULT_NOT_PRESENT)
+		pvfault_not_present(regs, token, generation);
+	else
+		pvfault_ready_fault(regs, token, kind);
 	instrumentation_end();
 
 	irqentry_exit(regs, state);

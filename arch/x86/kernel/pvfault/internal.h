@@ -53,6 +53,7 @@ struct task_struct;
 	X(early)	/* READY before NOT_PRESENT: remembered */	\
 	X(dropped)	/* READY for an abandoned or known token */	\
 	X(overwritten)	/* a remembered token gave way to a newer one */ \
+	X(ready_late)	/* by a #PF with interrupts off: READY for all */ \
 	X(wake_all)	/* READY for all */				\
 	X(repair)	/* a CPU was asked to look for a lost READY */	\
 	X(ahead)	/* a wait that was added to another: touched ahead */ \

@@ -33,21 +33,25 @@
 
 #include "pvfault_test.h"
 
+unsigned int pvt_wait_ms = 15000;
+module_param_named(wait_ms, pvt_wait_ms, uint, 0444);
+MODULE_PARM_DESC(wait_ms, "how long a case waits before it fails; short to see many of them fail");
+
 struct pvt pvt = { .next_token = 0x7e57000000000000 };
 
 struct pvt_host pvt_host;
 
-noinstr bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
-			   unsigned long address, pvfault_token_t *token)
+noinstr enum pvfault_kind pvt_recognise(struct pt_regs *regs, unsigned long error_code,
+					unsigned long address, pvfault_token_t *token)
 {
 	unsigned long page = (address - pvt_host.address) >> PAGE_SHIFT;
 
 	if (!READ_ONCE(pvt_host.faults) ||
 	    (address != pvt_host.address && page >= pvt_host.pages))
-		return false;
+		return PVFAULT_GENUINE;
 	WRITE_ONCE(pvt_host.faults, pvt_host.faults - 1);
 	*token = pvt_host.fault_token + page;
-	return true;
+	return pvt_host.kind;
 }
 
 static void fake_check_context(unsigned int cpu)
@@ -380,36 +384,52 @@ void pvt_kill_sleeper(struct kunit *test, struct pvt_sleeper *s)
 
 void pvt_register(struct kunit *test)
 {
+	const struct pvfault_backend *backend = pvt.backend;
 	int err;
 
-	err = pvfault_register(&pvt_backend);
+	err = pvfault_register(backend);
+	if (err)
+		pvt.backend = NULL;
 	if (err == -EBUSY)
 		kunit_skip(test, "backend %s is active", pvfault_backend_name());
 	if (err == -ENODEV)
 		kunit_skip(test, "switched off at boot");
 	KUNIT_ASSERT_EQ(test, err, 0);
-	pvt.registered = true;
 }
 
-int pvt_init(struct kunit *test)
+/* What was counted, and is remembered, before this moment is none of the case's. */
+void pvt_count_from_here(struct kunit *test)
 {
 	int i;
-
-	KUNIT_ASSERT_FALSE_MSG(test, pvt.stuck, "a thread of an earlier case sleeps");
-	memset(&pvt_host, 0, sizeof(pvt_host));
-	pvt_host.fail_cpu = -1;
-	pvt.removed_cpu = -1;
-	pvt.nr_sleepers = 0;
-	pvt_register(test);
-	pvt.deadline_ms = pvfault_deadline_ms();
-	KUNIT_ASSERT_EQ(test, pvfault_set_deadline_ms(LONG_MS), 0);
 
 	for (i = 0; i < PVFAULT_NR_EVENTS; i++)
 		pvt.base[i] = pvfault_count(i);
 	pvt.waits = pvt_waits_ended();
 	pvt.marks = total_marks();
 	KUNIT_ASSERT_EQ(test, pvfault_table_outstanding(), 0);
+}
+
+/* Begin a case with this backend, nobody asleep, and no deadline. */
+int pvt_begin(struct kunit *test, const struct pvfault_backend *backend)
+{
+	KUNIT_ASSERT_FALSE_MSG(test, pvt.stuck, "a thread of an earlier case sleeps");
+	pvt.removed_cpu = -1;
+	pvt.nr_sleepers = 0;
+	pvt.deadline_ms = pvfault_deadline_ms();
+	pvt.backend = backend;
+	pvt_register(test);
+	KUNIT_ASSERT_EQ(test, pvfault_set_deadline_ms(LONG_MS), 0);
+
+	pvt_count_from_here(test);
 	return 0;
+}
+
+int pvt_init(struct kunit *test)
+{
+	memset(&pvt_host, 0, sizeof(pvt_host));
+	pvt_host.fail_cpu = -1;
+	pvt_host.kind = PVFAULT_NOT_PRESENT;
+	return pvt_begin(test, &pvt_backend);
 }
 
 /* Only after a failure is there anybody to be fetched back. */
@@ -430,16 +450,17 @@ void pvt_exit(struct kunit *test)
 {
 	int i;
 
-	if (!pvt.registered)
+	if (!pvt.backend)
 		return;
 	for (i = 0; i < NR_SLEEPERS; i++)
 		fetch_back(&pvt.sleepers[i]);
 	if (pvt.removed_cpu >= 0)
 		add_cpu(pvt.removed_cpu);
-	pvfault_unregister(&pvt_backend);
+	pvfault_unregister(pvt.backend);
 	pvfault_set_deadline_ms(pvt.deadline_ms);
 	vfree(pvt_host.page);
-	pvt.registered = false;
+	pvt_host.page = NULL;
+	pvt.backend = NULL;
 }
 
 MODULE_DESCRIPTION("KUnit tests of pvfault's core");

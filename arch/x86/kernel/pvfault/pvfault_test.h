@@ -12,11 +12,11 @@
 
 #include "internal.h"
 
-#define WAIT_MS		15000		/* for what comes at once if all is well */
+#define WAIT_MS		pvt_wait_ms	/* for what comes at once if all is well */
 #define SLACK		(2 * HZ)	/* an emulated machine may be slow */
 #define LONG_MS		3600000		/* a deadline that no case reaches */
 #define SHORT_MS	1000		/* the shortest deadline there is */
-#define MARKS		64		/* see pvfault_table_marks() */
+#define MARKS		PVFAULT_MAX_OUTSTANDING
 #define NR_SLEEPERS	8
 
 /* Contexts of a #PF in which no task may sleep. */
@@ -25,6 +25,7 @@ enum pvt_context {
 	PVT_IRQS_OFF,
 	PVT_HARDIRQ,
 	PVT_NMI,
+	PVT_PREEMPT_OFF,
 	PVT_CONTEXTS
 };
 
@@ -53,7 +54,7 @@ struct pvt_sleeper {
 /* Static, so that a thread which never comes back has something to stand on. */
 struct pvt {
 	bool stuck;
-	bool registered;
+	const struct pvfault_backend *backend;	/* NULL: not registered */
 	pvfault_token_t next_token;
 	struct pvt_sleeper sleepers[NR_SLEEPERS];
 	unsigned int nr_sleepers;
@@ -78,18 +79,22 @@ struct pvt_host {
 	unsigned int pages;		/* from there on; 0: at this address alone */
 	void *page;			/* before it, if it is the kernel's */
 	unsigned int faults;
+	enum pvfault_kind kind;
 	pvfault_token_t fault_token;
 };
 
+extern unsigned int pvt_wait_ms;
 extern struct pvt pvt;
 extern struct pvt_host pvt_host;
 extern const struct pvfault_backend pvt_backend;
 
+void pvt_count_from_here(struct kunit *test);
+int pvt_begin(struct kunit *test, const struct pvfault_backend *backend);
 int pvt_init(struct kunit *test);
 int pvt_init_in_kernel(struct kunit *test);
 void pvt_exit(struct kunit *test);
-bool pvt_recognise(struct pt_regs *regs, unsigned long error_code,
-		   unsigned long address, pvfault_token_t *token);
+enum pvfault_kind pvt_recognise(struct pt_regs *regs, unsigned long error_code,
+				unsigned long address, pvfault_token_t *token);
 
 unsigned long pvt_since(enum pvfault_event event);
 unsigned long pvt_waits_ended(void);
@@ -109,6 +114,9 @@ void pvt_ready_on(struct kunit *test, int cpu, pvfault_token_t token);
 int pvt_other_cpu(struct kunit *test);
 void pvt_flood(struct kunit *test, int cpu, pvfault_token_t token, unsigned int count);
 void pvt_guard_page(struct kunit *test);
+long pvt_call(int cpu, enum pvt_context where, long (*fn)(void *arg), void *arg);
+void pvt_tell(struct kunit *test, pvfault_token_t token, enum pvfault_kind kind,
+	      enum pvt_context where);
 void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context where);
 void pvt_expect_asleep_in_kernel(struct kunit *test, struct task_struct *task);
 void pvt_expect_back_from_kernel(struct kunit *test, struct completion *back);

@@ -181,7 +181,8 @@ static bool pvfault_settle(struct pvfault_bucket *b, pvfault_token_t token)
  * for an unknown token. Allocates nothing; its work is bounded by the bucket's
  * length.
  *
- * Context: any but NMI. A backend must be registered.
+ * Context: any but NMI and exceptions that may have interrupted code with interrupts
+ * off, which may hold a bucket's lock. A backend has begun to register.
  */
 void pvfault_ready(pvfault_token_t token)
 {
@@ -236,7 +237,7 @@ noinstr u32 pvfault_generation(void)
  * goes away. Also covers tasks that have been notified and do not sleep yet.
  * Returns at once; the waking is the watch's, in timer context.
  *
- * Context: any but NMI.
+ * Context: as pvfault_ready().
  */
 void pvfault_ready_all(void)
 {

@@ -17,7 +17,7 @@ struct task_struct;
  * Half as many may be in batches, which leaves the other half of what a host has
  * outstanding to faults that nobody provoked.
  */
-#define PVFAULT_MARKS		64
+#define PVFAULT_MARKS		PVFAULT_MAX_OUTSTANDING
 #define PVFAULT_BATCHED		32
 #define PVFAULT_SLOTS		(PVFAULT_MARKS + PVFAULT_BATCHED)
 

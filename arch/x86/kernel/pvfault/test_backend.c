@@ -374,12 +374,66 @@ static void test_set_mode(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_rejected_mode), 1);
 }
 
+/* READY by a #PF: of a task that sleeps, and of one that doesn't yet. */
+static void test_ready_fault(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(2);
+	struct pvt_sleeper *s = pvt_start(test, token);
+
+	pvt_expect_asleep(test, 1);
+	pvt_tell(test, token, PVFAULT_READY, PVT_TASK);
+	pvt_expect_back(test, s);
+	pvt_tell(test, token + 1, PVFAULT_READY, PVT_TASK);
+	pvt_expect_marks(test, 1);
+	pvt_drain(test, token + 1, 1);
+	expect_counts(test, 1, N(not_present, 2), N(sleep, 1), N(wake, 1),
+		      N(early_hit, 1), N(ready, 2), N(early, 1));
+}
+
+static void test_ready_all_fault(struct kunit *test)
+{
+	pvfault_token_t token = pvt_fresh_tokens(2);
+	struct pvt_sleeper *s[] = { pvt_start(test, token), pvt_start(test, token + 1) };
+
+	pvt_expect_asleep(test, 2);
+	pvt_tell(test, token, PVFAULT_READY_ALL, PVT_TASK);
+	pvt_expect_back(test, s[0]);
+	pvt_expect_back(test, s[1]);
+	expect_counts(test, 0, N(not_present, 2), N(sleep, 2), N(wake, 2), N(wake_all, 1));
+}
+
+/* Where the table can't be touched: all are woken, and nothing is remembered. */
+static void test_ready_fault_late(struct kunit *test)
+{
+	enum pvt_context where;
+
+	for (where = PVT_IRQS_OFF; where < PVT_PREEMPT_OFF; where++) {
+		pvfault_token_t token = pvt_fresh_tokens(2);
+		struct pvt_sleeper *s[] = {
+			pvt_start(test, token), pvt_start(test, token + 1),
+		};
+
+		pvt_expect_asleep(test, 2);
+		pvt_tell(test, token, PVFAULT_READY, where);
+		pvt_expect_back(test, s[0]);
+		pvt_expect_back(test, s[1]);
+		pvt_expect_marks(test, 0);
+		pvt.nr_sleepers = 0;
+	}
+	where -= PVT_IRQS_OFF;
+	expect_counts(test, 0, N(not_present, 2 * where), N(sleep, 2 * where),
+		      N(wake, 2 * where), N(ready_late, where), N(wake_all, where));
+}
+
 static struct kunit_case pvfault_backend_cases[] = {
 	KUNIT_CASE_SLOW(test_retry),
 	KUNIT_CASE_SLOW(test_probe),
 	KUNIT_CASE(test_deadline_range),
 	KUNIT_CASE_SLOW(test_repair),
 	KUNIT_CASE_SLOW(test_repair_finds_lost),
+	KUNIT_CASE(test_ready_fault),
+	KUNIT_CASE(test_ready_fault_late),
+	KUNIT_CASE(test_ready_all_fault),
 	KUNIT_CASE(test_ready_all),
 	KUNIT_CASE(test_ready_all_in_between),
 	KUNIT_CASE_SLOW(test_ready_all_before),

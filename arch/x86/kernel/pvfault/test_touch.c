@@ -5,6 +5,7 @@
 #include <linux/hardirq.h>
 #include <linux/iopoll.h>
 #include <linux/irq_work.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
@@ -12,58 +13,95 @@
 
 #include "pvfault_test.h"
 
+/* Something to be done somewhere. */
+struct call {
+	long (*fn)(void *arg);
+	void *arg;
+	struct irq_work work;
+	long ret;
+};
+
+static int call_in_task(void *call)
+{
+	struct call *c = call;
+
+	return c->fn(c->arg);
+}
+
+static int call_irqs_off(void *call)
+{
+	unsigned long flags;
+	long ret;
+
+	local_irq_save(flags);
+	ret = call_in_task(call);
+	local_irq_restore(flags);
+	return ret;
+}
+
+/* As an NMI does, and a machine check. */
+static int call_in_nmi(void *call)
+{
+	unsigned long flags;
+	long ret;
+
+	local_irq_save(flags);
+	nmi_enter();
+	ret = call_in_task(call);
+	nmi_exit();
+	local_irq_restore(flags);
+	return ret;
+}
+
+static void call_work(struct irq_work *work)
+{
+	struct call *c = container_of(work, struct call, work);
+
+	c->ret = in_hardirq() ? c->fn(c->arg) : 0;
+}
+
+static int call_in_hardirq(void *call)
+{
+	struct call *c = call;
+
+	c->work = IRQ_WORK_INIT_HARD(call_work);
+	irq_work_queue(&c->work);
+	irq_work_sync(&c->work);
+	return c->ret;
+}
+
+static int call_preempt_off(void *call)
+{
+	long ret;
+
+	preempt_disable();
+	ret = call_in_task(call);
+	preempt_enable();
+	return ret;
+}
+
+/* Call @fn on @cpu, in a kernel thread or what @where says. Return: what it returned. */
+long pvt_call(int cpu, enum pvt_context where, long (*fn)(void *arg), void *arg)
+{
+	static int (*const how[])(void *) = {
+		[PVT_TASK]		= call_in_task,
+		[PVT_IRQS_OFF]		= call_irqs_off,
+		[PVT_HARDIRQ]		= call_in_hardirq,
+		[PVT_NMI]		= call_in_nmi,
+		[PVT_PREEMPT_OFF]	= call_preempt_off,
+	};
+	static struct call call;
+
+	call = (struct call) { .fn = fn, .arg = arg };
+	return smp_call_on_cpu(cpu, how[where], &call, false);
+}
+
 /* Touch the address that the backend claims; the retry finds it unmapped. */
-static long touch_claimed(void)
+static long touch_claimed(void *unused)
 {
 	char c;
 
 	return copy_from_kernel_nofault(&c, (void *)pvt_host.address, 1);
-}
-
-static int touch_in_task(void *unused)
-{
-	return touch_claimed();
-}
-
-static int touch_irqs_off(void *unused)
-{
-	unsigned long flags;
-	long err;
-
-	local_irq_save(flags);
-	err = touch_claimed();
-	local_irq_restore(flags);
-	return err;
-}
-
-/* As an NMI does, and a machine check. */
-static int touch_in_nmi(void *unused)
-{
-	unsigned long flags;
-	long err;
-
-	local_irq_save(flags);
-	nmi_enter();
-	err = touch_claimed();
-	nmi_exit();
-	local_irq_restore(flags);
-	return err;
-}
-
-static long hardirq_err;
-
-static void touch_in_hardirq(struct irq_work *work)
-{
-	hardirq_err = in_hardirq() ? touch_claimed() : 0;
-}
-
-static int touch_by_hardirq(void *unused)
-{
-	static struct irq_work work = IRQ_WORK_INIT_HARD(touch_in_hardirq);
-
-	irq_work_queue(&work);
-	irq_work_sync(&work);
-	return hardirq_err;
 }
 
 /* Let the backend claim the address behind a page of the kernel's. */
@@ -77,22 +115,23 @@ void pvt_guard_page(struct kunit *test)
 	pvt_host.address = (unsigned long)page + PAGE_SIZE;
 }
 
-/* NOT_PRESENT where no task may sleep: a #PF of a kernel thread, on CPU 0. */
-void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context where)
+/* A notification as a #PF of a kernel thread, on CPU 0, where no task may sleep. */
+void pvt_tell(struct kunit *test, pvfault_token_t token, enum pvfault_kind kind,
+	      enum pvt_context where)
 {
-	static int (*const touch[])(void *) = {
-		[PVT_TASK]	= touch_in_task,
-		[PVT_IRQS_OFF]	= touch_irqs_off,
-		[PVT_HARDIRQ]	= touch_by_hardirq,
-		[PVT_NMI]	= touch_in_nmi,
-	};
-
 	if (!pvt_host.address)
 		pvt_guard_page(test);
 	pvt_host.fault_token = token;
+	pvt_host.kind = kind;
 	WRITE_ONCE(pvt_host.faults, 1);
-	KUNIT_EXPECT_EQ(test, -EFAULT, smp_call_on_cpu(0, touch[where], NULL, false));
+	KUNIT_EXPECT_EQ(test, -EFAULT, pvt_call(0, where, touch_claimed, NULL));
 	KUNIT_EXPECT_EQ(test, pvt_host.faults, 0);
+	pvt_host.kind = PVFAULT_NOT_PRESENT;
+}
+
+void pvt_refuse(struct kunit *test, pvfault_token_t token, enum pvt_context where)
+{
+	pvt_tell(test, token, PVFAULT_NOT_PRESENT, where);
 }
 
 /* NOT_PRESENT for @touch, which is rejected, in this task. */
