@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
-OVERLAY = ("include", "arch", "drivers", "Documentation")
+OVERLAY = ("include", "arch", "drivers", "samples", "Documentation")
 STATE = ".pvfault"
 RECORD = "record.json"
 

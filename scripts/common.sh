@@ -20,7 +20,7 @@ apt_private() {
 
 # Files of the overlay, as they lie in a kernel tree. A folder is ours alone.
 overlay() {
-	(cd "$TOP" && find include arch drivers Documentation -type f | LC_ALL=C sort)
+	(cd "$TOP" && find include arch drivers samples Documentation -type f | LC_ALL=C sort)
 }
 
 # Copy $1 to $2 unless it is the same, so that make doesn't build it again.

@@ -50,9 +50,9 @@ done
 rm -f .checkpatch-camelcase.*
 
 say "sparse"
-for f in $(overlay | grep '^\(arch\|drivers\)/.*\.c$'); do
+for f in $(overlay | grep '^\(arch\|drivers\|samples\)/.*\.c$'); do
 	make -s -C "$src" O="$out" C=2 CF=-Wbitwise "${f%.c}.o" 2>&1
-done | grep -E "(arch/x86/kernel|drivers)/pvfault.*(warning|error)" && bad=1
+done | grep -E "(arch/x86/kernel|drivers|samples)/pvfault.*(warning|error)" && bad=1
 
 [ $bad = 1 ] || say "nothing found"
 exit $bad

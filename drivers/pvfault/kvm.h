@@ -25,6 +25,4 @@ extern const struct kvm_apf_host *kvm_apf_played;
 
 extern const struct pvfault_backend kvm_apf_backend;
 
-void kvm_apf_interrupt(void);
-
 #endif /* PVFAULT_KVM_H */

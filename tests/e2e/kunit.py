@@ -8,8 +8,9 @@ import rig
 # The KUnit suites in every kernel.
 SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
           "pvfault_waits", "pvfault_ahead", "pvfault_alloc", "pvfault_xen_ring",
-          "pvfault_xen_offer")
-WITHOUT_XEN = [name for name in SUITES if "_xen_" not in name]
+          "pvfault_xen_offer", "pvfault_kit_kvm", "pvfault_kit_xen", "pvfault_kit_sim",
+          "pvfault_kit_skeleton")
+WITHOUT_XEN = [name for name in SUITES if "_xen" not in name]
 
 # Preemption models that one kernel can be booted with. With two of them the allocator
 # clears no page, so pvfault must not write to it.
@@ -53,3 +54,44 @@ def all_models(v, kernel="main", limit=180, models=MODELS):
     for model in models:
         one_boot(v, kernel, model, limit)
     one_boot(v, kernel, models[0].split()[0], limit, cpu="max,-smap")
+
+
+# The mistakes of samples/pvfault/skeleton.c, in the order of its enum, and a case that
+# each must turn red.
+MUTANTS = {"claims more": "genuine", "cuts token": "tokens", "keeps slot": "tokens",
+           "asks slot": "pending", "user only": "wake_kernel", "mixes kinds": "ready_fault",
+           "is deaf": "wake", "takes half": "burst", "keeps ring": "again",
+           "misses all": "ready_all", "repairs not": "lost_interrupt",
+           "stays on": "offline", "starts stale": "unregister", "insists": "online_fails",
+           "trusts": "liar"}
+SKELETON = rig.ROOT / "samples/pvfault/skeleton.c"
+
+
+def red_cases(number, limit=240):
+    """The cases of the kit that are red, and all that ran, with the skeleton's mistake
+    NUMBER. Cases that wait for what never comes give up soon."""
+    with rig.Boot(f"mutant-{number}", rig.kernel(), accel=("-accel", "tcg,thread=multi",
+                                                          "-cpu", "max"),
+                  append="kunit.enable=1 kunit.filter_glob=pvfault_kit_skeleton preempt=full "
+                  f"pvfault_test.wait_ms=1500 skeleton.mutant={number}",
+                  options=(*rig.smp(2), "-m", "512")) as boot:
+        for _ in boot.lines(limit):
+            pass
+        text = boot.text()
+    found = re.findall(r"^\s{4}((?:not )?ok) \d+ pvfault_kit_(\w+)(?! # SKIP)", text, re.M)
+    return {case for result, case in found if result == "not ok"}, {case for _, case in found}
+
+
+def mutants(v):
+    """The skeleton's mistakes, one after the other."""
+    names = re.search(r"enum skel_mutant \{(.*?)\};", SKELETON.read_text(), re.S).group(1)
+    names = [name.lower().replace("_", " ") for name in re.findall(r"SKEL_(\w+),", names)]
+    v.check("the mistakes are those of the sample", names == ["right", *MUTANTS], names)
+    seen, cases = set(), set()
+    for number, (name, want) in enumerate(MUTANTS.items(), 1):
+        red, ran = red_cases(number)
+        v.check(f"\"{name}\" turns {want} red", want in red, sorted(red))
+        seen |= red
+        cases |= ran
+    v.check("each case was turned red by one", cases and seen == cases, sorted(cases - seen))
+    v.metrics["red"] = sorted(seen)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The KUnit suites, and what the kernel says at boot."""
 
+import re
+import textwrap
+
 import kunit
 import rig
 from kvm import KCSAN
@@ -49,6 +52,44 @@ def kunit_up(v):
     """The KUnit suites in a kernel for one processor."""
     for model in kunit.MODELS:
         kunit.one_boot(v, "up", model, cpus=1, suites=kunit.WITHOUT_XEN)
+
+
+@scenario(minutes=7)
+def kit_mutants(v):
+    """Each mistake that the sample backend can be told to make turns a case of the
+    conformance kit red, and each case is turned red by one of them."""
+    kunit.mutants(v)
+
+
+RECIPE = rig.ROOT / "Documentation/virt/pvfault/backends.rst"
+
+
+@scenario(minutes=1)
+def sim_recipe(v):
+    """The recipe of backends.rst, as it stands there: a process whose memory the simulated
+    hypervisor withholds sleeps, is woken, repaired and retried."""
+    script = RECIPE.read_text().split("code-block:: sh\n\n")[1].split("\n::\n")[0]
+    initrd = rig.archive("recipe", {**rig.busybox(), "init": textwrap.dedent(script)})
+    with rig.Boot("recipe", rig.kernel(), [initrd], append="",
+                  options=("-m", "512")) as boot:
+        for _ in boot.lines(180):
+            pass
+        text = boot.text().replace("\r", "")
+    seen = {name: {k: int(n) for k, n in re.findall(r"(\w+):(\d+)", counts)} for name, counts
+            in re.findall(r"^(first|woken|repaired|retried): (.*)$", text, re.M)}
+
+    def more(what, of, than):
+        return seen.get(of, {}).get(what, 0) - seen.get(than, {}).get(what, 0)
+
+    v.check("all four runs ended", len(seen) == 4, seen)
+    v.check("a process was seen asleep", re.search(r"^ +0x\w+ +\d+ +\d+ +\d+ \w+$", text, re.M))
+    v.check("it was woken", more("wake", "woken", "first") > 0)
+    v.check("lost interrupts were repaired", more("repair", "repaired", "woken") > 0 and
+            not more("probe", "repaired", "woken"))
+    # The first of them as a probe.
+    v.check("lost READYs were retried", more("probe", "retried", "repaired") > 0)
+    v.check("the backend was unregistered", "none: the last one was unregistered" in text)
+    v.metrics.update(seen)
 
 
 @scenario(minutes=0.5, quick=True)

@@ -113,7 +113,8 @@ static void pvfault_tell_cpu(void *unused)
 		mod_timer(this_cpu_ptr(&pvfault_look_timer), jiffies + PVFAULT_LOOK_PERIOD);
 }
 
-static void pvfault_hush_cpu(void *unused)
+/* Takes no lock. */
+static void __pvfault_hush_cpu(void)
 {
 	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
 
@@ -122,6 +123,11 @@ static void pvfault_hush_cpu(void *unused)
 	if (backend->cpu_offline)
 		backend->cpu_offline(smp_processor_id());
 	this_cpu_write(pvfault_told, false);
+}
+
+static void pvfault_hush_cpu(void *unused)
+{
+	__pvfault_hush_cpu();
 	timer_delete(this_cpu_ptr(&pvfault_look_timer));
 }
 
@@ -193,6 +199,14 @@ static void pvfault_hush_all(enum pvfault_quiet_reason reason)
 		return;
 	on_each_cpu(pvfault_hush_cpu, NULL, true);
 	pvfault_ready_all();
+}
+
+static void pvfault_tell_all(void)
+{
+	/* A CPU on its way out has been hushed, but is still online. */
+	cpus_read_lock();
+	on_each_cpu(pvfault_tell_cpu, NULL, true);
+	cpus_read_unlock();
 }
 
 /**
@@ -365,7 +379,7 @@ void pvfault_backend_keep_warm(void)
 		(void)READ_ONCE(*(const u8 *)backend->repair);
 }
 
-static int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused)
+int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused)
 {
 	mutex_lock(&pvfault_mutex);
 	switch (event) {
@@ -378,12 +392,8 @@ static int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unus
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
 		clear_bit(PVFAULT_QUIET_SUSPEND, &pvfault_quiet);
-		if (!pvfault_backend)
-			break;
-		/* A CPU on its way out has been hushed, but is still online. */
-		cpus_read_lock();
-		on_each_cpu(pvfault_tell_cpu, NULL, true);
-		cpus_read_unlock();
+		if (pvfault_backend)
+			pvfault_tell_all();
 		break;
 	}
 	mutex_unlock(&pvfault_mutex);
@@ -399,7 +409,7 @@ static struct notifier_block pvfault_pm_nb = {
  * for a CPU that doesn't answer, and when the machine is switched off no other kernel
  * begins in this one's memory.
  */
-static int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
+int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
 {
 	if (code == SYS_RESTART)
 		pvfault_hush_all(PVFAULT_QUIET_REBOOT);
@@ -410,15 +420,37 @@ static struct notifier_block pvfault_reboot_nb = {
 	.notifier_call = pvfault_reboot,
 };
 
+/**
+ * pvfault_crash_hush() - the host is to notify this CPU no more, for good
+ *
+ * Context: any, NMI included; takes no lock: this CPU may hold any, and the others are
+ * stopped.
+ */
+void pvfault_crash_hush(void)
+{
+	set_bit(PVFAULT_QUIET_REBOOT, &pvfault_quiet);
+	if (READ_ONCE(pvfault_backend))
+		__pvfault_hush_cpu();
+}
+
+/**
+ * pvfault_reboot_undo() - undo of pvfault_reboot() and pvfault_crash_hush(), for tests
+ *
+ * Context: process context, may sleep; a backend is registered.
+ */
+void pvfault_reboot_undo(void)
+{
+	clear_bit(PVFAULT_QUIET_REBOOT, &pvfault_quiet);
+	pvfault_tell_all();
+}
+
 /* Not CRASH_DUMP, which in Linux 6.1 is the second kernel's business. */
 #ifdef CONFIG_KEXEC_CORE
 static void (*pvfault_next_crash_shutdown)(struct pt_regs *regs) __ro_after_init;
 
 static void pvfault_crash_shutdown(struct pt_regs *regs)
 {
-	set_bit(PVFAULT_QUIET_REBOOT, &pvfault_quiet);
-	if (READ_ONCE(pvfault_backend))
-		pvfault_hush_cpu(NULL);
+	pvfault_crash_hush();
 	pvfault_next_crash_shutdown(regs);
 }
 

@@ -13,6 +13,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct notifier_block;
 struct page;
 struct pt_regs;
 struct seq_file;
@@ -286,6 +287,12 @@ void pvfault_backend_repair(void);
 void pvfault_backend_keep_warm(void);
 void pvfault_backend_quiet(bool off);
 void pvfault_backend_switch(void);
+
+/* core.c: what the kernel calls when it suspends, restarts, crashes; and so do tests. */
+int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused);
+int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused);
+void pvfault_crash_hush(void);
+void pvfault_reboot_undo(void);
 
 /* stats.c */
 unsigned long pvfault_count(enum pvfault_event event);
