@@ -8,7 +8,7 @@
  *	MSR_KVM_ASYNC_PF_INT	the vector of READY
  *	MSR_KVM_ASYNC_PF_ACK	"the token slot is empty again"
  *
- * What stays in arch/x86/kernel/kvm.c, and why: the interrupt's entry, because the
+ * Three parts stay in arch/x86/kernel/kvm.c: the interrupt's entry, because the
  * IDT is sealed long before initcalls run; the decryption of the area, because it has
  * to be done before the first secondary CPU copies its mapping; and the calls of
  * kvm_apf_suspend() and kvm_apf_resume(), which belong among those of its own.
@@ -39,13 +39,13 @@
 
 #include "kvm.h"
 
-/* The low bits of a token that hold the id of the vCPU that was told. */
+/* The low bits of a token, which hold the id of the notified vCPU. */
 #define KVM_APF_VCPU_ID_MASK	0xfffU
 /* READY for all on the vCPU that reads it. */
 #define KVM_APF_TOKEN_ALL	(~0U)
 
 /*
- * What kvm_read_and_reset_apf_flags() returns when it found NOT_PRESENT: the flag,
+ * kvm_read_and_reset_apf_flags() returns, when it has found NOT_PRESENT: the flag,
  * above it the CPU that was told, and above that the generation. All come back to
  * kvm_async_pf_task_wait_schedule() later, maybe on another CPU, when any number of
  * READY for all may have passed.
@@ -58,14 +58,14 @@ static_assert(CONFIG_NR_CPUS <= 1 << KVM_APF_CPU_BITS);
 static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __aligned(64);
 
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_enabled);
-/* What EN holds now. Written on its CPU, with interrupts off. */
+/* The value of EN now. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU_READ_MOSTLY(u64, kvm_apf_en);
 /* When this CPU wrote it last, in jiffies. */
 static DEFINE_PER_CPU(unsigned long, kvm_apf_en_written);
 /* The id of this vCPU, once it is known. */
 static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_known);
-/* It has shown another one since: it can't be told by its id. */
+/* A later token had another id, so the id can't be relied on. */
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_doubtful);
 
 #ifdef CONFIG_PVFAULT_KIT
@@ -79,7 +79,7 @@ static int kvm_apf_read(u32 msr, u64 *value)
 	return rdmsrq_safe(msr, value);
 }
 
-/* Safe: the host that this guest was restored on may know none of them. */
+/* _safe, because the guest may have been restored on a host without these MSRs. */
 static int kvm_apf_write(u32 msr, u64 value)
 {
 	if (kvm_apf_played)
@@ -108,14 +108,15 @@ early_param("no-kvmapf", kvm_apf_no_param);
  *
  * For arch/x86/kernel/kvm.c to decrypt in a confidential guest.
  *
- * Context: boot; this is gone afterwards.
+ * Context: boot; this function is __init.
+ * Return: the area.
  */
 struct kvm_vcpu_pv_apf_data * __init kvm_apf_area_of(int cpu)
 {
 	return &per_cpu(kvm_apf_area, cpu);
 }
 
-/* The flags are ours: NOT_PRESENT is about to be dealt with. */
+/* Consume the flags of a NOT_PRESENT that is about to be dealt with. */
 static __always_inline u32 kvm_apf_take_flags(void)
 {
 	u32 flags = __this_cpu_read(kvm_apf_area.flags);
@@ -125,7 +126,7 @@ static __always_inline u32 kvm_apf_take_flags(void)
 	return flags;
 }
 
-/* A token that is one for sure shows the id that the host uses. */
+/* A token in user mode is genuine for sure, so it shows the id that the host uses. */
 static __always_inline void kvm_apf_learn_vcpu_id(u32 id)
 {
 	if (!__this_cpu_read(kvm_apf_vcpu_id_known)) {
@@ -144,21 +145,21 @@ static __always_inline void kvm_apf_learn_vcpu_id(u32 id)
  * kernel addresses, which on 64-bit are above any token. The flags may be
  * stale or already eaten, it makes no difference.
  *
- * In kernel mode a read of a low user address looks the same, so everything
- * must agree: the flags, the vCPU's id in the token, and that this is no NMI,
- * whose own fault may meet flags that belong to the #PF it interrupted.
+ * In kernel mode a read of a low user address looks the same, so everything must
+ * agree: the flags, the vCPU's id in the token, and that this is no NMI. A fault of an
+ * NMI handler's own may find flags that belong to the #PF which the NMI interrupted.
  *
  * What if they agree by accident? Flags are stale if a notification for a nested
- * guest got lost; then a genuine read below 4 GiB whose offset in its page is our
- * id is taken for a notification. It eats the flags and waits for its deadline at
- * most, then it is retried: late, nothing worse.
+ * guest got lost. Then a genuine read below 4 GiB whose offset in its page is our id
+ * is taken for a notification. It consumes the flags, waits until its deadline at
+ * most, and is retried. It is late, nothing worse.
  *
  * A notification taken for a genuine fault would be worse: -EFAULT, or an oops. So
- * we don't ask for it in kernel mode before the id is known: KVM's id of a vCPU is its
- * x2APIC id, which can be read in that mode alone; else a notification in user mode,
- * where the id doesn't matter, has to show it first. And no more once another one
- * contradicts it: see kvm_apf_ask_kernel(). What was known first stays, so that a single
- * wrong token doesn't make strangers of all others.
+ * notifications in kernel mode are enabled only while the id is sure, see
+ * kvm_apf_ask_kernel(). The id is the vCPU's x2APIC id, which can be read in that mode
+ * alone. Otherwise the first notification in user mode, where the id doesn't matter,
+ * shows it. A later one with another id makes the first id doubtful, but doesn't
+ * replace it, because a single wrong token would make all good ones unknown.
  */
 static noinstr bool kvm_apf_is_token(struct pt_regs *regs, unsigned long address)
 {
@@ -206,10 +207,10 @@ static void kvm_apf_take_all(void)
 }
 
 /*
- * Empty the token slot and let the host fill it again. An empty slot counts as
- * token 0: hosts before Linux 5.18 use it as a token, and for others it costs
- * one remembered token. The acknowledgment is due in any case, a host that
- * believes one outstanding delivers nothing more.
+ * Empty the token slot and let the host fill it again. An empty slot counts as token
+ * 0: hosts before Linux 5.18 use 0 as a token, and for others it costs one mark. The
+ * acknowledgment is due in any case, because a host that believes a READY to be
+ * outstanding delivers nothing more.
  */
 static void kvm_apf_take_token(void)
 {
@@ -225,11 +226,11 @@ static void kvm_apf_take_token(void)
 }
 
 /*
- * Let the host announce missing pages in kernel mode, too, as long as this vCPU's id is
- * known. The host says READY for all to each write of EN, nothing is lost by it.
+ * Enable notifications in kernel mode, too, as long as this vCPU's id is sure. The host
+ * answers each write of EN with READY for all, so nothing is lost.
  *
- * Never with encrypted state, SEV's or TDX's: the host then can't read the mode nor
- * write CR2.
+ * Never with encrypted state (SEV, TDX), because the host then can neither read the mode
+ * nor write CR2.
  */
 static void kvm_apf_ask_kernel(void)
 {
@@ -266,11 +267,11 @@ static void kvm_apf_give_up(struct work_struct *unused);
 static DECLARE_WORK(kvm_apf_give_up_work, kvm_apf_give_up);
 
 /*
- * Write the vector and EN, as they should be, where a restore has lost them: QEMU saves
- * neither for a CPU model without async page faults. The host answers READY for all to a
- * write of EN, because it has forgotten what it had announced.
+ * Write the vector and EN again if a restore has lost them; QEMU saves neither for a CPU
+ * model without async page faults. The host answers the write of EN with READY for all,
+ * because it has forgotten its tokens.
  *
- * Return: 0; a negative error if this host offers or takes none of it any more.
+ * Return: 0; a negative error if this host no longer offers or accepts them.
  */
 static int kvm_apf_restore_msrs(void)
 {
@@ -290,13 +291,13 @@ static int kvm_apf_restore_msrs(void)
 }
 
 /*
- * A READY whose interrupt was lost still lies in the slot. If it was lost because a
- * restore has forgotten an MSR, none will come until that is back.
+ * A READY whose interrupt was lost is still in the slot. If a restore has lost an MSR,
+ * no READY comes until the MSR has been written again.
  */
 static void kvm_apf_repair(void)
 {
 	if (kvm_apf_restore_msrs()) {
-		/* Until EN has been written there this CPU must know a NOT_PRESENT. */
+		/* Until EN has been written, this CPU must recognise NOT_PRESENT. */
 		schedule_work(&kvm_apf_give_up_work);
 		pvfault_ready_all();
 	} else if (__this_cpu_read(kvm_apf_area.token)) {
@@ -306,7 +307,7 @@ static void kvm_apf_repair(void)
 	}
 }
 
-/* Take the vCPU's id from its APIC. Return: false if it can't be told from that. */
+/* Take the vCPU's id from its APIC. Return: false if the APIC doesn't show it. */
 static bool kvm_apf_read_vcpu_id(void)
 {
 	u64 id;
@@ -323,7 +324,7 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 	u64 en = slow_virt_to_phys(this_cpu_ptr(&kvm_apf_area)) |
 		 KVM_ASYNC_PF_ENABLED | KVM_ASYNC_PF_DELIVERY_AS_INT;
 
-	/* If we run guests of our own, tell their vCPU's thread by a vmexit. */
+	/* For guests of our own: a vmexit notifies the thread of their vCPU. */
 	if (kvm_para_has_feature(KVM_FEATURE_ASYNC_PF_VMEXIT))
 		en |= KVM_ASYNC_PF_DELIVERY_AS_PF_VMEXIT;
 
@@ -369,8 +370,8 @@ static void kvm_apf_give_up(struct work_struct *unused)
 /**
  * kvm_apf_suspend() - this CPU is about to run nothing, or another kernel
  *
- * Before a suspend the core has let the host tell nobody anyway. It doesn't know of a
- * kexec that comes back, for which nobody is notified.
+ * For a suspend the core has already disabled notifications. A kexec that comes back
+ * calls no notifier, so it must be done here.
  *
  * Context: on the last CPU, interrupts off.
  */

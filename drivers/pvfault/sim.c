@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The backend of the simulated hypervisor: what the guest's side needs, and no more.
+ * The backend of the simulated hypervisor, as small as possible.
  * NOT_PRESENT is a #PF; READY lies in a ring of this CPU's, and an interrupt says so.
  * The hypervisor is sim_host.c.
  */

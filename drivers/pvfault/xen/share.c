@@ -4,8 +4,8 @@
  * event channel of READY.
  *
  * A page is given back to the kernel when its grant has ended, and its grant
- * ends when the backend doesn't map it any more: gnttab_end_foreign_access()
- * waits for that behind our back, for ever if need be.
+ * ends when the backend doesn't map it any more. gnttab_end_foreign_access()
+ * waits for that in the background, without limit.
  */
 
 #include <linux/cpumask.h>
@@ -40,8 +40,8 @@ static unsigned int share_look(bool event)
 
 	found = xen_pvfault_take(&xen_pvfault_reader, event, &more);
 	/*
-	 * The backend fills the ring faster than we take. Give way to others:
-	 * a tick, for a hostile one never ends.
+	 * The backend fills the ring faster than we take. Let other tasks run
+	 * for a tick, because a hostile backend never stops.
 	 */
 	if (more)
 		schedule_delayed_work(&share_again_work, 1);
@@ -57,7 +57,7 @@ static irqreturn_t share_event(int irq, void *r)
 {
 	unsigned int found = share_look(true);
 
-	/* Who notifies for nothing is slowed down. */
+	/* A backend that sends events for nothing is slowed down. */
 	xen_irq_lateeoi(irq, found ? 0 : XEN_EOI_FLAG_SPURIOUS);
 	return IRQ_HANDLED;
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The backend slot: one backend at a time, on every CPU that is online, and
- * never while the machine is about to stop being the one that the host knows.
+ * The backend slot: one backend at a time. Notifications are enabled on every CPU
+ * that is online, except while the machine suspends, restarts or crashes.
  *
- *	register	arm the hook, then let the host tell each CPU
- *	unregister	let the host tell no CPU, disarm the hooks, wake all
+ *	register	arm the hook, then enable notifications on each CPU
+ *	unregister	disable notifications, disarm the hooks, wake all
  *	CPU hotplug	the same for one CPU, in its hotplug thread
- *	suspend		told no more from before tasks are frozen until they
- *			have been thawed; covers hibernation and its restore
- *	mode "off"	told no more, when no task sleeps any more, see mode.c
- *	reboot, kexec	told no more, for good: the host must not write into
+ *	suspend		disabled from before tasks are frozen until they have
+ *			been thawed; covers hibernation and its restore
+ *	mode "off"	disabled when no task sleeps any more, see mode.c
+ *	reboot, kexec	disabled for good, because the host must not write into
  *			the memory of the next kernel
  *	crash		the same for the crashing CPU; the others are stopped
  *			by NMI with their interrupts off
@@ -47,8 +47,8 @@ static const struct pvfault_backend *pvfault_backend;
 static enum cpuhp_state pvfault_cpuhp_state;
 
 /*
- * Why no CPU is to be notified: bits, because the end of one reason must not undo another.
- * Read with interrupts off.
+ * The reasons why notifications are disabled on all CPUs: bits, because the end of one
+ * reason must not undo another. Read with interrupts off.
  */
 enum pvfault_quiet_reason {
 	PVFAULT_QUIET_SUSPEND,
@@ -59,16 +59,16 @@ enum pvfault_quiet_reason {
 
 static unsigned long pvfault_quiet;
 
-/* This CPU is told. Written on its CPU, with interrupts off. */
+/* Notifications to this CPU are enabled. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU(bool, pvfault_told);
 
 /* Why there is no backend: said at the end of boot, and in sysfs. */
 static const char *pvfault_why = "no supported hypervisor";
 
 /*
- * A restore may forget what the host was told, and if no task waits then nothing ever asks
- * the watch for a repair: the host just announces no page any more. So each notified CPU
- * looks now and then by itself. Deferrable: an idle CPU stays idle.
+ * A restore may lose the host's state, so that no NOT_PRESENT comes any more. If no task
+ * waits, nothing asks the watch for a repair. So each notified CPU looks now and then by
+ * itself. The timer is deferrable, so that an idle CPU stays idle.
  */
 #define PVFAULT_LOOK_PERIOD	(30 * HZ)
 
@@ -131,7 +131,7 @@ static void pvfault_hush_cpu(void *unused)
 	timer_delete(this_cpu_ptr(&pvfault_look_timer));
 }
 
-/* Let the host notify this CPU, or not, as the mode wants it. */
+/* Enable or disable notifications on this CPU, as the mode demands. */
 static void pvfault_switch_cpu(struct irq_work *unused)
 {
 	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
@@ -140,7 +140,7 @@ static void pvfault_switch_cpu(struct irq_work *unused)
 		return;
 	if (READ_ONCE(pvfault_quiet)) {
 		pvfault_hush_cpu(NULL);
-		/* What it was told after the watch had looked. */
+		/* Wake the tasks notified here after the watch had looked. */
 		pvfault_ready_all();
 		return;
 	}
@@ -153,9 +153,9 @@ static DEFINE_PER_CPU(struct irq_work, pvfault_switch_work) =
 	IRQ_WORK_INIT_HARD(pvfault_switch_cpu);
 
 /**
- * pvfault_backend_switch() - let the host notify CPUs, or not, as the mode wants it
+ * pvfault_backend_switch() - enable or disable notifications, as the mode demands
  *
- * Waits for no CPU. A CPU that is about to come online is notified, or not, when it is.
+ * Waits for no CPU. For a CPU that is about to come online it is done when it is online.
  *
  * Context: any; a CPU that is online stays so: preemption is off.
  */
@@ -189,8 +189,8 @@ static int pvfault_cpu_offline(unsigned int cpu)
 }
 
 /*
- * Told no more, on any CPU, and nobody left asleep. A backend that registers
- * meanwhile finds it quiet, too.
+ * Disable notifications on all CPUs, and wake all sleepers. A backend that registers
+ * meanwhile stays disabled, too.
  */
 static void pvfault_hush_all(enum pvfault_quiet_reason reason)
 {
@@ -203,7 +203,7 @@ static void pvfault_hush_all(enum pvfault_quiet_reason reason)
 
 static void pvfault_tell_all(void)
 {
-	/* A CPU on its way out has been hushed, but is still online. */
+	/* A CPU on its way out is disabled, but still online. */
 	cpus_read_lock();
 	on_each_cpu(pvfault_tell_cpu, NULL, true);
 	cpus_read_unlock();
@@ -260,8 +260,8 @@ unlock:
  * pvfault_unregister() - let go of @backend
  * @backend: the active one; anything else is ignored
  *
- * Tasks that sleep are woken and retry. When this returns nobody calls
- * @backend any more.
+ * Tasks that sleep are woken and retry. When this returns @backend isn't called
+ * any more.
  *
  * Context: process context, may sleep.
  */
@@ -272,7 +272,7 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	mutex_lock(&pvfault_mutex);
 	if (!backend || pvfault_backend != backend)
 		goto unlock;
-	/* A switch of the mode that is under way must not notify a CPU again. */
+	/* A change of the mode that is under way must not enable a CPU again. */
 	set_bit(PVFAULT_QUIET_GONE, &pvfault_quiet);
 	cpuhp_remove_state(pvfault_cpuhp_state);
 	static_branch_disable(&pvfault_enabled);
@@ -299,7 +299,7 @@ unlock:
  * @why: half a sentence for the boot line and /sys/kernel/pvfault/backend; a string
  *	constant
  *
- * For a backend that finds its hypervisor, but not what it needs, or not any more.
+ * For a backend whose hypervisor lacks something that it needs, or no longer has it.
  *
  * Context: any.
  */
@@ -313,7 +313,7 @@ void pvfault_unavailable(const char *why)
  * pvfault_backend_quiet() - the mode is "off", or not any more
  * @off: whether it is
  *
- * Nothing is asked of the host yet, see pvfault_backend_switch().
+ * The host doesn't learn of it yet, see pvfault_backend_switch().
  *
  * Context: process context, may sleep.
  */
@@ -444,7 +444,7 @@ void pvfault_reboot_undo(void)
 	pvfault_tell_all();
 }
 
-/* Not CRASH_DUMP, which in Linux 6.1 is the second kernel's business. */
+/* Not CRASH_DUMP, which in Linux 6.1 stands for the second kernel alone. */
 #ifdef CONFIG_KEXEC_CORE
 static void (*pvfault_next_crash_shutdown)(struct pt_regs *regs) __ro_after_init;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the page-fault hook to the table: sleep, refuse or wake. Where a task may
- * sleep is decided in where.c.
+ * From the page-fault hook to the table: sleep, reject or wake. where.c decides where
+ * a task may sleep.
  *
  * The recogniser, which the hook in asm/pvfault.h calls, runs before
  * irqentry_enter(): if it says that the fault is genuine, that goes on as if it had
@@ -42,7 +42,7 @@ static bool pvfault_may_lock(const struct pt_regs *regs)
 }
 
 /*
- * Refuse: the task retries, the host waits as if there were no pvfault. If the
+ * Reject: the task retries, the host holds the CPU as if there were no pvfault. If the
  * table may be touched, a mark there drops the late READY.
  */
 static void pvfault_refuse(const struct pt_regs *regs, pvfault_token_t token,
@@ -62,7 +62,7 @@ static void pvfault_refuse_off(const struct pt_regs *regs, pvfault_token_t token
 	pvfault_refuse(regs, token, generation);
 }
 
-/* Wait for what was @told. Return: false if READY came first. */
+/* Wait for the page of @told. Return: false if READY came first. */
 static bool pvfault_wait_for(const struct pvfault_told *told, const struct pt_regs *regs)
 {
 	enum pvfault_end end;
@@ -156,7 +156,7 @@ static void pvfault_ready_fault(const struct pt_regs *regs, pvfault_token_t toke
 noinstr void __pvfault_told(struct pt_regs *regs, pvfault_token_t token,
 			    enum pvfault_kind kind)
 {
-	/* Before interrupts are on: no READY for all since it was told is missed. */
+	/* Before interrupts are on, so that no READY for all since then is missed. */
 	u32 generation = pvfault_generation_read();
 	irqentry_state_t state = irqentry_enter(regs);
 
@@ -174,8 +174,8 @@ noinstr void __pvfault_told(struct pt_regs *regs, pvfault_token_t token,
  * pvfault_wait() - NOT_PRESENT that didn't come as a #PF of this task
  * @token: of the missing page
  * @generation: pvfault_generation() when the backend learnt of it
- * @cpu: the CPU that the host told, or -1 if it isn't known: then a lost READY is looked
- *	for on all CPUs
+ * @cpu: the notified CPU, or -1 if it isn't known; a lost READY is then looked for on
+ *	all CPUs
  *
  * For a backend that learns of a missing page somewhere else and sends the
  * task to sleep later, maybe on another CPU.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the KUnit tests of the core stand on: a backend that is no hypervisor
- * (it withholds no memory, it only says so), threads that it tells, and what
- * must hold at the end of each case. The cases are in test_*.c.
+ * The base of the core's KUnit tests: a backend that is no hypervisor (it takes no
+ * memory away, it only says so), threads that it notifies, and the checks at the end
+ * of each case. The cases are in test_*.c.
  *
  * There is a case for each edge of the transition table in table.c, for each
  * row of the contract in pvfault.h, and for what must not happen in between.
@@ -96,7 +96,7 @@ const struct pvfault_backend pvt_backend = {
 	.repair		= fake_repair,
 };
 
-/* What has been counted since the case began. */
+/* The count of an event since the case began. */
 unsigned long pvt_since(enum pvfault_event event)
 {
 	return pvfault_count(event) - pvt.base[event];
@@ -136,7 +136,7 @@ void pvt_expect_balance(struct kunit *test, unsigned long woke)
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_not_present),
 			pvt_since(PVFAULT_NR_sleep) + pvt_since(PVFAULT_NR_early_hit) +
 			pvt_since(PVFAULT_NR_rejected));
-	/* Whom a case sends to sleep comes through pvfault_wait(), or is a #PF. */
+	/* A case sends tasks to sleep through pvfault_wait(), or by a #PF. */
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_not_present),
 			pvt_since(PVFAULT_NR_deferred) + pvt_since(PVFAULT_NR_rejected) +
 			pvt_since(PVFAULT_NR_sleep_kernel));
@@ -286,13 +286,13 @@ struct pvt_sleeper *pvt_start_on(struct kunit *test, pvfault_token_t token, int 
 	return s;
 }
 
-/* A task is told that @token is missing. */
+/* A task gets NOT_PRESENT for @token. */
 struct pvt_sleeper *pvt_start(struct kunit *test, pvfault_token_t token)
 {
 	return pvt_start_on(test, token, -1);
 }
 
-/* NOT_PRESENT for @count tokens that each had their READY: nobody sleeps. */
+/* NOT_PRESENT for @count tokens that each had their READY: no task sleeps. */
 void pvt_drain(struct kunit *test, pvfault_token_t token, unsigned int count)
 {
 	struct pvt_sleeper *s = pvt_sleeper_new(test, token);
@@ -303,7 +303,7 @@ void pvt_drain(struct kunit *test, pvfault_token_t token, unsigned int count)
 	pvt.nr_sleepers--;
 }
 
-/* Erase whatever is remembered of @count tokens, whichever they are. */
+/* Erase the marks of @count tokens, whichever they are. */
 void pvt_forget(struct kunit *test, pvfault_token_t token, unsigned int count)
 {
 	struct pvt_sleeper *s = pvt_sleeper_new(test, token);
@@ -375,7 +375,7 @@ void pvt_flood(struct kunit *test, int cpu, pvfault_token_t token,
 	KUNIT_EXPECT_EQ(test, smp_call_on_cpu(cpu, flood_fn, &f, false), 0);
 }
 
-/* A fatal signal for somebody who is asleep. */
+/* A fatal signal for a task that is asleep. */
 void pvt_kill_sleeper(struct kunit *test, struct pvt_sleeper *s)
 {
 	KUNIT_EXPECT_EQ(test, send_sig(SIGKILL, s->task, 1), 0);
@@ -432,7 +432,7 @@ int pvt_init(struct kunit *test)
 	return pvt_begin(test, &pvt_backend);
 }
 
-/* Only after a failure is there anybody to be fetched back. */
+/* Only after a failure is a thread left that has to be woken. */
 static void fetch_back(struct pvt_sleeper *s)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(WAIT_MS);
