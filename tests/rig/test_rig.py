@@ -54,6 +54,7 @@ pvload[80]: segfault at 0 ip 0 sp 0 error 14
 
 GOOD = """\
 Linux version 6.12.1
+Kernel command line: console=ttyS0 sysctl.kernel.hung_task_panic=1
 pvfault: kvm: backend active
 pvfault: kvm: pvload:80 waited 2004 ms for token 0x1001, retries
 rcu: Hierarchical SRCU implementation.
