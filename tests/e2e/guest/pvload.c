@@ -405,11 +405,11 @@ static uint64_t interrupts(const char *name)
 	return sum;
 }
 
-/* On the vector that brings READY, and of the balloon's queue for free pages. */
+/* On the vector that brings READY; and of the first virtio device, if that is a balloon. */
 static void report_interrupts(void)
 {
 	report("ready_interrupts %" PRIu64, interrupts("HYP:"));
-	report("reporting_interrupts %" PRIu64, interrupts("reporting"));
+	report("balloon_interrupts %" PRIu64, interrupts("virtio0"));
 }
 
 /*
