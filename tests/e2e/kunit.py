@@ -60,7 +60,7 @@ def all_models(v, kernel="main", limit=180, models=MODELS):
 # each must turn red.
 MUTANTS = {"claims more": "genuine", "cuts token": "tokens", "keeps slot": "tokens",
            "asks slot": "pending", "user only": "wake_kernel", "mixes kinds": "ready_fault",
-           "is deaf": "wake", "takes half": "burst", "keeps ring": "again",
+           "is deaf": "early", "takes half": "burst", "keeps ring": "again",
            "misses all": "ready_all", "repairs not": "lost_interrupt",
            "stays on": "offline", "starts stale": "unregister", "insists": "online_fails",
            "trusts": "liar"}
