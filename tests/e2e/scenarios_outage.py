@@ -201,18 +201,18 @@ def kvm_outage(v, sabotage):
 
 
 @scenario(kernels=("main", "stock/main"), minutes=12, shown_by="outage-sabotage",
-          sabotages={"all-at-once": "pages on their way were touched only to probe"})
+          sabotages={"off": "async faults happened"})
 def kvm_cut_channel(v, sabotage):
     """Moved by post-copy over a channel that stands still for two minutes (``OUTAGE_S=``
     seconds) and goes on, guests of stock Linux and of pvfault in turns, two of each
-    (``OUTAGE_PAIRS=``): as kvm-outage. Sabotage "all-at-once": as
-    "stampede" there."""
+    (``OUTAGE_PAIRS=``): as kvm-outage. Sabotage "off": pvfault is
+    switched off at boot."""
     seconds = 20 if sabotage else int(os.environ.get("OUTAGE_S", 120))
     pairs = 1 if sabotage else int(os.environ.get("OUTAGE_PAIRS", 2))
     guests = in_turns(pairs, f"{LOAD} load.mb=64 load.tasks=6", cut_channel, seconds, mib=160)
     if sabotage:
         guests = of_kind(guests, "pvfault")
-        guests[0].line += " load.ready_all=1"
+        guests[0].line += " pvfault=off"
     yield kvm.host(*guests, memory="max", reads=0)
     for guest in guests:
         check_guest(v, guest, asynchronous=guest in of_kind(guests, "pvfault"))
@@ -315,12 +315,12 @@ def cold(warm):
 
 
 @scenario(minutes=2, shown_by="outage-sabotage",
-          sabotages={"unused": "pvfault's own code met no missing page"})
+          sabotages={"unused": "repairs were made"})
 def kvm_cold(v, sabotage):
     """The host has taken all memory of a guest that waits for pages, and some seconds later
     its disk stands still, past the guest's deadline: repairs and probes run, and L1's trace
     shows that pvfault's own code and data are all there. Sabotage "unused": the outage
-    begins before the guest has used them again."""
+    begins before the guest has used them again: the vCPU stands still."""
     guest = L2("cold", f"{LOAD} load.mb=144 load.tasks=6 pvfault_deadline_ms=5000", limit=400,
                steps=cold(not sabotage))
     yield kvm.host(guest, reads=4 * READS)
