@@ -15,13 +15,6 @@
  *			still believes of it
  *   load.lose=MSR	lose MSR_KVM_ASYNC_PF_INT or _EN, as a bad restore does: "vector",
  *			"enable"; "idle": _EN while no task waits
- *   load.collapse=1	put huge pages together all the while, by MADV_COLLAPSE and by
- *			khugepaged at full speed
- *   load.off_after=N	after N seconds of walking write "off" to the mode, after 5 more
- *			"user"; then say so
- *   load.ready_all=1	wake all sleepers by hand, twice a second
- *   load.modes=1	write "off", "user" and "kernel" to the mode all the while, and
- *			leave it at "kernel"
  *   load.noapic=1	switch the local APIC off for two seconds, now and then
  */
 #define _GNU_SOURCE
@@ -34,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,10 +34,6 @@
 
 #include "guest.h"
 #include "pvload.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 
 /* Not on i386. */
 #ifndef SYS_kexec_file_load
@@ -181,96 +169,6 @@ static void hotplugger(void)
 		usleep(200000);
 	}
 	report("cpu_switches %u", n);
-}
-
-/* Most of the switches come as fast as they can, in bursts; between these tasks wait. */
-static void mode_switcher(void)
-{
-	static const char *const modes[] = { "off", "user", "kernel" };
-	const char path[] = PVFAULT_DIR "/mode";
-	unsigned int n = 0;
-
-	srand(1);
-	await_walk();
-	while (walking()) {
-		for (unsigned int i = 0; i < 50 && walking(); i++, n++)
-			if (!write_file(path, modes[rand() % 3]))
-				report("error %s: %s", path, strerror(errno));
-		usleep(300000);
-	}
-	if (!write_file(path, "kernel"))
-		report("error %s: %s", path, strerror(errno));
-	report("mode_switches %u", n);
-}
-
-#define HUGE	(2UL << 20)
-
-/* Every second page of an area is written, so that no huge page is there before. */
-static void collapser(void)
-{
-	static const char dir[] = "/sys/kernel/mm/transparent_hugepage/khugepaged/";
-	unsigned int n = 0, wrong = 0;
-	char path[96];
-	char *area, *huge;
-
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s%s", dir,
-			 i ? "alloc_sleep_millisecs" : "scan_sleep_millisecs");
-		if (!write_file(path, "0"))
-			report("error %s: %s", path, strerror(errno));
-	}
-	await_walk();
-	while (walking()) {
-		area = mmap(NULL, 4 * HUGE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (area == MAP_FAILED)
-			break;
-		huge = (char *)(((uintptr_t)area + HUGE - 1) & ~(HUGE - 1));
-		madvise(huge, 2 * HUGE, MADV_NOHUGEPAGE);
-		for (size_t at = 0; at < 2 * HUGE; at += 8192)
-			huge[at] = (char)(at >> 13 | 1);
-		madvise(huge, 2 * HUGE, MADV_HUGEPAGE);
-		n += !madvise(huge, 2 * HUGE, MADV_COLLAPSE);
-		for (size_t at = 0; at < 2 * HUGE; at += 4096)
-			wrong += huge[at] != (at % 8192 ? 0 : (char)(at >> 13 | 1));
-		munmap(area, 4 * HUGE);
-		usleep(100000);
-	}
-	report("collapsed %u", n);
-	report("collapse_wrong %u", wrong);
-}
-
-/* It reads the mode all the while, so that the host takes nothing that it needs. */
-static void late_switcher(void)
-{
-	static const char *const modes[] = { "off", "user" };
-	int fd = open(PVFAULT_DIR "/mode", O_RDWR);
-	char now[16];
-	uint64_t at;
-
-	await_walk();
-	at = now_ns() + parameter("load.off_after", 0) * 1000000000ULL;
-	for (int i = 0; i < 2; i++, at += 5000000000ULL) {
-		while (now_ns() < at) {
-			if (pread(fd, now, sizeof(now), 0) <= 0)
-				report("error mode: %s", strerror(errno));
-			usleep(100000);
-		}
-		if (pwrite(fd, modes[i], strlen(modes[i]), 0) < 0)
-			report("error mode: %s", strerror(errno));
-		report("switched %d", i + 1);
-	}
-	close(fd);
-}
-
-static void stampeder(void)
-{
-	await_walk();
-	while (walking()) {
-		if (!write_file(PVFAULT_DIR "/ready_all", "1"))
-			report("error ready_all: %s", strerror(errno));
-		usleep(500000);
-	}
 }
 
 /*
@@ -560,14 +458,6 @@ void life_start(void)
 		start(ager);
 	if (parameter("load.hotplug", 0))
 		start(hotplugger);
-	if (parameter("load.collapse", 0))
-		start(collapser);
-	if (parameter("load.off_after", 0))
-		start(late_switcher);
-	if (parameter("load.ready_all", 0))
-		start(stampeder);
-	if (parameter("load.modes", 0))
-		start(mode_switcher);
 	if (parameter("load.suspend", 0))
 		start(suspender);
 	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&
@@ -583,6 +473,7 @@ void life_start(void)
 		start(lose_apic);
 	if (parameter("load.kill", 0))
 		start_awaited(kill_start);
+	company_start();
 }
 
 void report_memory(const char *when)

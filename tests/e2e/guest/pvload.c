@@ -35,7 +35,7 @@
  *   load.seen=ROOT  look at those that wait, see seen.c
  *   load.trace=MS   report what runs and what waits, see trace.c
  *   load.gcov=TTY   report how often the kernel's lines were run, to /dev/TTY
- *   load.*          what else happens to it, see life.c, kill.c, withdraw.c
+ *   load.*          what else happens to it, see life.c, kill.c, company.c, withdraw.c
  *   load.sabotage=X break something that a check must find: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
@@ -454,36 +454,6 @@ void start_awaited(void (*fn)(void))
 		shared->busy--;
 		exit(0);
 	}
-}
-
-/* Memory that the host has never populated, if the guest has never used so much. */
-static void touch_untouched(unsigned int mb, const char *tty)
-{
-	size_t size = (size_t)mb << 20;
-	unsigned int wrong = 0;
-	volatile uint64_t *p;
-	uint64_t t;
-
-	shared->paused = true;
-	sleep(1);
-	report("phase fresh");
-	await_line(tty);
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED) {
-		report("error mmap");
-		return;
-	}
-	t = now_ns();
-	for (size_t i = 0; i < size / sizeof(*p); i += PAGE_WORDS) {
-		p[i] = i + 1;
-		wrong += p[i + 1] != 0;
-	}
-	report("untouched_ms %.1f", (now_ns() - t) / 1e6);
-	report("untouched_wrong %u", wrong);
-	report("phase fresh_done");
-	await_line(tty);
-	munmap((void *)p, size);
-	shared->paused = false;
 }
 
 static void run(void)

@@ -33,6 +33,10 @@ void kill_start(void);
 /* The sampler of locks.c, if it is wanted. */
 void locks_start(void);
 
+/* See company.c. */
+void company_start(void);
+void touch_untouched(unsigned int mb, const char *tty);
+
 /* See withdraw.c. */
 void withdraw_start(void);
 

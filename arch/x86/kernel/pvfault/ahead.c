@@ -14,7 +14,7 @@
  *
  * A touch is one instruction. If the host says NOT_PRESENT there, the token joins the
  * batch on the task's stack, which the #PF finds in a register. The instruction is
- * skipped, because a KVM host holds the virtual CPU when a page that it is already
+ * skipped, because a host may hold the virtual CPU when a page that it is already
  * fetching is touched again. For the same reason nothing is touched after the wait.
  *
  * Laws
@@ -24,7 +24,7 @@
  *	2. Of free pages only the first is touched unless it was out, and nothing after
  *	   the first one that is there.
  *	3. A token joins a batch only where pvfault_may_sleep() would let the task sleep.
- *	4. 16 tokens a task and 32 a CPU at most, of the 64 that a KVM host has outstanding.
+ *	4. 16 tokens a task and 32 a CPU at most, of the 64 that a host has outstanding for it.
  *	   Without room the touch waits alone, as everywhere.
  *
  * All of it needs a host that notifies in kernel mode.

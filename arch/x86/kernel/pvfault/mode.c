@@ -6,8 +6,8 @@
  * rejected, and no other task begins to wait. Tasks that wait already are still woken by
  * READY.
  *
- * The host follows later. When notifications to a CPU are disabled, a KVM host cancels the
- * pages that it is fetching for that CPU, and waits for this in the vCPU's thread. While
+ * The host follows later. When notifications to a CPU are disabled, a host may cancel the
+ * pages that it is fetching for that CPU, and wait for this in the vCPU's thread. While
  * its disk stands still, the vCPU would stand still, too. So after "off" no CPU is disabled
  * before a pass of the watch finds that no task sleeps, and then each by an interrupt, for
  * which no CPU waits.
