@@ -285,8 +285,15 @@ def restored_late(name):
 def save_refused(name, quick=False, **more):
     """Its pager's disk is so slow that the guest gives up and refuses to be saved; with
     QUICK it isn't."""
-    return domu(name, "load.secs=90 load.alone=1", vcpus=2, **{"limit": 500, **more},
-                steps=lambda guest: save_early(guest, starve=not quick))
+    def steps(guest):
+        """It walks on until it has connected again, however long that takes."""
+        save_early(guest, starve=not quick)
+        guest.until(lambda: guest.pager_status()["connects"] >= 2)
+        guest.pause(5)
+        guest.go_on()
+
+    return domu(name, "load.secs=5 load.told=hvc0 load.alone=1", vcpus=2,
+                **{"limit": 700, **more}, steps=steps)
 
 
 def check_not_saved(v, guest):
