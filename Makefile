@@ -10,7 +10,8 @@ export PYTHONDONTWRITEBYTECODE = 1
 help:
 	@echo 'For everybody:'
 	@echo '  make demo              build a kernel, boot it as a guest that its host swaps,'
-	@echo '                         without and with pvfault; print one table (15 minutes cold)'
+	@echo '                         without and with pvfault; print one table (15 minutes cold); on'
+	@echo '                         this machine'\''s KVM if that works; ACCEL=tcg: emulated'
 	@echo '  make demo HV=xen       the same with a Xen guest and the pager in dom0 (15 minutes cold)'
 	@echo '  make report            run the demo traced, draw what its CPUs and tasks did:'
 	@echo '                         build/report/index.html (5 minutes, kernel built)'
@@ -57,6 +58,7 @@ setup:
 python	:= command -v python3 >/dev/null || scripts/setup.sh && python3
 
 HV	?= kvm
+ACCEL	?=
 CONFIG	?= main
 TREE	?= pvfault
 
@@ -79,7 +81,7 @@ xen: setup
 
 .PHONY: demo
 demo:
-	@$(python) tests/e2e/demo.py "$(HV)"
+	@$(python) tests/e2e/demo.py "$(HV)" "$(ACCEL)"
 
 MINUTES	?= 25
 

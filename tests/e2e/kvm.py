@@ -17,6 +17,9 @@ L1_MIB = 1536
 # See docs/rig.rst.
 L1_CPUS = 1
 
+# L1 runs on this machine's KVM, if "make demo" has found that it can; else on TCG.
+on_kvm = False
+
 # KCSAN watches one access in so many, of pvfault's files only.
 KCSAN = "kcsan.skip_watch=20"
 
@@ -205,9 +208,11 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
     khz = 1000000 if icount else rig.tsc_khz()
     thread = "single" if icount else "multi"
     counting = ("-icount", "shift=0,sleep=off") if icount else ()
+    accel = ("-accel", f"tcg,thread={thread}", "-cpu", "max")
+    clock = f"tsc_early_khz={khz} tsc=reliable"
     boot = rig.Boot(folder, l1_kernel or rig.kernel(), parts,
-                    append=f"tsc_early_khz={khz} tsc=reliable {l1_line}",
-                    guests=True, accel=("-accel", f"tcg,thread={thread}", "-cpu", "max"),
+                    append=l1_line if on_kvm else f"{clock} {l1_line}",
+                    guests=True, accel=rig.ON_KVM if on_kvm else accel,
                     options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB), *counting,
                              *rig.disk(folder, "swap", SWAP_MIB)))
     return run_in_turn(boot, PREPARE, guests, "swap", reads)

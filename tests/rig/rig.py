@@ -41,6 +41,9 @@ HVM_QEMU = "/usr/libexec/xen-qemu-system-i386"
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
 FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
 
+# A boot on this machine's KVM; see hardware.py.
+ON_KVM = ("-accel", "kvm", "-cpu", "host")
+
 # Only dom0 and PVH guests need ACPI; the others do better with the MP table.
 NO_ACPI = "acpi=off"
 
@@ -288,7 +291,7 @@ class Boot:
                  append: str = "", options: Iterable[str] = (),
                  accel: Iterable[str] = ("-accel", "tcg,thread=multi", "-cpu", "max"),
                  xen: str | None = None, guests: bool = False):
-        self.cpus = {one_cpu()} if guests else os.sched_getaffinity(0)
+        self.cpus = {one_cpu()} if guests and accel != ON_KVM else os.sched_getaffinity(0)
         self.folder = BUILD / "run" / folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.console = self.folder / "console"

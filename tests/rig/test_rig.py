@@ -20,6 +20,7 @@ sys.path[:0] = [str(TESTS / "rig"), str(TESTS), str(E2E), str(TESTS.parent / "sc
 import agent  # noqa: E402
 import catalogue  # noqa: E402
 import guests  # noqa: E402
+import hardware  # noqa: E402
 import kvm  # noqa: E402
 import plan as test_plan  # noqa: E402
 import registry  # noqa: E402
@@ -303,6 +304,7 @@ def no_boots():
                                  archive=lambda *_: "cpio", guest_program=lambda *_, **how: "init",
                                  with_libraries=lambda *_: {}, run=lambda *_, **__: None,
                                  BUILD=pathlib.Path(folder)), \
+                mock.patch.object(hardware, "Host", side_effect=rig.Failure("not up")), \
                 mock.patch.object(kvm, "run_guests", boot), \
                 mock.patch.object(xen, "run_guests", boot):
             yield boots
