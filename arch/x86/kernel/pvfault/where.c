@@ -3,59 +3,24 @@
  * Where may a notified task sleep?
  *
  * In user mode everywhere: it holds nothing (entry.c). In kernel mode exactly where a
- * genuine page fault of its own may put it to sleep, and nowhere else:
+ * genuine page fault of its own may put it to sleep, because code that accesses user
+ * memory is prepared for such a fault; and where it touches a page that it is about to
+ * clear or to copy (ahead.c). All of these must hold, and the first that doesn't is
+ * counted as rejected_NAME:
  *
+ *	irqs	interrupts are on
+ *	mode	pvfault=kernel
+ *	no_mm	there is user memory; not needed for a touch of ahead.c
  *	insn	the instruction accesses user memory: it has an entry for that
- *		in the exception table, and is allowed to (SMAP)
- *	no_mm	there is user memory
+ *		in the exception table, and is allowed to (SMAP); or it is a touch
  *	atomic	page faults are not disabled, and nothing is known that forbids
  *		sleeping (faulthandler_disabled(), as the fault handler asks; and
  *		rcu_preempt_depth(), which is also where PREEMPT_RT counts its
  *		spinlocks and disabled softirqs)
- *	irqs	interrupts are on
  *	state	the task is TASK_RUNNING
  *
- * The proof: such an instruction may take a genuine fault at any time, because no
- * user page is sure to stay mapped, and the fault handler then takes mmap_lock,
- * allocates and reads from disks. So code that runs it there is prepared to be put
- * to sleep at this instruction. It doesn't matter whether the page that is out is the
- * one in user memory: pread() copies out of the page cache, and either of the two
- * pages may be out. The proof doesn't depend on the preempt count, which sees no
- * spinlock when CONFIG_PREEMPT_COUNT is off.
- *
- * Being preemptible is much less. A task can be preempted between
- * set_special_state() and schedule(), where sleeping would lose its state; while
- * it edits its block plug, which schedule() flushes; in the accounting of a
- * workqueue, which schedule() calls; in an ftrace trampoline and as an RCU reader,
- * where a voluntary schedule() says that it isn't there; between kernel_fpu_begin()
- * and end; with a spinlock. None of these runs an instruction that accesses user
- * memory, unless with page faults disabled. Documentation/virt/pvfault/kernel-mode.rst
- * has this case by case.
- *
- * The entry's type has to be that of user memory. Entries for instructions that may
- * fail have other types (MSRs, segments), and so have those that may cross into a
- * missing kernel page (load_unaligned_zeropad(), as an RCU reader, and
- * copy_mc_to_kernel()). EX_TYPE_UACCESS is meant for user memory alone, EX_TYPE_IMM_REG
- * for it (unsafe_get_user(), with compilers that lack asm goto outputs) and FPU state.
- *
- * Even EX_TYPE_UACCESS is not enough. csum_partial_copy_generic() copies between user
- * and kernel, but also from kernel to kernel, then with any lock held; so does
- * copy_to_nontemporal(), and the decoder of FineIBT's traps reads kernel text like this.
- * With SMAP these differ: an access to user memory has AC set, without AC the fault
- * handler itself gives up, and objtool checks that nothing else is called with AC set.
- * Without SMAP only EX_TYPE_UACCESS counts, and the two functions are known by their
- * addresses. With IBT but without SMAP, which no vendor builds, no task sleeps in kernel
- * mode.
- *
- * In Linux 6.1 the instructions of copy_user_generic() have a type of their own, with
- * those of copy_to_nontemporal(), which sets AC whatever it copies.
- *
- * Two more instructions count, with user memory or without: the touches of ahead.c. One
- * touches a page that has just been allocated and is about to be cleared, and the free
- * pages after it, if the allocation may wait for memory to be reclaimed, that is for
- * disks. The caller of such an allocation is prepared to be put to sleep in it, and
- * might_alloc() checks that. The other touches pages that filemap_read() is about to copy,
- * between two places where that waits for disks itself.
+ * Documentation/virt/pvfault/kernel-mode.rst has the proof, why nothing weaker is enough
+ * (being preemptible is not), and why each type of entry counts or doesn't.
  */
 
 #include <linux/cpufeature.h>
