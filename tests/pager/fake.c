@@ -277,7 +277,7 @@ int fake_evict(struct xenif *x, uint64_t gfn)
 int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 {
 	fake_call();
-	if (fake.gone)
+	if (fake.gone || fake.domain.dying)
 		return -ESRCH;
 	if (fake.load_error)
 		return fake.load_error;

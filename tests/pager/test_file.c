@@ -488,6 +488,23 @@ static void load_error(void **state)
 	assert_int_equal(fake.type[gfn], P2M_RW);
 }
 
+/* Its pages need no more; that is no error. */
+static void destroyed_meanwhile(void **state)
+{
+	uint64_t gfn = one_out();
+
+	pager->now_ns += 20000000000;
+	fake.domain.dying = true;
+	fake_touch(0, gfn);
+	rounds(2);
+	assert_int_equal(pager->stats.load_errors, 0);
+	assert_null(strstr(log_last(), "can't be loaded"));
+	pager_tick(pager);
+	assert_true(pager->gone);
+	fake.domain.dying = false;
+	fake.gone = true;
+}
+
 /* The domain has as much as it may have, by xl mem-set for one. */
 static void no_memory_by_limit(void **state)
 {
@@ -527,6 +544,7 @@ int test_file(void)
 		pager_test_connected(bad_places),
 		pager_test_connected(dropped_while_failing),
 		pager_test_connected(load_error),
+		pager_test_connected(destroyed_meanwhile),
 		pager_test_connected(no_memory_by_limit),
 		pager_test(life_isnt_told),
 		pager_test(boot_isnt_told),

@@ -159,6 +159,9 @@ static void load(struct pager *p, struct transfer *t, uint32_t nr)
 			complain(p, "%s to bring back a page of domain %u, which waits",
 				 target_no_memory(p), p->xen->domid);
 		return;
+	case -ESRCH:
+		/* The domain is being destroyed, which the main loop will see, too. */
+		return;
 	default:
 		p->stats.load_errors++;
 		p->pagein.lacking = false;

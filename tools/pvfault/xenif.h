@@ -110,7 +110,8 @@ struct xenif;
  * @copy: copies nominated pages out; @err tells of each one
  * @evict: takes a nominated page away. -EBUSY: in use, or taken back
  * @load: gives a page that is out this content and the guest access to it.
- *	-ENOMEM: no memory for it now. -ENOENT: it isn't out (any more)
+ *	-ENOMEM: no memory for it now. -ENOENT: it isn't out (any more).
+ *	-ESRCH: the domain is gone, or is being destroyed
  * @prep: gives access to a page that a touch has taken back from nomination.
  *	-ENOENT: there is nothing to give. -EINVAL: the page is out
  * @settle: takes a nominated page back. Xen has no operation for it, so this makes Xen

@@ -57,9 +57,20 @@ int xenif_evict(struct xenif *x, uint64_t gfn)
 	return result(xc_mem_paging_evict(real(x)->xc, x->domid, gfn));
 }
 
+/*
+ * Xen answers EINVAL to each of these calls while the domain is being destroyed. As long
+ * as it lives, the answer for a page that can't exist is EBUSY.
+ */
+static bool is_dying(struct xenif *x)
+{
+	return xenif_nominate(x, UINT64_MAX) == -EINVAL;
+}
+
 int xenif_load(struct xenif *x, uint64_t gfn, const void *page)
 {
-	return result(xc_mem_paging_load(real(x)->xc, x->domid, gfn, (void *)page));
+	int rc = result(xc_mem_paging_load(real(x)->xc, x->domid, gfn, (void *)page));
+
+	return rc == -EINVAL && is_dying(x) ? -ESRCH : rc;
 }
 
 int xenif_prep(struct xenif *x, uint64_t gfn)
