@@ -14,6 +14,7 @@
  *                   pipe, socket, futex, fresh, uring, sqlite, redis, and of
  *                   locks.c lockfile, lockpipe, lockdir (touch)
  *   load.secs=N     seconds that are measured (20)
+ *   load.steps=N    walk on after that, until each task has made N steps (0)
  *   load.told=TTY   walk on after that, until the host writes a line to /dev/TTY
  *   load.untouched=N after that pause, wait for another line, touch N MiB that this
  *		    guest has never used, and wait for a third line
@@ -456,6 +457,13 @@ void start_awaited(void (*fn)(void))
 	}
 }
 
+static void await_steps(unsigned int tasks, unsigned int steps)
+{
+	for (unsigned int i = 0; i < tasks; i++)
+		while (shared->walker[i].touches < steps)
+			usleep(50000);
+}
+
 static void run(void)
 {
 	unsigned int tasks = parameter("load.tasks", 8);
@@ -512,6 +520,7 @@ static void run(void)
 	shared->phase = WALK;
 	sleep(2);
 	among = turns ? measure_in_turns(secs, turns, &between) : measure(secs);
+	await_steps(tasks, parameter("load.steps", 0));
 	if (parameter_text("load.told", tty, sizeof(tty)))
 		await_line(tty);
 	if (parameter("load.untouched", 0))
