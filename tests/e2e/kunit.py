@@ -8,7 +8,7 @@ import rig
 # The KUnit suites in every kernel.
 SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
           "pvfault_waits", "pvfault_ahead", "pvfault_alloc", "pvfault_xen_ring",
-          "pvfault_xen_offer", "pvfault_kit_kvm", "pvfault_kit_xen", "pvfault_kit_sim",
+          "pvfault_xen_ranges", "pvfault_kit_kvm", "pvfault_kit_xen", "pvfault_kit_sim",
           "pvfault_kit_skeleton")
 WITHOUT_XEN = [name for name in SUITES if "_xen" not in name]
 

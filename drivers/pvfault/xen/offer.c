@@ -1,228 +1,258 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which memory may be taken away: ZONE_MOVABLE, because it holds no kernel data.
+ * The offer that the pager knows, and memory hotplug.
  *
- * With one exception. A zone made by kernelcore= or movablecore= spans memory
- * that memblock had handed out long before there were zones, from the top down:
- * struct pages, per-CPU areas, the large hash tables, the initrd. It shows as
- * PageReserved. So does a hole. Memory added with its struct pages inside shows
- * these as PageVmemmapSelfHosted. Nothing of that is offered.
+ * Each offer has a serial number. The state machine in state.c writes the
+ * newest one into XenStore and reports when the pager has agreed to it. A
+ * page that has left the offer may still be out until then.
+ *
+ *	going offline	the memory leaves the offer. When the pager has
+ *			agreed, the memory may go, and may become kernel
+ *			memory later. If the pager doesn't agree in time,
+ *			the memory stays online and on offer. If the pager
+ *			was lost, it isn't known which pages are out, and no
+ *			memory may go
+ *	online		offered, if it is in ZONE_MOVABLE
+ *
+ * So only memory that is online and movable is ever on offer, and memory on
+ * offer can't become kernel memory.
  */
 
-#include <linux/bug.h>
-#include <linux/kernel.h>
-#include <linux/math64.h>
+#define pr_fmt(fmt) "pvfault: xen: " fmt
+
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/memory.h>
 #include <linux/memory_hotplug.h>
-#include <linux/minmax.h>
-#include <linux/mm.h>
-#include <linux/mmzone.h>
-#include <linux/sched.h>
-#include <linux/slab.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 
 #include "xen.h"
 
-/* Two numbers of 64 bits, a plus and a blank. */
-#define XEN_PVFAULT_RANGE_TEXT	42
+/* How long the pager may take to bring a memory block back. */
+#define XEN_PVFAULT_WITHDRAW_MS	30000
 
-/**
- * xen_pvfault_offer_init() - begin with nothing
- * @o: the offer
- * @max: how many ranges it may have, 1 to XEN_PVFAULT_MAX_RANGES
- *
- * Context: any.
+static struct {
+	/*
+	 * Guards all other fields. Nests inside memory hotplug's lock. Nothing
+	 * waits while it holds this lock.
+	 */
+	struct mutex lock;
+	bool open;			/* the pager knows, or is about to */
+	bool away;			/* not open, and pages may be missing */
+	u32 serial;			/* of the offer */
+	u32 agreed;			/* the last one the pager agreed to */
+	struct xen_pvfault_ranges ranges;
+	struct xen_pvfault_ranges next;	/* while looking anew */
+} xen_offer = {
+	.lock = __MUTEX_INITIALIZER(xen_offer.lock),
+};
+
+/* Woken when open or agreed change. */
+static DECLARE_WAIT_QUEUE_HEAD(offer_wait);
+
+/*
+ * Look anew. Context: both locks are held. Return: the offer's serial, an old
+ * one if nothing has changed.
  */
-void xen_pvfault_offer_init(struct xen_pvfault_offer *o, unsigned int max)
+static u32 offer_scan(const struct xen_pvfault_range *without)
 {
-	o->max = clamp_t(unsigned int, max, 1, XEN_PVFAULT_MAX_RANGES);
-	o->nr = 0;
-	o->open = (struct xen_pvfault_range) { };
-}
+	struct xen_pvfault_ranges *old = &xen_offer.ranges, *next = &xen_offer.next;
 
-/* The open range ends. If there is no room, the smallest one is given up. */
-static void xen_pvfault_offer_flush(struct xen_pvfault_offer *o)
-{
-	unsigned int i, small = 0;
-
-	if (!o->open.count)
-		return;
-	if (o->nr == o->max) {
-		for (i = 1; i < o->nr; i++)
-			if (o->range[i].count < o->range[small].count)
-				small = i;
-		if (o->range[small].count >= o->open.count)
-			goto out;
-		o->nr--;
-		memmove(&o->range[small], &o->range[small + 1],
-			(o->nr - small) * sizeof(o->range[0]));
-	}
-	o->range[o->nr++] = o->open;
-out:
-	o->open.count = 0;
+	xen_pvfault_ranges_init(next, old->max);
+	xen_pvfault_ranges_scan(next, without);
+	if (next->nr == old->nr &&
+	    !memcmp(next->range, old->range, old->nr * sizeof(old->range[0])))
+		return xen_offer.serial;
+	*old = *next;
+	WRITE_ONCE(xen_offer.serial, xen_offer.serial + 1);
+	return xen_offer.serial;
 }
 
 /**
- * xen_pvfault_offer_add() - offer some more pages
- * @o: the offer
- * @start: the first one's frame number, not below what was added before
- * @count: how many
+ * xen_pvfault_offer_open() - look what there is to offer, and keep it so
+ * @max_ranges: of the pager
  *
- * Ranges that touch become one. If there are too many, the largest ones are
- * kept: what isn't offered isn't taken away, which is always safe.
- *
- * Context: any.
+ * Context: may sleep, memory hotplug is not locked.
  */
-void xen_pvfault_offer_add(struct xen_pvfault_offer *o, u64 start, u64 count)
+void xen_pvfault_offer_open(unsigned int max_ranges)
 {
-	if (o->open.count && o->open.start + o->open.count == start) {
-		o->open.count += count;
-		return;
-	}
-	xen_pvfault_offer_flush(o);
-	o->open = (struct xen_pvfault_range) { start, count };
+	static const struct xen_pvfault_range nothing;
+
+	/* Under both locks, so that memory that goes from here on finds it open. */
+	get_online_mems();
+	mutex_lock(&xen_offer.lock);
+	xen_pvfault_ranges_init(&xen_offer.ranges, max_ranges);
+	offer_scan(&nothing);
+	xen_offer.open = true;
+	WRITE_ONCE(xen_offer.away, false);
+	mutex_unlock(&xen_offer.lock);
+	put_online_mems();
 }
 
 /**
- * xen_pvfault_offer_finish() - nothing more will be added
- * @o: the offer
+ * xen_pvfault_offer_close() - no page will be taken any more
+ * @away: pages may be out, maybe for ever; else every one is there
  *
- * Context: any.
+ * Context: may sleep.
  */
-void xen_pvfault_offer_finish(struct xen_pvfault_offer *o)
+void xen_pvfault_offer_close(bool away)
 {
-	xen_pvfault_offer_flush(o);
+	mutex_lock(&xen_offer.lock);
+	WRITE_ONCE(xen_offer.away, away);
+	WRITE_ONCE(xen_offer.open, false);
+	mutex_unlock(&xen_offer.lock);
+	wake_up_all(&offer_wait);
 }
 
 /**
- * xen_pvfault_offer_overlaps() - is any of these pages on offer?
- * @o: the offer, finished
- * @start: the first page's frame number
- * @count: how many
- *
- * Context: any.
- * Return: true if so.
- */
-bool xen_pvfault_offer_overlaps(const struct xen_pvfault_offer *o, u64 start, u64 count)
-{
-	const struct xen_pvfault_range *r;
-
-	for (r = o->range; r < o->range + o->nr; r++)
-		if (start < r->start + r->count && r->start < start + count)
-			return true;
-	return false;
-}
-
-/**
- * xen_pvfault_offer_pages() - how many pages are on offer
- * @o: the offer, finished
- *
- * Context: any.
- * Return: the sum of all ranges.
- */
-u64 xen_pvfault_offer_pages(const struct xen_pvfault_offer *o)
-{
-	u64 sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < o->nr; i++)
-		sum += o->range[i].count;
-	return sum;
-}
-
-/**
- * xen_pvfault_offer_format() - the offer as it stands in XenStore
- * @o: the offer, finished
+ * xen_pvfault_offer_text() - the offer as it is now
+ * @serial: set to its number
  *
  * Context: may sleep.
  * Return: a string to be freed with kfree(), or NULL without memory.
  */
-char *xen_pvfault_offer_format(const struct xen_pvfault_offer *o)
+char *xen_pvfault_offer_text(u32 *serial)
 {
-	size_t size = o->nr * XEN_PVFAULT_RANGE_TEXT + 1, used = 0;
-	char *text = kzalloc(size, GFP_KERNEL);
-	unsigned int i;
+	char *text;
 
-	for (i = 0; text && i < o->nr; i++)
-		used += scnprintf(text + used, size - used, "%s%llu+%llu",
-				  i ? " " : "", o->range[i].start,
-				  o->range[i].count);
+	mutex_lock(&xen_offer.lock);
+	*serial = xen_offer.serial;
+	text = xen_pvfault_ranges_format(&xen_offer.ranges);
+	mutex_unlock(&xen_offer.lock);
 	return text;
 }
 
-static bool xen_pvfault_may_offer(struct page *page)
-{
-	return is_zone_movable_page(page) && !PageReserved(page) &&
-	       !PageVmemmapSelfHosted(page) && !PageHWPoison(page);
-}
-
-/* Offer what may be offered of [@pfn, @end), which lies in one subsection. */
-static void xen_pvfault_scan_chunk(struct xen_pvfault_offer *o, unsigned long pfn,
-				   unsigned long end,
-				   const struct xen_pvfault_range *without)
-{
-	struct page *page = pfn_to_online_page(pfn);
-
-	/* Memory is added and taken online in units of at least a subsection. */
-	if (!page)
-		return;
-	for (; pfn < end; pfn++, page++)
-		if (pfn - without->start >= without->count &&
-		    xen_pvfault_may_offer(page))
-			xen_pvfault_offer_add(o, pfn, 1);
-}
-
-static struct zone *xen_pvfault_movable_zone(int nid)
-{
-	struct zone *zone = &NODE_DATA(nid)->node_zones[ZONE_MOVABLE];
-
-	return populated_zone(zone) ? zone : NULL;
-}
-
 /**
- * xen_pvfault_offer_scan() - look what there is to offer
- * @o: initialised; finished when this returns
- * @without: pages not to be offered although they are movable
+ * xen_pvfault_offer_changed() - is there a newer offer?
+ * @serial: of the one the pager was given
  *
- * One pass over the memory that the nodes' movable zones span; some
- * milliseconds for each GiB. In an HVM or PVH guest a page's number in Linux
- * is its number in Xen.
- *
- * Context: may sleep, memory hotplug is locked.
- */
-void xen_pvfault_offer_scan(struct xen_pvfault_offer *o,
-			    const struct xen_pvfault_range *without)
-{
-	unsigned long pfn = ULONG_MAX, end = 0, next;
-	int nid;
-
-	for_each_online_node(nid) {
-		struct zone *zone = xen_pvfault_movable_zone(nid);
-
-		if (zone) {
-			pfn = min(pfn, zone->zone_start_pfn);
-			end = max(end, zone_end_pfn(zone));
-		}
-	}
-	for (; pfn < end; pfn = next) {
-		next = min(end, ALIGN(pfn + 1, PAGES_PER_SUBSECTION));
-		xen_pvfault_scan_chunk(o, pfn, next, without);
-		cond_resched();
-	}
-	xen_pvfault_offer_finish(o);
-}
-
-/**
- * xen_pvfault_can_offer() - is there a movable zone at all?
- *
- * Context: any; may be outdated if memory hotplug isn't locked.
+ * Context: any.
  * Return: true if so.
  */
-bool xen_pvfault_can_offer(void)
+bool xen_pvfault_offer_changed(u32 serial)
 {
-	int nid;
+	return READ_ONCE(xen_offer.serial) != serial;
+}
 
-	for_each_online_node(nid)
-		if (xen_pvfault_movable_zone(nid))
-			return true;
-	return false;
+/**
+ * xen_pvfault_offer_agreed() - the pager has agreed to an offer
+ * @serial: its number
+ *
+ * Context: may sleep.
+ */
+void xen_pvfault_offer_agreed(u32 serial)
+{
+	mutex_lock(&xen_offer.lock);
+	WRITE_ONCE(xen_offer.agreed, serial);
+	mutex_unlock(&xen_offer.lock);
+	wake_up_all(&offer_wait);
+}
+
+/**
+ * xen_pvfault_offer_pages() - how many pages the pager may take away
+ *
+ * Context: may sleep.
+ * Return: 0 if there is no pager.
+ */
+u64 xen_pvfault_offer_pages(void)
+{
+	u64 pages;
+
+	mutex_lock(&xen_offer.lock);
+	pages = xen_offer.open ? xen_pvfault_ranges_pages(&xen_offer.ranges) : 0;
+	mutex_unlock(&xen_offer.lock);
+	return pages;
+}
+
+/*
+ * Look what there is to offer but for @without, and let the state machine tell the pager.
+ * Doesn't wait until the pager has agreed to *@serial. Return: false if there is no pager.
+ */
+static bool offer_change(const struct xen_pvfault_range *without, u32 *serial)
+{
+	bool open;
+
+	mutex_lock(&xen_offer.lock);
+	open = xen_offer.open;
+	if (open)
+		*serial = offer_scan(without);
+	mutex_unlock(&xen_offer.lock);
+	xen_pvfault_kick();
+	return open;
+}
+
+static bool offer_withdrawn(u32 serial)
+{
+	return !READ_ONCE(xen_offer.open) ||
+	       (s32)(READ_ONCE(xen_offer.agreed) - serial) >= 0;
+}
+
+/*
+ * Context: a thread that takes memory offline and holds memory hotplug's lock:
+ * the state machine takes that one only while nothing is open.
+ */
+static int offer_withdraw(const struct xen_pvfault_range *range)
+{
+	long left = 1;
+	u32 serial;
+
+	if (offer_change(range, &serial))
+		left = wait_event_killable_timeout(offer_wait, offer_withdrawn(serial),
+						   msecs_to_jiffies(XEN_PVFAULT_WITHDRAW_MS));
+	/* If the pager was lost, it isn't known which pages are out, so no memory may go. */
+	if (left > 0)
+		return READ_ONCE(xen_offer.away) ? -EBUSY : 0;
+	pr_warn_ratelimited("memory stays online, the pager hasn't brought it back\n");
+	return left ? -EINTR : -EBUSY;
+}
+
+static int offer_still(const struct xen_pvfault_range *range)
+{
+	bool still;
+
+	mutex_lock(&xen_offer.lock);
+	still = xen_offer.open &&
+		xen_pvfault_ranges_overlaps(&xen_offer.ranges, range->start, range->count);
+	mutex_unlock(&xen_offer.lock);
+	return still ? -EBUSY : 0;
+}
+
+static int offer_memory(struct notifier_block *nb, unsigned long action, void *data)
+{
+	static const struct xen_pvfault_range nothing;
+	const struct memory_notify *arg = data;
+	struct xen_pvfault_range range = { arg->start_pfn, arg->nr_pages };
+	u32 serial;
+	int err = 0;
+
+	switch (action) {
+	case MEM_GOING_OFFLINE:
+		err = offer_withdraw(&range);
+		break;
+	case MEM_GOING_ONLINE:
+		err = offer_still(&range);
+		break;
+	case MEM_CANCEL_OFFLINE:
+	case MEM_ONLINE:
+		offer_change(&nothing, &serial);
+		break;
+	}
+	return notifier_from_errno(err);
+}
+
+static struct notifier_block offer_memory_nb = {
+	.notifier_call = offer_memory,
+};
+
+/**
+ * xen_pvfault_offer_init() - follow memory hotplug
+ *
+ * Context: initcall.
+ */
+void __init xen_pvfault_offer_init(void)
+{
+	register_memory_notifier(&offer_memory_nb);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Taking READY out of the ring. This file uses neither XenStore nor grants nor
- * events, so that the tests can be the backend.
+ * events, so that the tests can be the pager.
  *
- * The backend's page is another domain's to write: every field is read once,
+ * The pager's page is another domain's to write: every field is read once,
  * and a wrong value costs time, never more than XEN_PVFAULT_ROUNDS lengths of
  * the ring, or a spurious wake.
  */
@@ -33,7 +33,7 @@ static_assert(sizeof(struct xen_pvfault_ring) + XEN_PVFAULT_RING_LENGTH(0) * 8 <
  * @ring: zeroed
  * @length: of @ring, a power of two
  *
- * From here on the backend may fill the ring and is asked to notify.
+ * From here on the pager may fill the ring and is asked to notify.
  *
  * Context: any but NMI.
  */
@@ -50,7 +50,7 @@ void xen_pvfault_reader_open(struct xen_pvfault_reader *r,
 	r->all = 0;
 	r->front = front;
 	WRITE_ONCE(front->cons, 0);
-	/* With event 0 the first entry would pass unannounced. */
+	/* The pager sends an event when prod reaches this: with 0 not for the first entry. */
 	WRITE_ONCE(front->event, 1);
 	raw_spin_unlock_irqrestore(&r->lock, flags);
 }
@@ -77,7 +77,7 @@ static void xen_pvfault_wake_all(struct xen_pvfault_reader *r)
 	r->ready_all();
 }
 
-/* @entry is a copy, which the backend can't change. */
+/* @entry is a copy, which the pager can't change. */
 static void xen_pvfault_take_entry(struct xen_pvfault_reader *r, u64 entry)
 {
 	r->count[XEN_PVFAULT_NR_entries]++;
@@ -118,7 +118,7 @@ static unsigned int xen_pvfault_take_round(struct xen_pvfault_reader *r,
  * xen_pvfault_take() - deliver every READY that lies in the ring
  * @r: the reader
  * @event: an event has come; else one may have been lost
- * @more: set to true if the backend went on adding and the caller has to come
+ * @more: set to true if the pager went on adding and the caller has to come
  *	again, because no event will follow
  *
  * Context: any but NMI.
@@ -146,17 +146,17 @@ unsigned int xen_pvfault_take(struct xen_pvfault_reader *r, bool event, bool *mo
 			*more = true;
 			break;
 		}
-		/* Pairs with the backend's write barrier: entries before prod. */
+		/* Pairs with the pager's write barrier: entries before prod. */
 		virt_rmb();
 		found += xen_pvfault_take_round(r, prod, all);
 		/*
-		 * Release: the copies are taken before the backend may use the
+		 * Release: the copies are taken before the pager may use the
 		 * room again; pairs with its reading cons before it writes.
 		 */
 		virt_store_release(&r->front->cons, r->cons);
 		WRITE_ONCE(r->front->event, r->cons + 1);
 		/*
-		 * Pairs with the backend's full barrier between prod and event:
+		 * Pairs with the pager's full barrier between prod and event:
 		 * either it sees our event, or we see its prod.
 		 */
 		virt_mb();

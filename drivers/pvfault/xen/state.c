@@ -2,20 +2,20 @@
 /*
  * The states of the device.
  *
- * One function, state_step(), looks at the backend's state and does the next step.
+ * One function, state_step(), looks at the pager's state and does the next step.
  * It is called for each event of XenStore's. From suspend and reboot it is called
  * directly, because no events are delivered then: the thread that delivers them is
  * the one that suspends the domain, and the bus ignores them from reboot on.
  *
  *	phase		xenbus state	left when
- *	IDLE		Initialising,	the backend is in InitWait
+ *	IDLE		Initialising,	the pager is in InitWait
  *			Closed
- *	OFFERED		Initialised	the backend is Connected
+ *	OFFERED		Initialised	the pager is Connected
  *	CONNECTED	Connected	the offer has changed
- *	RECONFIGURING	Reconfiguring	the backend is Reconfigured
- *	CLOSING		Closing		the backend is Closed, or the device gone
+ *	RECONFIGURING	Reconfiguring	the pager is Reconfigured
+ *	CLOSING		Closing		the pager is Closed, or the device gone
  *
- * From each phase between IDLE and CLOSING to CLOSING: because the backend is,
+ * From each phase between IDLE and CLOSING to CLOSING: because the pager is,
  * or because we leave. Armed, with shared pages, in all phases but IDLE.
  */
 
@@ -42,7 +42,7 @@ enum state_phase {
 
 static struct {
 	/*
-	 * Guards all other fields, and what is said to the backend. CPU hotplug
+	 * Guards all other fields, and what is said to the pager. CPU hotplug
 	 * and memory hotplug are locked inside it, never around it.
 	 */
 	struct mutex lock;
@@ -51,9 +51,9 @@ static struct {
 	bool held;			/* don't connect: suspending, leaving */
 	bool left;			/* we left, so we have to come back */
 	bool served;			/* was Connected since it was IDLE */
-	bool away;			/* pages may be out, and no backend will say Closed */
+	bool away;			/* pages may be out, and no pager will say Closed */
 	u32 serial;			/* of the offer in XenStore */
-	struct xen_pvfault_share share;
+	struct xen_pvfault_grants grants;
 } state = {
 	.lock = __MUTEX_INITIALIZER(state.lock),
 };
@@ -72,15 +72,15 @@ static void state_refuse(struct xenbus_device *dev, int err, const char *why)
 	xenbus_switch_state(dev, XenbusStateClosed);
 }
 
-static void state_close_share(void)
+static void state_close_grants(void)
 {
 	/* A page that may be out must not go offline and become kernel memory. */
-	xen_pvfault_offered_close(state.away);
+	xen_pvfault_offer_close(state.away);
 	/* First, because READY needs a backend. Disarming wakes all. */
 	xen_pvfault_reader_close(&xen_pvfault_reader);
 	xen_pvfault_disarm();
-	if (state.share.front)
-		xen_pvfault_share_close(&state.share);
+	if (state.grants.front)
+		xen_pvfault_grants_close(&state.grants);
 }
 
 static int state_offer(struct xenbus_device *dev, unsigned int max_ranges)
@@ -88,11 +88,11 @@ static int state_offer(struct xenbus_device *dev, unsigned int max_ranges)
 	char *text;
 	int err;
 
-	xen_pvfault_offered_open(max_ranges);
-	text = xen_pvfault_offered_text(&state.serial);
+	xen_pvfault_offer_open(max_ranges);
+	text = xen_pvfault_offer_text(&state.serial);
 	if (!text)
 		return -ENOMEM;
-	err = xen_pvfault_write_nodes(dev, &state.share, text, state.serial);
+	err = xen_pvfault_write_nodes(dev, &state.grants, text, state.serial);
 	kfree(text);
 	return err;
 }
@@ -118,10 +118,10 @@ static void state_connect(struct xenbus_device *dev)
 		state_refuse(dev, err, err == -ENODEV ? NULL : "not taken by the core");
 		return;
 	}
-	err = xen_pvfault_share_open(dev, &state.share, limits.ring_page_order) ?:
+	err = xen_pvfault_grants_open(dev, &state.grants, limits.ring_page_order) ?:
 	      state_offer(dev, limits.ranges);
 	if (err) {
-		state_close_share();
+		state_close_grants();
 		xenbus_dev_fatal(dev, err, "sharing pages");
 		return;
 	}
@@ -134,22 +134,22 @@ static void state_connect(struct xenbus_device *dev)
 /* Any phase to CLOSING. */
 static void state_begin_close(struct xenbus_device *dev)
 {
-	xen_pvfault_hush(state.share.front);
+	xen_pvfault_disable(state.grants.front);
 	state.phase = CLOSING;
 	xenbus_switch_state(dev, XenbusStateClosing);
 }
 
 /*
- * Any phase to IDLE: the backend no longer uses what was shared, and no page is out,
+ * Any phase to IDLE: the pager no longer uses what was shared, and no page is out,
  * unless it was @lost before it could say so.
  */
 static void state_end(struct xenbus_device *dev, bool lost)
 {
-	/* A backend that never was Connected has taken no page, so away doesn't change. */
+	/* A pager that never was Connected has taken no page, so away doesn't change. */
 	if (state.served)
 		state.away = lost;
-	xen_pvfault_hush(state.share.front);
-	state_close_share();
+	xen_pvfault_disable(state.grants.front);
+	state_close_grants();
 	state.phase = IDLE;
 	state.served = false;
 	xenbus_frontend_closed(dev);
@@ -161,9 +161,9 @@ static void state_reoffer(struct xenbus_device *dev)
 	char *text;
 	int err;
 
-	if (!xen_pvfault_offered_changed(state.serial))
+	if (!xen_pvfault_offer_changed(state.serial))
 		return;
-	text = xen_pvfault_offered_text(&state.serial);
+	text = xen_pvfault_offer_text(&state.serial);
 	err = text ? xen_pvfault_write_nodes(dev, NULL, text, state.serial) : -ENOMEM;
 	kfree(text);
 	if (err) {
@@ -177,11 +177,11 @@ static void state_reoffer(struct xenbus_device *dev)
 	xenbus_switch_state(dev, XenbusStateReconfiguring);
 }
 
-static void state_backend_init_wait(struct xenbus_device *dev)
+static void state_pager_init_wait(struct xenbus_device *dev)
 {
 	/*
-	 * A backend that waits for us to begin doesn't serve, so this counts as
-	 * Closed. We have missed that state, or there was no backend to say it
+	 * A pager that waits for us to begin doesn't serve, so this counts as
+	 * Closed. We have missed that state, or there was no pager to say it
 	 * when we left.
 	 */
 	if (state.served || (state.phase == CLOSING && dev->state == XenbusStateClosed))
@@ -191,11 +191,11 @@ static void state_backend_init_wait(struct xenbus_device *dev)
 		state_connect(dev);
 }
 
-static void state_backend_connected(struct xenbus_device *dev)
+static void state_pager_connected(struct xenbus_device *dev)
 {
 	switch (state.phase) {
 	case IDLE:
-		/* The backend is still connected to the kernel before this one. */
+		/* The pager is still connected to the kernel before this one. */
 		state.left = true;
 		state.away = true;
 		xenbus_switch_state(dev, XenbusStateClosing);
@@ -203,9 +203,9 @@ static void state_backend_connected(struct xenbus_device *dev)
 	case OFFERED:
 		state.phase = CONNECTED;
 		state.served = true;
-		xen_pvfault_offered_agreed(state.serial);
+		xen_pvfault_offer_agreed(state.serial);
 		xenbus_switch_state(dev, XenbusStateConnected);
-		xen_pvfault_tell(state.share.front);
+		xen_pvfault_enable(state.grants.front);
 		fallthrough;
 	case CONNECTED:
 		state_reoffer(dev);
@@ -216,20 +216,20 @@ static void state_backend_connected(struct xenbus_device *dev)
 	}
 }
 
-static void state_backend_reconfigured(struct xenbus_device *dev)
+static void state_pager_reconfigured(struct xenbus_device *dev)
 {
 	u32 agreed;
 
-	/* To this offer, and not to the one before? */
+	/* Has the pager agreed to this offer, or only to the one before? */
 	if (state.phase != RECONFIGURING || !xen_pvfault_agreed(dev, &agreed) ||
 	    agreed != state.serial)
 		return;
-	xen_pvfault_offered_agreed(state.serial);
+	xen_pvfault_offer_agreed(state.serial);
 	state.phase = CONNECTED;
 	xenbus_switch_state(dev, XenbusStateConnected);
 }
 
-static void state_backend_closed(struct xenbus_device *dev)
+static void state_pager_closed(struct xenbus_device *dev)
 {
 	if (state.phase != IDLE) {
 		state_end(dev, false);
@@ -272,20 +272,20 @@ static void state_step(void)
 			state_end(dev, true);
 		break;
 	case XenbusStateInitWait:
-		state_backend_init_wait(dev);
+		state_pager_init_wait(dev);
 		break;
 	case XenbusStateConnected:
-		state_backend_connected(dev);
+		state_pager_connected(dev);
 		break;
 	case XenbusStateReconfigured:
-		state_backend_reconfigured(dev);
+		state_pager_reconfigured(dev);
 		break;
 	case XenbusStateClosing:
 		if (state.phase != IDLE && state.phase != CLOSING)
 			state_begin_close(dev);
 		break;
 	case XenbusStateClosed:
-		state_backend_closed(dev);
+		state_pager_closed(dev);
 		break;
 	default:
 		break;
@@ -293,7 +293,7 @@ static void state_step(void)
 }
 
 /**
- * xen_pvfault_state_look() - the backend's state may have changed
+ * xen_pvfault_state_look() - the pager's state may have changed
  *
  * Context: may sleep.
  */
@@ -337,7 +337,7 @@ static bool state_is_leaving(void)
  * xen_pvfault_state_return() or xen_pvfault_state_unbind().
  *
  * Context: may sleep.
- * Return: false if pages may be out: the backend needs more time, or is gone.
+ * Return: false if pages may be out: the pager needs more time, or is gone.
  */
 bool xen_pvfault_state_leave(unsigned int seconds)
 {
@@ -371,7 +371,7 @@ void xen_pvfault_state_return(void)
 	enum xenbus_state ours;
 
 	mutex_lock(&state.lock);
-	/* To resume, the bus takes it for Initialising, whatever XenStore says. */
+	/* When it resumes, the bus sets our state to Initialising, whatever XenStore says. */
 	if (state.dev && state.dev->otherend) {
 		ours = xen_pvfault_read_state(state.dev->nodename);
 		if (ours != XenbusStateUnknown)

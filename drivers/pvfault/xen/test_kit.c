@@ -31,7 +31,7 @@ static void number_vcpus(void)
 
 static void stop(void)
 {
-	xen_pvfault_hush(front);
+	xen_pvfault_disable(front);
 	xen_pvfault_reader_close(&xen_pvfault_reader);
 	free_page((unsigned long)front);
 	free_page((unsigned long)ring);
@@ -48,7 +48,7 @@ static bool start(void)
 	number_vcpus();
 	mistakes = 0;
 	xen_pvfault_reader_open(&xen_pvfault_reader, front, ring, LENGTH);
-	xen_pvfault_tell(front);
+	xen_pvfault_enable(front);
 	return true;
 }
 

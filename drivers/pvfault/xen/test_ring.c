@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit tests of the Xen frontend's ring. No Xen is needed: the test is the
- * backend.
+ * pager.
  *
  * They drive struct xen_pvfault_reader with pages of their own and count what is
- * delivered. The function that is called for each token plays a backend that writes
+ * delivered. The function that is called for each token plays a pager that writes
  * while the frontend reads.
  */
 
@@ -54,14 +54,14 @@ static void got_all(void)
 	fx.nr_all++;
 }
 
-/* The backend, as the protocol says, but without a check for room. */
+/* The pager, as the protocol says, but without a check for room. */
 static void push(u64 entry)
 {
 	fx.ring->entry[fx.ring->prod % LENGTH] = entry;
 	WRITE_ONCE(fx.ring->prod, fx.ring->prod + 1);
 }
 
-/* Would the backend notify of its last @n entries? */
+/* Would the pager notify of its last @n entries? */
 static bool would_notify(u32 n)
 {
 	return fx.ring->prod - fx.front->event < n;
@@ -323,7 +323,7 @@ static void test_ring_recheck(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take(), 2);
 	expect_tokens(test, 1, 2);
 	expect_idle(test);
-	/* The backend asked before the frontend had moved event. */
+	/* The pager asked before the frontend had moved event. */
 	KUNIT_EXPECT_EQ(test, fx.nr_all, 0);
 }
 
@@ -392,7 +392,7 @@ static void run_away(void)
 	WRITE_ONCE(fx.ring->prod, fx.ring->prod + LENGTH + 3);
 }
 
-/* A backend that never stops is left alone, and come back to. */
+/* A pager that never stops is left alone, and come back to. */
 static void expect_bounded(struct kunit *test, void (*meanwhile)(void))
 {
 	fx.meanwhile = meanwhile;

@@ -2,7 +2,7 @@
 /*
  * The device on Xen's bus: probing, suspend, reboot, and what sysfs shows.
  *
- * state.c decides which state is shown to the backend. Suspend and reboot call it
+ * state.c decides which state is shown to the pager. Suspend and reboot call it
  * from here, because the bus then delivers no events.
  */
 
@@ -38,7 +38,7 @@
 
 static int front_probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
 {
-	/* The bus will watch the backend from now on, and begins with an event. */
+	/* The bus will watch the pager from now on, and begins with an event. */
 	return strcmp(dev->nodename, FRONT_NODE) ? -EBUSY : xen_pvfault_state_bind(dev);
 }
 
@@ -50,7 +50,7 @@ static void front_changed(struct xenbus_device *dev, enum xenbus_state backend)
 static void front_remove(struct xenbus_device *dev)
 {
 	/*
-	 * If the backend doesn't answer, it may still notify and write, so all
+	 * If the pager doesn't answer, it may still notify and write, so all
 	 * stays as it is until the device is bound again.
 	 */
 	if (!xen_pvfault_state_leave(UNBIND_S))
@@ -184,7 +184,7 @@ static struct device_attribute front_count_attr[XEN_PVFAULT_NR_COUNTS];
 static ssize_t offered_pages_show(struct device *dev, struct device_attribute *attr,
 				  char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", xen_pvfault_offered_pages());
+	return sysfs_emit(buf, "%llu\n", xen_pvfault_offer_pages());
 }
 static DEVICE_ATTR_RO(offered_pages);
 
@@ -260,7 +260,7 @@ static int __init front_init(void)
 	if (IS_ERR(pm))
 		return PTR_ERR(pm);
 	front_attrs_init();
-	xen_pvfault_offered_init();
+	xen_pvfault_offer_init();
 	register_reboot_notifier(&front_reboot_nb);
 	return xenbus_register_frontend(&front_driver);
 }

@@ -2,10 +2,10 @@
 /*
  * The functions that the core calls: the recogniser, CPUs that come and go, and repair.
  *
- * A vCPU's octet in tell[] says in which modes the backend may notify it. It is
+ * A vCPU's octet in tell[] says in which modes the pager may notify it. It is
  * written only on that vCPU, with interrupts off: by the core's calls, and by an
  * interrupt to each CPU when a connection begins or ends. So no lock is needed, not
- * even for a crash. The backend reads it while Xen keeps the vCPU paused, so it sees
+ * even for a crash. The pager reads it while Xen keeps the vCPU paused, so it sees
  * the vCPU's last write.
  */
 
@@ -20,53 +20,53 @@
 #include "xen.h"
 
 /* Notifications to this CPU are enabled. Written on its CPU, with interrupts off. */
-static DEFINE_PER_CPU(bool, tell_wanted);
+static DEFINE_PER_CPU(bool, backend_enabled);
 
 /* The front page while Connected, else NULL. */
-static struct xen_pvfault_front *tell_front;
+static struct xen_pvfault_front *backend_front;
 
 /* Written by the state machine only, under its lock. */
-static bool tell_armed;
+static bool backend_armed;
 
 /* No genuine fault has such an address, so neither mode nor flags matter. */
-static noinstr enum pvfault_kind tell_recognise(struct pt_regs *regs,
-						unsigned long error_code,
-						unsigned long address,
-						pvfault_token_t *token)
+static noinstr enum pvfault_kind backend_recognise(struct pt_regs *regs,
+						   unsigned long error_code,
+						   unsigned long address,
+						   pvfault_token_t *token)
 {
 	*token = address;
 	return xen_pvfault_is_token(address) ? PVFAULT_NOT_PRESENT : PVFAULT_GENUINE;
 }
 
 /* In which modes the core lets a task sleep; it rejects notifications in others. */
-static u8 tell_modes(void)
+static u8 backend_modes(void)
 {
 	return XEN_PVFAULT_TELL_USER |
 	       (pvfault_kernel_mode() ? XEN_PVFAULT_TELL_KERNEL : 0);
 }
 
-static void tell_write(struct xen_pvfault_front *front, u8 modes)
+static void backend_write(struct xen_pvfault_front *front, u8 modes)
 {
 	WRITE_ONCE(front->tell[xen_vcpu_nr(smp_processor_id())], modes);
 }
 
-static int tell_cpu_online(unsigned int cpu)
+static int backend_cpu_online(unsigned int cpu)
 {
-	struct xen_pvfault_front *front = READ_ONCE(tell_front);
+	struct xen_pvfault_front *front = READ_ONCE(backend_front);
 
 	if (xen_vcpu_nr(cpu) >= XEN_PVFAULT_MAX_VCPUS)
 		return -ERANGE;
-	__this_cpu_write(tell_wanted, true);
+	__this_cpu_write(backend_enabled, true);
 	if (front)
-		tell_write(front, tell_modes());
+		backend_write(front, backend_modes());
 	return 0;
 }
 
-static void tell_cpu_offline(unsigned int cpu)
+static void backend_cpu_offline(unsigned int cpu)
 {
-	struct xen_pvfault_front *front = READ_ONCE(tell_front);
+	struct xen_pvfault_front *front = READ_ONCE(backend_front);
 
-	__this_cpu_write(tell_wanted, false);
+	__this_cpu_write(backend_enabled, false);
 	if (!front)
 		return;
 	/*
@@ -76,65 +76,65 @@ static void tell_cpu_offline(unsigned int cpu)
 	if (atomic_read(&panic_cpu) != PANIC_CPU_INVALID)
 		memset(front->tell, 0, sizeof(front->tell));
 	else
-		tell_write(front, 0);
+		backend_write(front, 0);
 }
 
-static void tell_mode_changed(void)
+static void backend_mode_changed(void)
 {
-	struct xen_pvfault_front *front = READ_ONCE(tell_front);
+	struct xen_pvfault_front *front = READ_ONCE(backend_front);
 
 	if (front)
-		tell_write(front, tell_modes());
+		backend_write(front, backend_modes());
 }
 
 const struct pvfault_backend xen_pvfault_backend = {
 	.name		= "xen",
-	.recognise	= tell_recognise,
-	.cpu_online	= tell_cpu_online,
-	.cpu_offline	= tell_cpu_offline,
+	.recognise	= backend_recognise,
+	.cpu_online	= backend_cpu_online,
+	.cpu_offline	= backend_cpu_offline,
 	.repair		= xen_pvfault_look,
-	.mode_changed	= tell_mode_changed,
+	.mode_changed	= backend_mode_changed,
 };
 
-static void tell_fill_cpu(void *front)
+static void backend_fill_cpu(void *front)
 {
-	if (__this_cpu_read(tell_wanted))
-		tell_write(front, tell_modes());
+	if (__this_cpu_read(backend_enabled))
+		backend_write(front, backend_modes());
 }
 
-static void tell_clear_cpu(void *front)
+static void backend_clear_cpu(void *front)
 {
 	if (xen_vcpu_nr(smp_processor_id()) < XEN_PVFAULT_MAX_VCPUS)
-		tell_write(front, 0);
+		backend_write(front, 0);
 }
 
 /**
- * xen_pvfault_tell() - enable notifications on all CPUs for which the core does
+ * xen_pvfault_enable() - enable notifications on all CPUs for which the core does
  * @front: the front page
  *
  * Context: may sleep.
  */
-void xen_pvfault_tell(struct xen_pvfault_front *front)
+void xen_pvfault_enable(struct xen_pvfault_front *front)
 {
 	/*
 	 * First, so that a CPU that comes online too late for the interrupt sees
 	 * it. Pairs with the barriers in taking a CPU online.
 	 */
-	WRITE_ONCE(tell_front, front);
-	on_each_cpu(tell_fill_cpu, front, true);
+	WRITE_ONCE(backend_front, front);
+	on_each_cpu(backend_fill_cpu, front, true);
 }
 
 /**
- * xen_pvfault_hush() - disable notifications on all CPUs
+ * xen_pvfault_disable() - disable notifications on all CPUs
  * @front: the front page, which no CPU uses any more when this returns
  *
  * Context: may sleep.
  */
-void xen_pvfault_hush(struct xen_pvfault_front *front)
+void xen_pvfault_disable(struct xen_pvfault_front *front)
 {
 	/* First, as above. */
-	WRITE_ONCE(tell_front, NULL);
-	on_each_cpu(tell_clear_cpu, front, true);
+	WRITE_ONCE(backend_front, NULL);
+	on_each_cpu(backend_clear_cpu, front, true);
 }
 
 /**
@@ -145,9 +145,9 @@ void xen_pvfault_hush(struct xen_pvfault_front *front)
  */
 int xen_pvfault_arm(void)
 {
-	int err = tell_armed ? 0 : pvfault_register(&xen_pvfault_backend);
+	int err = backend_armed ? 0 : pvfault_register(&xen_pvfault_backend);
 
-	tell_armed = !err;
+	backend_armed = !err;
 	return err;
 }
 
@@ -158,7 +158,7 @@ int xen_pvfault_arm(void)
  */
 void xen_pvfault_disarm(void)
 {
-	if (tell_armed)
+	if (backend_armed)
 		pvfault_unregister(&xen_pvfault_backend);
-	tell_armed = false;
+	backend_armed = false;
 }

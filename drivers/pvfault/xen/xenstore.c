@@ -61,7 +61,7 @@ static bool parse_versions(const char *text)
 }
 
 /**
- * xen_pvfault_parse_limits() - make sense of the backend's nodes
+ * xen_pvfault_parse_limits() - make sense of the pager's nodes
  * @versions: value of the node of this name, NULL if there is none
  * @order: of max-ring-page-order
  * @ranges: of max-ranges
@@ -100,8 +100,8 @@ static char *read_node(struct xenbus_device *dev, const char *node)
 }
 
 /**
- * xen_pvfault_read_limits() - read the backend's nodes
- * @dev: the device; its backend is in InitWait
+ * xen_pvfault_read_limits() - read the pager's nodes
+ * @dev: the device; its pager is in InitWait
  * @limits: filled in
  *
  * Context: may sleep.
@@ -147,15 +147,15 @@ static int write_number(struct xenbus_transaction t, struct xenbus_device *dev,
 }
 
 static int write_rings(struct xenbus_transaction t, struct xenbus_device *dev,
-		       const struct xen_pvfault_share *s)
+		       const struct xen_pvfault_grants *g)
 {
 	char node[sizeof(XEN_PVFAULT_NODE_RING_REF) + 10];
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; !err && i < 1U << s->order; i++) {
+	for (i = 0; !err && i < 1U << g->order; i++) {
 		snprintf(node, sizeof(node), XEN_PVFAULT_NODE_RING_REF "%u", i);
-		err = write_number(t, dev, node, s->ring_ref[i]);
+		err = write_number(t, dev, node, g->ring_ref[i]);
 	}
 	return err;
 }
@@ -168,27 +168,27 @@ static int write_offer(struct xenbus_transaction t, struct xenbus_device *dev,
 }
 
 static int write_all(struct xenbus_transaction t, struct xenbus_device *dev,
-		     const struct xen_pvfault_share *s, const char *offer, u32 serial)
+		     const struct xen_pvfault_grants *g, const char *offer, u32 serial)
 {
-	if (!s)
+	if (!g)
 		return write_offer(t, dev, offer, serial);
 	return write_number(t, dev, XEN_PVFAULT_NODE_VERSION, XEN_PVFAULT_VERSION) ?:
-	       write_number(t, dev, XEN_PVFAULT_NODE_FRONT_REF, s->front_ref) ?:
-	       write_number(t, dev, XEN_PVFAULT_NODE_RING_PAGE_ORDER, s->order) ?:
-	       write_rings(t, dev, s) ?:
-	       write_number(t, dev, XEN_PVFAULT_NODE_EVENT_CHANNEL, s->port) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_FRONT_REF, g->front_ref) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_RING_PAGE_ORDER, g->order) ?:
+	       write_rings(t, dev, g) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_EVENT_CHANNEL, g->port) ?:
 	       write_number(t, dev, XEN_PVFAULT_NODE_MAX_OUTSTANDING,
-			    XEN_PVFAULT_RING_LENGTH(s->order)) ?:
+			    XEN_PVFAULT_RING_LENGTH(g->order)) ?:
 	       write_offer(t, dev, offer, serial);
 }
 
 /**
- * xen_pvfault_agreed() - to which of our offers the backend has agreed
- * @dev: the device; its backend is in Connected or Reconfigured
+ * xen_pvfault_agreed() - to which of our offers the pager has agreed
+ * @dev: the device; its pager is in Connected or Reconfigured
  * @serial: filled in
  *
  * Context: may sleep.
- * Return: whether the backend says so.
+ * Return: whether the pager says so.
  */
 bool xen_pvfault_agreed(struct xenbus_device *dev, u32 *serial)
 {
@@ -199,7 +199,7 @@ bool xen_pvfault_agreed(struct xenbus_device *dev, u32 *serial)
 /**
  * xen_pvfault_write_nodes() - write the frontend's nodes, all or none
  * @dev: the device
- * @s: what is shared; NULL: that is there already, only the offer is new
+ * @g: what is shared; NULL: that is there already, only the offer is new
  * @offer: as text
  * @serial: of @offer
  *
@@ -207,7 +207,7 @@ bool xen_pvfault_agreed(struct xenbus_device *dev, u32 *serial)
  * Return: 0 or a negative error.
  */
 int xen_pvfault_write_nodes(struct xenbus_device *dev,
-			    const struct xen_pvfault_share *s, const char *offer,
+			    const struct xen_pvfault_grants *g, const char *offer,
 			    u32 serial)
 {
 	struct xenbus_transaction t;
@@ -218,7 +218,7 @@ int xen_pvfault_write_nodes(struct xenbus_device *dev,
 		err = xenbus_transaction_start(&t);
 		if (err)
 			return err;
-		err = write_all(t, dev, s, offer, serial);
+		err = write_all(t, dev, g, offer, serial);
 		if (err) {
 			xenbus_transaction_end(t, 1);
 			return err;
