@@ -427,7 +427,10 @@ void kvm_async_pf_task_wait_schedule(u32 token, u32 flags)
 	u32 told = flags >> KVM_APF_GENERATION_SHIFT;
 	u32 now = pvfault_generation();
 
-	/* The upper bits were shifted out; what differs in the others is outdated. */
+	/*
+	 * @flags has the lower bits of the generation. If they differ from today's, READY
+	 * for all has come since: any other generation than today's says that.
+	 */
 	if (told != (now & (U32_MAX >> KVM_APF_GENERATION_SHIFT)))
 		now--;
 	pvfault_wait(token, now, cpu);

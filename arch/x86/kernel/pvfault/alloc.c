@@ -80,14 +80,17 @@ static bool pvfault_clears(gfp_t gfp)
 static bool pvfault_may_wait(gfp_t gfp)
 {
 #ifdef CONFIG_PSI
-	/* It would count as memory pressure of this guest. */
+	/* A wait for the host would count as memory pressure of this guest. */
 	if (current->in_memstall)
 		return false;
 #endif
 	/* An allocation that must not fail may come with the OOM killer's lock. */
 	if (gfp & __GFP_NOFAIL)
 		return false;
-	/* A huge page isn't worth reclaim, but its allocation is a page fault's. */
+	/*
+	 * A huge page is allocated without permission to reclaim, because it isn't worth
+	 * that. But the allocation is made by a page fault, which may sleep.
+	 */
 	return gfpflags_allow_blocking(gfp) ||
 	       (gfp & GFP_TRANSHUGE_LIGHT) == GFP_TRANSHUGE_LIGHT;
 }

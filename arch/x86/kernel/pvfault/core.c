@@ -405,9 +405,9 @@ static struct notifier_block pvfault_pm_nb = {
 };
 
 /*
- * Not under the mutex, and for a restart alone: an emergency must not wait for a task or
- * for a CPU that doesn't answer, and when the machine is switched off no other kernel
- * begins in this one's memory.
+ * Doesn't take the mutex, because an emergency must not wait for a task. Disables for a
+ * restart alone: when the machine is switched off no other kernel begins in this one's
+ * memory, and it must not wait for a CPU that doesn't answer.
  */
 int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
 {

@@ -22,8 +22,9 @@ struct task_struct;
 #include <trace/events/pvfault.h>
 
 /*
- * Everything that happens is counted and can be traced, under one name.
- * Once all is quiet these balance:
+ * Everything that happens is counted and can be traced, under one name. A new one needs
+ * a line in include/trace/events/pvfault.h, and a row in admin.rst. The reasons
+ * rejected_* stay together. Once all is quiet these balance:
  *
  *	not_present + probe_held = sleep + early_hit + rejected
  *	sleep       = wake + retry + probe + abandoned (+ those still asleep)

@@ -186,7 +186,7 @@ unsigned int pvfault_table_batched(unsigned int cpu)
 {
 	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, cpu);
 
-	/* A figure, out of date in any case. */
+	/* For statistics: out of date as soon as it is read. */
 	return data_race(bitmap_weight(pool->busy + BIT_WORD(PVFAULT_MARKS), PVFAULT_BATCHED));
 }
 
@@ -201,7 +201,7 @@ unsigned int pvfault_table_marks(unsigned int cpu)
 {
 	struct pvfault_pool *pool = per_cpu_ptr(pvfault_pools, cpu);
 
-	/* A figure, out of date in any case. */
+	/* For statistics: out of date as soon as it is read. */
 	return data_race(bitmap_weight(pool->busy, PVFAULT_MARKS));
 }
 

@@ -129,7 +129,7 @@ unsigned long pvfault_wait_longest_recent(void)
 	int cpu;
 
 	mutex_lock(&pvfault_longest_mutex);
-	/* A wait that ends meanwhile is longer than what it replaces, or doesn't matter. */
+	/* A wait that ends meanwhile counts for the next call, or is shorter than recent. */
 	for_each_possible_cpu(cpu)
 		recent = max(recent, xchg(&per_cpu(pvfault_waits, cpu).longest, 0));
 	pvfault_longest = max(pvfault_longest, recent);

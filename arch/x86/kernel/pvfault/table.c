@@ -197,6 +197,11 @@ void pvfault_ready(pvfault_token_t token)
 		raw_spin_unlock_irqrestore(&b->lock, flags);
 		return;
 	}
+	/*
+	 * No node has this token, so a mark has to be left. It may have to be taken off
+	 * another bucket, and one bucket is never locked inside another: so let go of this
+	 * one, take a mark, and look again, because a task may have queued meanwhile.
+	 */
 	raw_spin_unlock(&b->lock);
 
 	mark = pvfault_mark_get(token);
@@ -350,6 +355,7 @@ void pvfault_table_forget(pvfault_token_t token, u32 generation)
 		raw_spin_unlock_irqrestore(&b->lock, flags);
 		return;
 	}
+	/* Let go, and look again: as in pvfault_ready(). */
 	raw_spin_unlock(&b->lock);
 
 	mark = pvfault_mark_get(token);

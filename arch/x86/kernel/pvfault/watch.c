@@ -130,7 +130,7 @@ static void pvfault_watch_timer(struct timer_list *timer)
 	pvfault_keep_warm();
 	pvfault_watch_send_repair(scan.repair_any);
 
-	/* Reduce, not modify: a kick may have armed it for now. */
+	/* Not mod_timer(): a kick may have armed the timer for now, which must stay. */
 	if (!complete || READ_ONCE(pvfault_watch_kicked))
 		timer_reduce(timer, jiffies + 1);
 	else if (!pvfault_mode_follow() || pvfault_watch_found)
