@@ -66,7 +66,7 @@ class Guest:
         self.emulator = ""          # how the emulator failed, as far as it shows in its CPUs
 
     def run(self, host: Host, disk: str, reads: int) -> None:
-        """Boot it on HOST, whose DISK has its memory, and see it to its end."""
+        """Boot it on HOST, which takes its memory to DISK; return when it has ended."""
         self.host, self.disk, self.deadline = host, disk, time.monotonic() + self.limit
         if self.reads is None:
             self.reads = reads

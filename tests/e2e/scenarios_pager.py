@@ -124,7 +124,7 @@ def check_restored(v, guest):
 
 
 def check_lives(v, guest):
-    """One pager before, and one after it."""
+    """A pager served it before it was saved or moved, and another one afterwards."""
     for life in (1, 2):
         prefix = f"pager.life{life}."
         v.check(f"{guest.name}: pager {life} paged it, and ended well",

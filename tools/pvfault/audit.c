@@ -11,7 +11,7 @@
 #define AUDIT_STEPS	16384	/* pages to ask for in one round */
 #define AUDIT_NS	10000000000ULL
 
-/* Xen can't use a page that is out without its content. */
+/* Without the page's content Xen can't prepare one that is out, and says EINVAL. */
 static bool is_out(struct pager *p, uint64_t gfn)
 {
 	return p->xen->ops->prep(p->xen, gfn) == -EINVAL;

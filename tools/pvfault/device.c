@@ -197,7 +197,7 @@ static void connect(struct pager *p)
 		return;
 	}
 	next_generation(p);
-	/* Of a takeover in the middle of a change the offer is still the old one. */
+	/* If a takeover comes in the middle of a change, the offer is still the old one. */
 	if (p->device.frontend != XB_RECONFIGURING) {
 		p->device.serial = f.serial;
 		write_number(p, XEN_PVFAULT_NODE_AGREED_SERIAL, f.serial);

@@ -113,7 +113,7 @@ static void write_done(struct io_job *job, int result)
 	if (result) {
 		write_failed(p, result);
 	} else if (p->evict.full && p->now_ns >= p->evict.not_before_ns) {
-		/* Not one of those that were under way when it failed. */
+		/* This write began after the failure, so the file is good again. */
 		p->evict.full = false;
 		say("page file %s can be written again", p->file.path);
 	}

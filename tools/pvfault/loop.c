@@ -40,7 +40,7 @@ int pager_init(struct pager *p)
 		p->now_ns = now_ns();
 	p->status_fd = -1;
 	waiters_init(&p->waiters);
-	/* Empty, which isn't all zeroes. */
+	/* Make it empty: that isn't the same as all zeroes. */
 	pages_free(&p->pages);
 	p->policy.ops = &policy_clock;
 	p->policy.ops->reset(&p->policy);
@@ -115,7 +115,7 @@ void pager_tick(struct pager *p)
 	p->evict.few = true;
 	device_tick(p);
 	drain_complain(p);
-	/* What failed at a takeover. */
+	/* Try again what failed at a takeover. */
 	if (p->attached && p->now_ns >= p->steps_ns) {
 		p->steps_ns = p->now_ns + STEPS_NS;
 		run_steps(p);
@@ -277,7 +277,7 @@ int pager_loop(struct pager *p)
 		fd[i].events = POLLIN;
 	while (!over(p, &disable_ns, &code)) {
 		if (poll(fd, FDS, wait_ms(p, tick_ns)) < 0 && errno != EINTR) {
-			/* Without events, by time alone, so that a lost event delays, but loses no page. */
+			/* Go on by time alone: what an event tells is found later, not never. */
 			say("poll: %s", strerror(errno));
 			usleep(1000);
 		}

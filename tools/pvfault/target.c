@@ -61,7 +61,7 @@ void target_changed(struct pager *p)
 	free(value);
 }
 
-/* Of the domain, as far as we know. */
+/* How many pages the domain has: as Xen said last, with what came and went since. */
 static uint64_t pages_now(const struct pager *p)
 {
 	uint64_t now = p->domain.tot_pages + p->loaded;

@@ -170,7 +170,7 @@ int xenif_takeover(struct xenif *x)
 	rc = xc_domain_getinfolist(r->xc, x->domid, 1, &info);
 	if (rc != 1 || info.domain != x->domid)
 		return rc < 0 ? -errno : -ESRCH;
-	/* Of a takeover that failed halfway. */
+	/* Left by a takeover that failed halfway. */
 	if (r->paging_port >= 0)
 		xenevtchn_unbind(r->evtchn, r->paging_port);
 	r->paging_port = -1;
