@@ -1,6 +1,6 @@
 # In front of pvfault's Makefiles in the trees that the tests build.
-# Matters with CONFIG_GCOV_KERNEL alone.
+# Has an effect with CONFIG_GCOV_KERNEL alone.
 GCOV_PROFILE	:= y
-# Matters where nothing else is watched: make KCSAN_SANITIZE=n.
+# For "make KCSAN_SANITIZE=n", which takes KCSAN out of all other files.
 override KCSAN_SANITIZE	:= y
 

@@ -2,8 +2,7 @@
 /*
  * The device on Xen's bus: probing, suspend, reboot, and what sysfs shows.
  *
- * state.c decides which state is shown to the pager. Suspend and reboot call it
- * from here, because the bus then delivers no events.
+ * state.c decides which state is shown to the pager.
  */
 
 #define pr_fmt(fmt) "pvfault: xen: " fmt
