@@ -50,17 +50,17 @@ static enum cpuhp_state pvfault_cpuhp_state;
  * The reasons why notifications are disabled on all CPUs: bits, because the end of one
  * reason must not undo another. Read with interrupts off.
  */
-enum pvfault_quiet_reason {
-	PVFAULT_QUIET_SUSPEND,
-	PVFAULT_QUIET_REBOOT,		/* kexec and crash, too */
-	PVFAULT_QUIET_OFF,		/* mode "off" */
-	PVFAULT_QUIET_GONE,		/* the backend unregisters */
+enum pvfault_disabled_reason {
+	PVFAULT_DISABLED_SUSPEND,
+	PVFAULT_DISABLED_REBOOT,	/* kexec and crash, too */
+	PVFAULT_DISABLED_OFF,		/* mode "off" */
+	PVFAULT_DISABLED_GONE,		/* the backend unregisters */
 };
 
-static unsigned long pvfault_quiet;
+static unsigned long pvfault_disabled_for;
 
 /* Notifications to this CPU are enabled. Written on its CPU, with interrupts off. */
-static DEFINE_PER_CPU(bool, pvfault_told);
+static DEFINE_PER_CPU(bool, pvfault_cpu_enabled);
 
 /* Why there is no backend: said at the end of boot, and in sysfs. */
 static const char *pvfault_why = "no supported hypervisor";
@@ -78,7 +78,7 @@ static void pvfault_look(struct timer_list *timer)
 
 	local_irq_save(flags);
 	pvfault_backend_repair();
-	if (this_cpu_read(pvfault_told))
+	if (this_cpu_read(pvfault_cpu_enabled))
 		mod_timer(timer, jiffies + PVFAULT_LOOK_PERIOD);
 	local_irq_restore(flags);
 }
@@ -94,13 +94,13 @@ static void __init pvfault_look_init(void)
 			    TIMER_DEFERRABLE | TIMER_PINNED);
 }
 
-static void pvfault_tell_cpu(void *unused)
+static void pvfault_enable_cpu(void *unused)
 {
 	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
 	unsigned int cpu = smp_processor_id();
 	int err = 0;
 
-	if (READ_ONCE(pvfault_quiet) || this_cpu_read(pvfault_told))
+	if (READ_ONCE(pvfault_disabled_for) || this_cpu_read(pvfault_cpu_enabled))
 		return;
 	if (backend->cpu_online)
 		err = backend->cpu_online(cpu);
@@ -108,26 +108,26 @@ static void pvfault_tell_cpu(void *unused)
 		pr_warn("%s: CPU %u takes no part, error %d\n",
 			backend->name, cpu, err);
 	else
-		this_cpu_write(pvfault_told, true);
+		this_cpu_write(pvfault_cpu_enabled, true);
 	if (!err)
 		mod_timer(this_cpu_ptr(&pvfault_look_timer), jiffies + PVFAULT_LOOK_PERIOD);
 }
 
 /* Takes no lock. */
-static void __pvfault_hush_cpu(void)
+static void __pvfault_disable_cpu(void)
 {
 	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
 
-	if (!this_cpu_read(pvfault_told))
+	if (!this_cpu_read(pvfault_cpu_enabled))
 		return;
 	if (backend->cpu_offline)
 		backend->cpu_offline(smp_processor_id());
-	this_cpu_write(pvfault_told, false);
+	this_cpu_write(pvfault_cpu_enabled, false);
 }
 
-static void pvfault_hush_cpu(void *unused)
+static void pvfault_disable_cpu(void *unused)
 {
-	__pvfault_hush_cpu();
+	__pvfault_disable_cpu();
 	timer_delete(this_cpu_ptr(&pvfault_look_timer));
 }
 
@@ -138,14 +138,14 @@ static void pvfault_switch_cpu(struct irq_work *unused)
 
 	if (!backend)
 		return;
-	if (READ_ONCE(pvfault_quiet)) {
-		pvfault_hush_cpu(NULL);
+	if (READ_ONCE(pvfault_disabled_for)) {
+		pvfault_disable_cpu(NULL);
 		/* Wake the tasks notified here after the watch had looked. */
 		pvfault_ready_all();
 		return;
 	}
-	pvfault_tell_cpu(NULL);
-	if (this_cpu_read(pvfault_told) && backend->mode_changed)
+	pvfault_enable_cpu(NULL);
+	if (this_cpu_read(pvfault_cpu_enabled) && backend->mode_changed)
 		backend->mode_changed();
 }
 
@@ -172,7 +172,7 @@ static int pvfault_cpu_online(unsigned int cpu)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	pvfault_tell_cpu(NULL);
+	pvfault_enable_cpu(NULL);
 	local_irq_restore(flags);
 	return 0;
 }
@@ -182,7 +182,7 @@ static int pvfault_cpu_offline(unsigned int cpu)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	pvfault_hush_cpu(NULL);
+	pvfault_disable_cpu(NULL);
 	local_irq_restore(flags);
 	pvfault_ready_all();
 	return 0;
@@ -192,20 +192,20 @@ static int pvfault_cpu_offline(unsigned int cpu)
  * Disable notifications on all CPUs, and wake all sleepers. A backend that registers
  * meanwhile stays disabled, too.
  */
-static void pvfault_hush_all(enum pvfault_quiet_reason reason)
+static void pvfault_disable_all(enum pvfault_disabled_reason reason)
 {
-	set_bit(reason, &pvfault_quiet);
+	set_bit(reason, &pvfault_disabled_for);
 	if (!READ_ONCE(pvfault_backend))
 		return;
-	on_each_cpu(pvfault_hush_cpu, NULL, true);
+	on_each_cpu(pvfault_disable_cpu, NULL, true);
 	pvfault_ready_all();
 }
 
-static void pvfault_tell_all(void)
+static void pvfault_enable_all(void)
 {
 	/* A CPU on its way out is disabled, but still online. */
 	cpus_read_lock();
-	on_each_cpu(pvfault_tell_cpu, NULL, true);
+	on_each_cpu(pvfault_enable_cpu, NULL, true);
 	cpus_read_unlock();
 }
 
@@ -273,7 +273,7 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 	if (!backend || pvfault_backend != backend)
 		goto unlock;
 	/* A change of the mode that is under way must not enable a CPU again. */
-	set_bit(PVFAULT_QUIET_GONE, &pvfault_quiet);
+	set_bit(PVFAULT_DISABLED_GONE, &pvfault_disabled_for);
 	cpuhp_remove_state(pvfault_cpuhp_state);
 	static_branch_disable(&pvfault_enabled);
 	pvfault_hooks_stop();
@@ -287,7 +287,7 @@ void pvfault_unregister(const struct pvfault_backend *backend)
 		irq_work_sync(&per_cpu(pvfault_switch_work, cpu));
 	}
 	synchronize_rcu();
-	clear_bit(PVFAULT_QUIET_GONE, &pvfault_quiet);
+	clear_bit(PVFAULT_DISABLED_GONE, &pvfault_disabled_for);
 	pvfault_ready_all();
 	pr_info("backend %s unregistered\n", backend->name);
 unlock:
@@ -321,9 +321,9 @@ void pvfault_backend_quiet(bool off)
 {
 	mutex_lock(&pvfault_mutex);
 	if (off)
-		set_bit(PVFAULT_QUIET_OFF, &pvfault_quiet);
+		set_bit(PVFAULT_DISABLED_OFF, &pvfault_disabled_for);
 	else
-		clear_bit(PVFAULT_QUIET_OFF, &pvfault_quiet);
+		clear_bit(PVFAULT_DISABLED_OFF, &pvfault_disabled_for);
 	mutex_unlock(&pvfault_mutex);
 }
 
@@ -362,7 +362,7 @@ void pvfault_backend_repair(void)
 {
 	const struct pvfault_backend *backend = READ_ONCE(pvfault_backend);
 
-	if (backend && backend->repair && this_cpu_read(pvfault_told))
+	if (backend && backend->repair && this_cpu_read(pvfault_cpu_enabled))
 		backend->repair();
 }
 
@@ -386,14 +386,14 @@ int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused)
 	case PM_SUSPEND_PREPARE:
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		pvfault_hush_all(PVFAULT_QUIET_SUSPEND);
+		pvfault_disable_all(PVFAULT_DISABLED_SUSPEND);
 		break;
 	case PM_POST_SUSPEND:
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
-		clear_bit(PVFAULT_QUIET_SUSPEND, &pvfault_quiet);
+		clear_bit(PVFAULT_DISABLED_SUSPEND, &pvfault_disabled_for);
 		if (pvfault_backend)
-			pvfault_tell_all();
+			pvfault_enable_all();
 		break;
 	}
 	mutex_unlock(&pvfault_mutex);
@@ -412,7 +412,7 @@ static struct notifier_block pvfault_pm_nb = {
 int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused)
 {
 	if (code == SYS_RESTART)
-		pvfault_hush_all(PVFAULT_QUIET_REBOOT);
+		pvfault_disable_all(PVFAULT_DISABLED_REBOOT);
 	return NOTIFY_DONE;
 }
 
@@ -421,27 +421,27 @@ static struct notifier_block pvfault_reboot_nb = {
 };
 
 /**
- * pvfault_crash_hush() - the host is to notify this CPU no more, for good
+ * pvfault_crash_disable() - the host is to notify this CPU no more, for good
  *
  * Context: any, NMI included; takes no lock: this CPU may hold any, and the others are
  * stopped.
  */
-void pvfault_crash_hush(void)
+void pvfault_crash_disable(void)
 {
-	set_bit(PVFAULT_QUIET_REBOOT, &pvfault_quiet);
+	set_bit(PVFAULT_DISABLED_REBOOT, &pvfault_disabled_for);
 	if (READ_ONCE(pvfault_backend))
-		__pvfault_hush_cpu();
+		__pvfault_disable_cpu();
 }
 
 /**
- * pvfault_reboot_undo() - undo of pvfault_reboot() and pvfault_crash_hush(), for tests
+ * pvfault_reboot_undo() - undo of pvfault_reboot() and pvfault_crash_disable(), for tests
  *
  * Context: process context, may sleep; a backend is registered.
  */
 void pvfault_reboot_undo(void)
 {
-	clear_bit(PVFAULT_QUIET_REBOOT, &pvfault_quiet);
-	pvfault_tell_all();
+	clear_bit(PVFAULT_DISABLED_REBOOT, &pvfault_disabled_for);
+	pvfault_enable_all();
 }
 
 /* Not CRASH_DUMP, which in Linux 6.1 stands for the second kernel alone. */
@@ -450,7 +450,7 @@ static void (*pvfault_next_crash_shutdown)(struct pt_regs *regs) __ro_after_init
 
 static void pvfault_crash_shutdown(struct pt_regs *regs)
 {
-	pvfault_crash_hush();
+	pvfault_crash_disable();
 	pvfault_next_crash_shutdown(regs);
 }
 

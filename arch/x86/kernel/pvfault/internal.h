@@ -292,7 +292,7 @@ void pvfault_backend_switch(void);
 /* core.c: what the kernel calls when it suspends, restarts, crashes; and so do tests. */
 int pvfault_pm(struct notifier_block *nb, unsigned long event, void *unused);
 int pvfault_reboot(struct notifier_block *nb, unsigned long code, void *unused);
-void pvfault_crash_hush(void);
+void pvfault_crash_disable(void);
 void pvfault_reboot_undo(void);
 
 /* stats.c */

@@ -148,7 +148,7 @@ static long crash(void *unused)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	pvfault_crash_hush();
+	pvfault_crash_disable();
 	local_irq_restore(flags);
 	return 0;
 }
