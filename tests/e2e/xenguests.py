@@ -127,10 +127,10 @@ def lack(guest: DomU) -> None:
 
 
 def kill_often(guest: DomU, times: int, spoil: str = "") -> None:
-    """While it walks its memory kill one pager after the other: so many some time after they
-    have taken over, and half as many during the takeover, at a random moment of the time
-    that the last takeover took. SPOIL is what dom0 does to the page file after the first of
-    them. Then the guest may go on."""
+    """Kill one pager after the other while the guest walks its memory: TIMES of them after
+    they have taken over, and half as many during their takeover, at a random moment of as
+    much time as the last one took. SPOIL is what dom0 does to the page file after the first
+    kill. Then the guest may go on."""
     count = dict.fromkeys(("kills", "midway", "early", "own_ends"), 0)
 
     def has_taken_over(pager: Pager) -> bool:

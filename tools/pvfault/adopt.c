@@ -117,7 +117,7 @@ static void forget(struct pager *p, uint32_t nr)
 }
 
 /* The page is there but may still be nominated. Keep its record until Xen has it back. */
-static int settle(struct pager *p, uint32_t nr)
+static int adopt_settle(struct pager *p, uint32_t nr)
 {
 	unsigned int tries = 0;
 	int rc;
@@ -148,12 +148,12 @@ static int take_away(struct pager *p, struct batch *b)
 	for (i = 0; i < b->nr && !rc; i++)
 		if (err[i] || memcmp(copy[i], b->content[i], XEN_PAGE) ||
 		    p->xen->ops->evict(p->xen, gfn[i]))
-			rc = settle(p, b->page[i]);
+			rc = adopt_settle(p, b->page[i]);
 	b->nr = 0;
 	return rc;
 }
 
-static int load(struct pager *p, struct batch *b, uint64_t gfn, const void *content)
+static int adopt_load(struct pager *p, struct batch *b, uint64_t gfn, const void *content)
 {
 	int rc = p->xen->ops->load(p->xen, gfn, content);
 
@@ -182,14 +182,14 @@ static int renew(struct pager *p, struct batch *b, uint32_t nr, const uint8_t *c
 		content = zeroes;
 	else if (!pagefile_check(&p->file, slot, gfn, content))
 		return later(p, nr);
-	rc = load(p, b, gfn, content);
+	rc = adopt_load(p, b, gfn, content);
 	if (rc == -ENOMEM)
 		return later(p, nr);
 	if (rc && rc != -ENOENT)
 		return rc;
 	/* It is in use already, or there for another reason. */
 	if (rc || p->xen->ops->nominate(p->xen, gfn))
-		return settle(p, nr);
+		return adopt_settle(p, nr);
 	b->page[b->nr] = nr;
 	b->content[b->nr++] = content;
 	return 0;
@@ -261,7 +261,7 @@ static int find_some(struct pager *p, struct batch *b, uint32_t first, unsigned 
 		if (page[i] == PAGE_NONE || p->pages.page[page[i]].state != PAGE_OUT)
 			continue;
 		if (p->xen->ops->prep(p->xen, gfn) != -EINVAL)
-			rc = settle(p, page[i]);
+			rc = adopt_settle(p, page[i]);
 		else
 			some |= !pagefile_zeroes(&p->file, first + i);
 	}

@@ -170,7 +170,7 @@ static void drain(struct pager *p, bool ours)
 	p->busy = true;
 }
 
-static void connect(struct pager *p)
+static void device_connect(struct pager *p)
 {
 	struct frontend f;
 	char why[200];
@@ -221,7 +221,7 @@ static void connect(struct pager *p)
 }
 
 /* Everything is there: let go of the frontend. */
-static void finish(struct pager *p)
+static void device_finish(struct pager *p)
 {
 	detach(p);
 	pages_free(&p->pages);
@@ -314,9 +314,9 @@ void device_changed(struct pager *p)
 	switch (d->phase) {
 	case DEVICE_WAITING:
 		if (d->frontend == XB_INITIALISED || d->frontend == XB_CONNECTED)
-			connect(p);
+			device_connect(p);
 		else if (d->frontend == XB_CLOSING)
-			finish(p);
+			device_finish(p);
 		break;
 	case DEVICE_SERVING:
 	case DEVICE_SHRINKING:
@@ -326,7 +326,7 @@ void device_changed(struct pager *p)
 	case DEVICE_CLOSING:
 		if (d->frontend != XB_CONNECTED && d->frontend != XB_INITIALISED &&
 		    d->frontend != XB_RECONFIGURING)
-			finish(p);
+			device_finish(p);
 		break;
 	default:
 		break;
@@ -405,14 +405,14 @@ void device_run(struct pager *p)
 			/* It may have said Closing before us. */
 			device_changed(p);
 		} else {
-			finish(p);
+			device_finish(p);
 		}
 		break;
 	case DEVICE_CLOSING:
 		if (late) {
 			say("the frontend of domain %u doesn't answer Closing; it is left alone",
 			    p->xen->domid);
-			finish(p);
+			device_finish(p);
 		}
 		break;
 	case DEVICE_WAITING:
@@ -460,7 +460,7 @@ void device_leave(struct pager *p)
 		drain(p, true);
 		break;
 	case DEVICE_WAITING:
-		finish(p);
+		device_finish(p);
 		break;
 	default:
 		break;
@@ -495,7 +495,7 @@ int device_start(struct pager *p)
 	/* Connected to an earlier pager. The frontend needn't notice the change. */
 	if (p->device.frontend == XB_CONNECTED ||
 	    p->device.frontend == XB_RECONFIGURING) {
-		connect(p);
+		device_connect(p);
 	} else if (p->adopted) {
 		/* The frontend has left meanwhile, and waits for its pages. */
 		drain(p, false);

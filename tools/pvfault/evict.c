@@ -20,7 +20,7 @@
 #define NOMINATE_TRIES	64	/* in one go; few, because touches wait meanwhile */
 #define EXHAUSTED_NS	1000000000ULL	/* look again if something can go */
 
-static void over(struct pager *p, struct transfer *t, uint32_t nr)
+static void evict_over(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	if (t->slot != SLOT_NONE)
 		pagefile_put(&p->file, t->slot);
@@ -31,7 +31,7 @@ static void over(struct pager *p, struct transfer *t, uint32_t nr)
 }
 
 /* Return: whether it is settled. */
-static bool settle(struct pager *p, uint64_t gfn)
+static bool evict_settle(struct pager *p, uint64_t gfn)
 {
 	uint32_t nr = pages_find(&p->pages, gfn);
 	int rc;
@@ -61,7 +61,7 @@ static void refuse(struct pager *p, struct transfer *t, uint32_t nr)
 	t->slot = SLOT_NONE;
 	t->used = false;
 	p->evict.used--;
-	if (!settle(p, t->gfn))
+	if (!evict_settle(p, t->gfn))
 		p->evict.settling[p->evict.nr_settling++] = t->gfn;
 }
 
@@ -81,7 +81,7 @@ static void write_failed(struct pager *p, int error)
 }
 
 /* Its copy is safe: let Xen take it, unless something has changed meanwhile. */
-static void finish(struct pager *p, struct transfer *t, uint32_t nr)
+static void evict_finish(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	bool stays = p->bring == BRING_ALL || p->pages.page[nr].keep_in;
 
@@ -119,7 +119,7 @@ static void write_done(struct io_job *job, int result)
 	}
 	pages_event(&p->pages, nr, PE_WRITTEN);
 	if (p->pages.page[nr].state == PAGE_RESIDENT)
-		over(p, t, nr);
+		evict_over(p, t, nr);
 	else if (result)
 		refuse(p, t, nr);
 	else
@@ -150,7 +150,7 @@ void evict_written(struct pager *p)
 		nr = pages_find(&p->pages, t->gfn);
 		if (p->pages.page[nr].state == PAGE_CANCELLED) {
 			pages_event(&p->pages, nr, PE_WRITTEN);
-			over(p, t, nr);
+			evict_over(p, t, nr);
 			continue;
 		}
 		gfn[n] = t->gfn;
@@ -163,7 +163,7 @@ void evict_written(struct pager *p)
 		uint32_t nr = pages_find(&p->pages, gfn[i]);
 
 		if (!err[i] && !memcmp(now[i], batch[i]->job.buf, XEN_PAGE)) {
-			finish(p, batch[i], nr);
+			evict_finish(p, batch[i], nr);
 			continue;
 		}
 		p->stats.changed += !err[i];
@@ -249,7 +249,7 @@ static void copy(struct pager *p, struct transfer **t, unsigned int nr)
 		if (pagefile_is_zero(to[i])) {
 			pagefile_seal_zeroes(&p->file, t[i]->slot, gfn[i]);
 			p->stats.zero_outs++;
-			finish(p, t[i], pages_find(&p->pages, gfn[i]));
+			evict_finish(p, t[i], pages_find(&p->pages, gfn[i]));
 			continue;
 		}
 		pagefile_seal(&p->file, t[i]->slot, gfn[i], to[i]);
@@ -297,7 +297,7 @@ void evict_retry(struct pager *p)
 	unsigned int i, left = 0;
 
 	for (i = 0; i < p->evict.nr_settling; i++)
-		if (!settle(p, p->evict.settling[i]))
+		if (!evict_settle(p, p->evict.settling[i]))
 			p->evict.settling[left++] = p->evict.settling[i];
 	p->evict.nr_settling = left;
 }

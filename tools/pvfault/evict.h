@@ -33,13 +33,13 @@ struct evict {
 int evict_init(struct pager *p, unsigned int depth);
 void evict_free(struct pager *p);
 
-/* Let those go that have been written, and are still as they were. */
+/* Evict the pages whose copies are in the file and that haven't changed since. */
 void evict_written(struct pager *p);
 
 /* Begin to take away up to @want pages, once it is worth it. */
 void evict_run(struct pager *p, uint64_t want);
 
-/* Try again to put back what is neither here nor there. */
+/* Try again to settle the pages that Xen still has to take back. */
 void evict_retry(struct pager *p);
 
 #endif /* PVFAULT_EVICT_H */

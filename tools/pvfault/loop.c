@@ -220,7 +220,7 @@ static void take_events(struct pager *p, const struct pollfd *fd)
 }
 
 /* Return: whether it is over, and how in @code. */
-static bool over(struct pager *p, uint64_t *since_ns, int *code)
+static bool loop_over(struct pager *p, uint64_t *since_ns, int *code)
 {
 	int rc;
 
@@ -275,7 +275,7 @@ int pager_loop(struct pager *p)
 
 	for (i = 0; i < FDS; i++)
 		fd[i].events = POLLIN;
-	while (!over(p, &disable_ns, &code)) {
+	while (!loop_over(p, &disable_ns, &code)) {
 		if (poll(fd, FDS, wait_ms(p, tick_ns)) < 0 && errno != EINTR) {
 			/* Go on by time alone: what an event tells is found later, not never. */
 			say("poll: %s", strerror(errno));

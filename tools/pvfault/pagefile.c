@@ -254,7 +254,7 @@ static void unmap_table(struct pagefile *f)
 	f->table = NULL;
 }
 
-static void release(struct pagefile *f)
+static void pagefile_release(struct pagefile *f)
 {
 	unmap_table(f);
 	free(f->header);
@@ -288,14 +288,14 @@ int pagefile_open(struct pagefile *f, const char *path, struct xenif *x,
 	if (!rc)
 		rc = map_table(f);
 	if (rc)
-		release(f);
+		pagefile_release(f);
 	return rc;
 }
 
 void pagefile_leave(struct pagefile *f)
 {
 	if (f->fd >= 0)
-		release(f);
+		pagefile_release(f);
 }
 
 void pagefile_shrink(struct pagefile *f)
@@ -318,7 +318,7 @@ void pagefile_close(struct pagefile *f)
 		chat("page file %s can't be made smaller", f->path);
 	if (pagefile_set_state(f, PAGEFILE_FREE))
 		say("page file %s can't be marked as free; remove it", f->path);
-	release(f);
+	pagefile_release(f);
 }
 
 int pagefile_set_state(struct pagefile *f, enum pagefile_state state)

@@ -77,7 +77,7 @@ static void works_again(struct pager *p, struct transfer *t)
 	say("page file %s can be read again", p->file.path);
 }
 
-static void over(struct pager *p, struct transfer *t, uint32_t nr)
+static void pagein_over(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	works_again(p, t);
 	if (t->slot != SLOT_NONE)
@@ -108,7 +108,7 @@ static void lose(struct pager *p, struct transfer *t, uint32_t nr, const char *w
 {
 	if (p->pages.page[nr].state == PAGE_DROPPED) {
 		pages_event(&p->pages, nr, PE_LOSE);
-		over(p, t, nr);
+		pagein_over(p, t, nr);
 		return;
 	}
 	pages_event(&p->pages, nr, PE_LOSE);
@@ -138,7 +138,7 @@ complain(struct pager *p, const char *fmt, ...)
 	say("%s", text);
 }
 
-static void load(struct pager *p, struct transfer *t, uint32_t nr)
+static void pagein_load(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	int rc = p->xen->ops->load(p->xen, t->gfn, t->job.buf);
 
@@ -172,7 +172,7 @@ static void load(struct pager *p, struct transfer *t, uint32_t nr)
 	pages_event(&p->pages, nr, PE_LOAD);
 	if (p->pages.page[nr].waiter != WAITER_NONE)
 		p->policy.ops->brought_back(&p->policy, &p->pages, nr);
-	over(p, t, nr);
+	pagein_over(p, t, nr);
 	faults_wake(p, nr);
 }
 
@@ -180,10 +180,10 @@ static void have(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	pages_event(&p->pages, nr, PE_DATA);
 	if (p->pages.page[nr].state == PAGE_RESIDENT) {
-		over(p, t, nr);
+		pagein_over(p, t, nr);
 		return;
 	}
-	load(p, t, nr);
+	pagein_load(p, t, nr);
 	p->pagein.waiting += t->used;
 }
 
@@ -261,7 +261,7 @@ void pagein_free(struct pager *p)
 	transfers_free(p->pagein.in, p->pagein.nr);
 }
 
-static void begin(struct pager *p, struct transfer *t, uint32_t nr)
+static void pagein_begin(struct pager *p, struct transfer *t, uint32_t nr)
 {
 	pages_event(&p->pages, nr, PE_READ);
 	t->used = true;
@@ -292,7 +292,7 @@ void pagein_want(struct pager *p, uint32_t nr, bool asked)
 	t = asked && pagefile_zeroes(&p->file, p->pages.page[nr].slot) ?
 	    transfers_get(p->pagein.in, p->pagein.nr) : NULL;
 	if (t)
-		begin(p, t, nr);
+		pagein_begin(p, t, nr);
 	else
 		pages_queue(&p->pages, nr);
 }
@@ -339,7 +339,7 @@ void pagein_run(struct pager *p)
 		nr = pages_dequeue(&p->pages);
 		if (nr == PAGE_NONE)
 			break;
-		begin(p, t, nr);
+		pagein_begin(p, t, nr);
 	}
 }
 
@@ -369,7 +369,7 @@ void pagein_retry(struct pager *p)
 			read_again(p, t, nr);
 			continue;
 		}
-		load(p, t, nr);
+		pagein_load(p, t, nr);
 		p->pagein.waiting -= !t->used;
 	}
 }
@@ -397,7 +397,7 @@ void pagein_forget(struct pager *p, uint32_t nr)
 		struct transfer *t = &p->pagein.in[i];
 
 		if (t->used && !t->job.busy && t->gfn == gfn) {
-			over(p, t, nr);
+			pagein_over(p, t, nr);
 			p->pagein.waiting--;
 			return;
 		}

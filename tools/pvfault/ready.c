@@ -18,13 +18,13 @@ static_assert(sizeof(struct xen_pvfault_ring) + XEN_PVFAULT_RING_LENGTH(0) * 8 <
 	      "the ring fits into its pages");
 
 /* Exactly one access for each word that is shared. */
-static uint32_t load(const uint32_t *shared)
+static uint32_t ready_load(const uint32_t *shared)
 {
 	return atomic_load_explicit((const _Atomic uint32_t *)shared,
 				    memory_order_relaxed);
 }
 
-static void store(uint32_t *shared, uint32_t value)
+static void ready_store(uint32_t *shared, uint32_t value)
 {
 	atomic_store_explicit((_Atomic uint32_t *)shared, value,
 			      memory_order_relaxed);
@@ -33,8 +33,8 @@ static void store(uint32_t *shared, uint32_t value)
 void ready_attach(struct ready *r, const void *front, void *ring, uint32_t length)
 {
 	*r = (struct ready) { .front = front, .ring = ring, .length = length };
-	r->prod = load(&r->ring->prod);
-	r->all = load(&r->ring->all);
+	r->prod = ready_load(&r->ring->prod);
+	r->all = ready_load(&r->ring->all);
 	r->flushed_prod = r->prod;
 	r->flushed_all = r->all;
 }
@@ -59,7 +59,7 @@ uint8_t ready_tell(const struct ready *r, uint32_t vcpu)
 
 uint32_t ready_pending(const struct ready *r)
 {
-	uint32_t pending = r->prod - load(&r->front->cons);
+	uint32_t pending = r->prod - ready_load(&r->front->cons);
 
 	return pending < r->length ? pending : r->length;
 }
@@ -93,9 +93,9 @@ bool ready_flush(struct ready *r)
 		return false;
 	/* Entries before prod: pairs with the frontend's read barrier. */
 	atomic_thread_fence(memory_order_release);
-	store(&r->ring->prod, r->prod);
+	ready_store(&r->ring->prod, r->prod);
 	if (all)
-		store(&r->ring->all, r->all);
+		ready_store(&r->ring->all, r->all);
 	r->flushed_prod = r->prod;
 	r->flushed_all = r->all;
 	/*
@@ -103,5 +103,5 @@ bool ready_flush(struct ready *r)
 	 * frontend, which writes event and then looks at prod and all.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
-	return all || r->prod - load(&r->front->event) < r->prod - old;
+	return all || r->prod - ready_load(&r->front->event) < r->prod - old;
 }

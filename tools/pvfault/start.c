@@ -121,7 +121,7 @@ int start_may_begin(struct pager *p)
 }
 
 /* What is out already isn't ours. */
-static int begin(struct pager *p)
+static int start_begin(struct pager *p)
 {
 	int rc = enable(p);
 
@@ -144,5 +144,5 @@ static int begin(struct pager *p)
 int start_paging(struct pager *p)
 {
 	warn_of_vcpus(p);
-	return p->file.adopt ? adopt(p) : begin(p);
+	return p->file.adopt ? adopt(p) : start_begin(p);
 }

@@ -57,7 +57,7 @@ void waiters_hold(struct waiters *w, struct waiter *waiter)
 	w->nr_held++;
 }
 
-static void release(struct waiters *w, uint32_t nr)
+static void waiters_release(struct waiters *w, uint32_t nr)
 {
 	struct waiter *waiter = &w->pool[nr];
 
@@ -76,6 +76,6 @@ struct waiter *waiters_take(struct waiters *w, struct page *page)
 	if (nr == WAITER_NONE)
 		return NULL;
 	page->waiter = w->pool[nr].next;
-	release(w, nr);
+	waiters_release(w, nr);
 	return &w->pool[nr];
 }
