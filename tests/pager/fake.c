@@ -284,7 +284,7 @@ int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 	if (fake.type[gfn] != P2M_IN && fake.type[gfn] != P2M_PAGED)
 		return -ENOENT;
 	if (!fake.has_page[gfn]) {
-		if (fake.free_pages <= 0)
+		if (fake.free_pages <= 0 || fake.domain.tot_pages >= fake.domain.max_pages)
 			return -ENOMEM;
 		fake.free_pages--;
 		fake.domain.tot_pages++;

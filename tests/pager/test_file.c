@@ -510,16 +510,31 @@ static void no_memory_by_limit(void **state)
 {
 	uint64_t gfn = one_out();
 
-	fake.free_pages = 0;
 	fake.domain.max_pages = fake.domain.tot_pages;
-	pager_tick(pager);
 	pager->now_ns += 20000000000;
 	fake_touch(0, gfn);
 	rounds(5);
 	assert_non_null(strstr(log_last(), "the domain's limit"));
-	fake.free_pages = 1;
+	assert_int_equal(fake.type[gfn], P2M_IN);
+	fake.domain.max_pages++;
 	rounds(2);
 	assert_int_equal(fake.type[gfn], P2M_RW);
+}
+
+/* It has more than that: with a target, which is far off, others make room for the page. */
+static void limit_below_memory(void **state)
+{
+	uint64_t gfn = one_out();
+
+	pager->target_pages = 2 * NR_GFNS;
+	fake.domain.max_pages = fake.domain.tot_pages - 100;
+	pager_tick(pager);
+	fake_touch(0, gfn);
+	rounds(50);
+	seconds(2);
+	assert_int_equal(fake.type[gfn], P2M_RW);
+	assert_in_range(fake.domain.tot_pages, fake.domain.max_pages - 16,
+			fake.domain.max_pages);
 }
 
 int test_file(void)
@@ -546,6 +561,7 @@ int test_file(void)
 		pager_test_connected(load_error),
 		pager_test_connected(destroyed_meanwhile),
 		pager_test_connected(no_memory_by_limit),
+		pager_test_connected(limit_below_memory),
 		pager_test(life_isnt_told),
 		pager_test(boot_isnt_told),
 	};

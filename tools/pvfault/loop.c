@@ -100,7 +100,7 @@ void pager_round(struct pager *p)
 	}
 }
 
-static void look_at_domain(struct pager *p)
+void pager_look_at_domain(struct pager *p)
 {
 	if (p->xen->ops->domain(p->xen, &p->domain) == -ESRCH || p->domain.dying)
 		p->gone = true;
@@ -111,7 +111,7 @@ static void look_at_domain(struct pager *p)
 /* Once a second. */
 void pager_tick(struct pager *p)
 {
-	look_at_domain(p);
+	pager_look_at_domain(p);
 	p->evict.few = true;
 	device_tick(p);
 	drain_complain(p);
@@ -133,7 +133,7 @@ void pager_take_watches(struct pager *p)
 		const char *token;
 		void (*act)(struct pager *p);
 	} watch[] = {
-		{ WATCH_DOMAIN, look_at_domain },
+		{ WATCH_DOMAIN, pager_look_at_domain },
 		{ WATCH_TARGET, target_changed },
 		{ WATCH_FRONTEND, device_changed },
 	};

@@ -123,14 +123,17 @@ static void lose(struct pager *p, struct transfer *t, uint32_t nr, const char *w
 }
 
 /* Not for each page, and not for each try. */
+static bool may_complain(const struct pager *p)
+{
+	return p->now_ns - p->pagein.complained_ns >= COMPLAIN_NS;
+}
+
 static void __attribute__((format(printf, 2, 3)))
 complain(struct pager *p, const char *fmt, ...)
 {
 	char text[256];
 	va_list args;
 
-	if (p->now_ns - p->pagein.complained_ns < COMPLAIN_NS)
-		return;
 	p->pagein.complained_ns = p->now_ns;
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
@@ -155,9 +158,12 @@ static void pagein_load(struct pager *p, struct transfer *t, uint32_t nr)
 		p->stats.no_memory++;
 		p->pagein.lacking = true;
 		/* A drain has a message of its own for this. */
-		if (p->bring == BRING_NONE)
-			complain(p, "%s to bring back a page of domain %u, which waits",
-				 target_no_memory(p), p->xen->domid);
+		if (p->bring != BRING_NONE || !may_complain(p))
+			return;
+		/* Its limit may have changed since the last tick. */
+		pager_look_at_domain(p);
+		complain(p, "%s to bring back a page of domain %u, which waits",
+			 target_no_memory(p), p->xen->domid);
 		return;
 	case -ESRCH:
 		/* The domain is being destroyed, which the main loop will see, too. */
@@ -165,8 +171,9 @@ static void pagein_load(struct pager *p, struct transfer *t, uint32_t nr)
 	default:
 		p->stats.load_errors++;
 		p->pagein.lacking = false;
-		complain(p, "page %#llx of domain %u can't be loaded, and waits: %s",
-			 (unsigned long long)t->gfn, p->xen->domid, strerror(-rc));
+		if (may_complain(p))
+			complain(p, "page %#llx of domain %u can't be loaded, and waits: %s",
+				 (unsigned long long)t->gfn, p->xen->domid, strerror(-rc));
 		return;
 	}
 	pages_event(&p->pages, nr, PE_LOAD);

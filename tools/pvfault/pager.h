@@ -137,6 +137,8 @@ void drain_complain(struct pager *p);
 /* loop.c: one round after events, and all of them. */
 void pager_round(struct pager *p);
 void pager_tick(struct pager *p);
+/* Is it gone? How much memory does it have, and may it have? */
+void pager_look_at_domain(struct pager *p);
 /* A page is there again. Xen is told before the frontend is, or its vCPUs run on. */
 void pager_came_back(struct pager *p, uint64_t gfn);
 void pager_take_watches(struct pager *p);

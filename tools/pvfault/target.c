@@ -78,11 +78,15 @@ const char *target_no_memory(const struct pager *p)
 
 uint64_t target_excess(const struct pager *p)
 {
-	uint64_t now = pages_now(p);
+	uint64_t now = pages_now(p), may = p->target_pages, more = 0;
 
+	if (may == UINT64_MAX)
+		return 0;
+	/* Xen gives no page to a domain that has more than its limit. */
+	if (may > p->domain.max_pages)
+		may = p->domain.max_pages;
 	/* Where there is no memory for a page that is waited for, another goes. */
-	if (p->pagein.waiting && p->pagein.lacking && p->target_pages != UINT64_MAX)
-		return p->pagein.waiting +
-		       (now > p->target_pages ? now - p->target_pages : 0);
-	return now > p->target_pages ? now - p->target_pages : 0;
+	if (p->pagein.waiting && p->pagein.lacking)
+		more = p->pagein.waiting;
+	return more + (now > may ? now - may : 0);
 }

@@ -15,6 +15,8 @@
  */
 #define ANSWERS_PER_VCPU	4
 
+#define KIB_PER_PAGE		(XEN_PAGE / 1024)
+
 int xenif_pause(struct xenif *x)
 {
 	return result(xc_domain_pause(real(x)->xc, x->domid));
@@ -59,6 +61,24 @@ static void put_ring_page(struct xenif_real *r)
 	r->ring_page = NULL;
 }
 
+/* Xen gives a domain with more memory than its limit (xl mem-set) not even this page. */
+static int add_page(struct xenif_real *r, xen_pfn_t gfn)
+{
+	xc_domaininfo_t info;
+	int rc;
+
+	if (!xc_domain_populate_physmap_exact(r->xc, r->x.domid, 1, 0, 0, &gfn))
+		return 0;
+	rc = errno ? -errno : -ENOMEM;
+	if (xc_domain_getinfolist(r->xc, r->x.domid, 1, &info) != 1 ||
+	    info.domain != r->x.domid || info.tot_pages < info.max_pages ||
+	    xc_domain_setmaxmem(r->xc, r->x.domid, (info.tot_pages + 1) * KIB_PER_PAGE))
+		return rc;
+	rc = result(xc_domain_populate_physmap_exact(r->xc, r->x.domid, 1, 0, 0, &gfn));
+	xc_domain_setmaxmem(r->xc, r->x.domid, info.max_pages * KIB_PER_PAGE);
+	return rc;
+}
+
 /*
  * The guest may reach the page that is there in other ways, too: by a grant to another
  * domain, or at another gfn. So it is discarded unread, and a fresh one put in its place
@@ -69,6 +89,7 @@ static void put_ring_page(struct xenif_real *r)
 static int get_ring_page(struct xenif_real *r, xen_pfn_t *gfn)
 {
 	uint64_t param = 0;
+	int rc;
 
 	if (xc_hvm_param_get(r->xc, r->x.domid, HVM_PARAM_PAGING_RING_PFN, &param))
 		return -errno;
@@ -79,8 +100,9 @@ static int get_ring_page(struct xenif_real *r, xen_pfn_t *gfn)
 		put_ring_page(r);
 	/* Fails for a hole; and if a page stays there, populating fails. */
 	xc_domain_decrease_reservation_exact(r->xc, r->x.domid, 1, 0, gfn);
-	if (xc_domain_populate_physmap_exact(r->xc, r->x.domid, 1, 0, 0, gfn))
-		return errno ? -errno : -ENOMEM;
+	rc = add_page(r, *gfn);
+	if (rc)
+		return rc;
 	r->ring_page = map_ring_page(r, *gfn);
 	return r->ring_page ? 0 : -errno;
 }
