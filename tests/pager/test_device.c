@@ -517,7 +517,7 @@ static void neighbours(void **state)
 	allowed(false, "vif 1");
 	fake_store(DEVICE("vif/1/state"), NULL);
 	fake_store(DEVICE("vbd/51712/trusted"), "1");
-	allowed(false, "vbd 51712");
+	allowed(false, "vbd 51712 may hand out any page; write 0 to its device/vbd/51712/trusted");
 	fake_store(DEVICE("vbd/51712/trusted"), "0");
 	allowed(true, NULL);
 	pager->domain.emulated = true;
@@ -579,7 +579,7 @@ static void there_at_the_beginning(void **state)
 	unlink(page_file);
 	fake_store(DEVICE("vbd/51712/trusted"), "1");
 	assert_int_equal(start_again(), EXIT_BAD_DOMAIN);
-	assert_non_null(strstr(log_last(), "say \"untrusted\""));
+	assert_non_null(strstr(log_last(), "before it boots, so that it copies"));
 }
 
 int test_device(void)

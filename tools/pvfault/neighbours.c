@@ -60,6 +60,10 @@ static bool allow(struct pager *p, const char *class, const char *index, char *w
 	if (strcmp(class, "vif") && strcmp(class, "vbd")) {
 		snprintf(why, size, "it has a device (%.16s %.16s) whose driver may hand out any page; no page is taken beside it",
 			 class, index);
+	} else if (!copies(p, class, index) && !strcmp(class, "vbd")) {
+		/* In xl.cfg of Xen 4.17 there is a word for that for network cards only. */
+		snprintf(why, size, "the driver of its %s %.16s may hand out any page; write 0 to its device/vbd/%.16s/trusted before it boots, so that it copies",
+			 class, index, index);
 	} else if (!copies(p, class, index)) {
 		snprintf(why, size, "the driver of its %s %.16s may hand out any page; say \"untrusted\" for it in xl.cfg, so that it copies",
 			 class, index);

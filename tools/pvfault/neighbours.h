@@ -7,7 +7,7 @@
  * may write to a page on its way out, and Xen doesn't notice. So a device is allowed only
  * if it never hands out a page of the guest's programs: devices that share pages of their
  * own, and network cards and disks whose drivers copy everything, which the toolstack
- * makes them do ("untrusted" in xl.cfg).
+ * makes them do: by "untrusted" in xl.cfg, or by the node "trusted".
  */
 #ifndef PVFAULT_NEIGHBOURS_H
 #define PVFAULT_NEIGHBOURS_H
