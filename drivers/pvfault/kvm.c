@@ -46,7 +46,7 @@
 
 /*
  * kvm_read_and_reset_apf_flags() returns, when it has found NOT_PRESENT: the flag,
- * above it the CPU that was told, and above that the generation. All come back to
+ * above it the notified CPU, and above that the generation. All come back to
  * kvm_async_pf_task_wait_schedule() later, maybe on another CPU, when any number of
  * READY for all may have passed.
  */

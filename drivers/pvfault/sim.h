@@ -31,7 +31,7 @@ extern const struct pvfault_backend sim_backend;
 /* The host's interrupt: it has written something for this CPU. */
 void sim_interrupt(void);
 
-/* Hypercalls: announce to this CPU, by this page, or not any more. */
+/* Hypercalls: notify this CPU, by this page, or not any more. */
 int sim_host_on(struct sim_page *page);
 void sim_host_off(void);
 

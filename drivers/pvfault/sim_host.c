@@ -62,7 +62,7 @@ static DECLARE_BITMAP(sim_present, SIM_PAGES);
 static u32 sim_delay_ms, sim_lose_interrupt, sim_lose_ready, sim_duplicate, sim_burst;
 static bool sim_reorder;
 
-/* What a CPU was told, for the timer to take up. Written on that CPU, but for @cons. */
+/* Tokens of which a CPU was notified, for the timer. Written on that CPU, but for @cons. */
 struct sim_told {
 	u64 token[SIM_TOLD];
 	u32 prod;
@@ -73,7 +73,7 @@ static DEFINE_PER_CPU(struct sim_told, sim_told);
 
 /* The host's side of a CPU. */
 struct sim_vcpu {
-	struct sim_page *page;	/* NULL: nothing is announced to it */
+	struct sim_page *page;	/* NULL: it isn't notified */
 	u32 prod;
 	u32 all;
 };
@@ -124,7 +124,7 @@ noinstr bool sim_host_withholds(struct pt_regs *regs, unsigned long address,
 }
 
 /**
- * sim_host_on() - from here on announce missing pages to this CPU
+ * sim_host_on() - from here on notify this CPU
  * @page: that both share
  *
  * Context: interrupts off.
@@ -141,7 +141,7 @@ int sim_host_on(struct sim_page *page)
 /**
  * sim_host_off() - write no more into this CPU's page
  *
- * Takes no lock, for this CPU may be crashing; a READY that is being written
+ * Takes no lock, because this CPU may be crashing; a READY that is being written
  * meanwhile lands in a page that nobody reads.
  *
  * Context: interrupts off.
@@ -156,7 +156,7 @@ void sim_host_off(void)
  * @cpu: any
  *
  * Context: any.
- * Return: that page, or NULL while nothing is announced to it.
+ * Return: that page, or NULL while that CPU isn't notified.
  */
 struct sim_page *sim_host_page(unsigned int cpu)
 {
@@ -205,7 +205,7 @@ void sim_host_say(unsigned int cpu, pvfault_token_t token, bool all)
 	raw_spin_lock_irqsave(&sim_lock, flags);
 	page = READ_ONCE(v->page);
 	if (!page) {
-		/* The core has woken all that it was told. */
+		/* The core has woken all tasks that wait for this CPU's tokens. */
 	} else if (all || v->prod - READ_ONCE(page->cons) >= SIM_RING) {
 		WRITE_ONCE(page->all, ++v->all);
 	} else {
@@ -237,7 +237,7 @@ static void sim_ready(unsigned int cpu, pvfault_token_t token)
 		sim_host_notify(cpu);
 }
 
-/* Take up what @cpu was told since the last time. */
+/* Take up the tokens of which @cpu was notified since the last time. */
 static void sim_take_up(unsigned int cpu, unsigned long when)
 {
 	struct sim_told *told = per_cpu_ptr(&sim_told, cpu);
@@ -287,7 +287,7 @@ static int sim_delay_set(void *data, u64 ms)
 {
 	unsigned int cpu;
 
-	/* What was told before waits for a READY that is written. */
+	/* Older tokens wait for a READY that is written. */
 	if (!sim_delay_ms)
 		for_each_possible_cpu(cpu)
 			per_cpu(sim_told, cpu).cons = READ_ONCE(per_cpu(sim_told, cpu).prod);
@@ -360,7 +360,7 @@ static const struct file_operations sim_ready_fops = {
 };
 
 /**
- * sim_host_withhold() - from here on announce these pages as missing
+ * sim_host_withhold() - from here on these pages are out
  * @start: user address
  * @pages: from there on; 0: none
  * @pid: in this process, or 0 for any

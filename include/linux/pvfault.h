@@ -34,14 +34,14 @@ struct pt_regs;
  * * At most %PVFAULT_MAX_OUTSTANDING are outstanding for a CPU. READY that comes
  *   before its NOT_PRESENT is remembered; of more than these the oldest is
  *   forgotten, and its task waits for its deadline.
- * * A token is free again when its READY has been delivered on the CPU that was
- *   told. If READY comes on another CPU, when its wait has ended, too: else READY
- *   of the old one may be taken for that of the new one.
+ * * A token is free again when its READY has been delivered on the notified CPU.
+ *   If READY comes on another CPU, the wait must have ended, too: else READY of the
+ *   old one may be taken for that of the new one.
  * * After READY for all every token is free.
  */
 typedef u64 pvfault_token_t;
 
-/* As many tokens may be outstanding for a CPU: told NOT_PRESENT, and not yet READY. */
+/* As many tokens may be outstanding for a CPU: after NOT_PRESENT and before READY. */
 #define PVFAULT_MAX_OUTSTANDING	64
 
 /**
@@ -68,20 +68,20 @@ enum pvfault_kind {
  *	interrupts were off, or in an NMI, as READY for all a moment later. Called at
  *	the entry of #PF, before irqentry_enter(): interrupts off, RCU maybe not
  *	watching, any context that can fault, NMI included. Must be noinstr.
- * @cpu_online: Let the host announce missing pages to this CPU. READY may come
+ * @cpu_online: Let the host notify this CPU of pages that are out. READY may come
  *	from this moment on. Optional. Called on @cpu, interrupts off. Returns 0, or a
- *	negative error, which is reported and leaves this CPU without announcements,
+ *	negative error, which is reported and leaves this CPU without notifications,
  *	nothing worse.
- * @cpu_offline: Undo of @cpu_online: when it returns, the host tells this CPU
- *	nothing more and writes to none of what is this CPU's alone. The core then
+ * @cpu_offline: Undo of @cpu_online: when it returns, the host notifies this CPU
+ *	no more and writes to none of what is this CPU's alone. The core then
  *	wakes all sleepers, so that a READY which is still queued may be delivered
  *	or dropped. Also called for suspend, reboot, kexec and, on the crashing CPU
  *	alone and with nobody woken, for a crash: takes no lock. Optional. Called on
  *	@cpu, interrupts off.
  * @repair: Look for a READY whose interrupt was lost, deliver it with
  *	pvfault_ready(), acknowledge it to the host. Called on a CPU that was
- *	told NOT_PRESENT more than a second ago, or on each one if it isn't
- *	known which (pvfault_wait()). Optional. Called on that CPU, interrupts off.
+ *	notified more than a second ago, or on each one if it isn't known which
+ *	(pvfault_wait()). Optional. Called on that CPU, interrupts off.
  * @mode_changed: What pvfault_kernel_mode() says has changed. Optional: for a backend
  *	that asks for notifications in kernel mode in @cpu_online alone. Called on each CPU
  *	that is notified, interrupts off.

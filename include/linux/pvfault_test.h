@@ -46,26 +46,26 @@ enum pvfault_test_lost {
 /**
  * struct pvfault_test_host - a hypervisor, played for the conformance kit
  * @backend: the one to be tested; the kit registers it
- * @user_only: it announces nothing in kernel mode
- * @not_in_nmi: it announces nothing in an NMI, where the backend couldn't tell
+ * @user_only: it doesn't notify in kernel mode
+ * @not_in_nmi: it doesn't notify in an NMI, where the backend couldn't tell
  * @start: Take the real hypervisor's place, with nothing outstanding and no mistake
  *	counted. Before each case, before the backend is registered. Return: false if it
  *	can't be played here; then the case is skipped.
  * @stop: Undo of @start, after the backend has been unregistered.
- * @enabled: Does the host announce missing pages to this CPU? Context: any.
+ * @enabled: May the host notify this CPU? Context: any.
  * @mistakes: How many things has the backend done since @start that no host expects:
  *	a hypercall that makes no sense, a call on a wrong CPU, a slot not emptied?
  * @token: The host's token number @n, below @nr_tokens, for this CPU. All differ, on
  *	whatever CPU.
  * @nr_tokens: how many there are for each CPU, %PVFAULT_MAX_OUTSTANDING at least
  * @not_present: Fill what the host shares with this CPU, and @fault, for the #PF that
- *	is injected next. Context: on the CPU that is told, interrupts off, or NMI.
+ *	is injected next. Context: on the CPU that is notified, interrupts off, or NMI.
  * @ready: Say READY of these to @cpu and see to it that they arrive, in this order,
  *	however few the host can say at once; or lose them, each in the same way. With
  *	@n 0, an interrupt for nothing. Context: process context, may sleep.
  * @ready_fault: As @not_present, for a READY. Optional: READY doesn't come as a #PF.
  * @ready_all: Say READY for all. Optional. Context: process context, may sleep.
- * @fail_online: From now on refuse to announce anything to this CPU, in the way in
+ * @fail_online: From now on refuse to notify this CPU, in the way in
  *	which the host may refuse that; -1: to none. Optional.
  * @lie: Write something, drawn from @dice, into what the host shares with this CPU;
  *	anything that would do no harm to a guest which trusts nobody. Return: true if

@@ -4,7 +4,7 @@
  * one, which doesn't exist. Documentation/virt/pvfault/backends.rst explains each
  * part, and what else a hypervisor may do.
  *
- * This one announces a missing page by a #PF with an address that isn't canonical,
+ * This one notifies by a #PF with an address that isn't canonical,
  * and the token in a page that it shares with each CPU. READY comes by a ring in that
  * page and an interrupt, or by another such #PF; READY for all is a number there.
  *

@@ -30,7 +30,7 @@ struct skel_page {
 };
 
 enum skel_call {
-	SKEL_ON,		/* announce missing pages to this CPU, by this page */
+	SKEL_ON,		/* notify this CPU, by this page */
 	SKEL_OFF,
 };
 

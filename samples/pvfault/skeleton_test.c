@@ -12,7 +12,7 @@
 
 #include "skeleton.h"
 
-/* The host's own, for each CPU; @page is NULL while it may announce nothing to it. */
+/* The host's own, for each CPU; @page is NULL while it may not notify it. */
 struct vcpu {
 	struct skel_page *page;
 	u32 prod;

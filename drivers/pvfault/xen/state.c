@@ -54,8 +54,8 @@ static struct {
 	bool away;			/* pages may be out, and no pager will say Closed */
 	u32 serial;			/* of the offer in XenStore */
 	struct xen_pvfault_grants grants;
-} state = {
-	.lock = __MUTEX_INITIALIZER(state.lock),
+} xen_state = {
+	.lock = __MUTEX_INITIALIZER(xen_state.lock),
 };
 
 static void state_kicked(struct work_struct *work);
@@ -75,12 +75,12 @@ static void state_refuse(struct xenbus_device *dev, int err, const char *why)
 static void state_close_grants(void)
 {
 	/* A page that may be out must not go offline and become kernel memory. */
-	xen_pvfault_offer_close(state.away);
+	xen_pvfault_offer_close(xen_state.away);
 	/* First, because READY needs a backend. Disarming wakes all. */
 	xen_pvfault_reader_close(&xen_pvfault_reader);
 	xen_pvfault_disarm();
-	if (state.grants.front)
-		xen_pvfault_grants_close(&state.grants);
+	if (xen_state.grants.front)
+		xen_pvfault_grants_close(&xen_state.grants);
 }
 
 static int state_offer(struct xenbus_device *dev, unsigned int max_ranges)
@@ -89,10 +89,10 @@ static int state_offer(struct xenbus_device *dev, unsigned int max_ranges)
 	int err;
 
 	xen_pvfault_offer_open(max_ranges);
-	text = xen_pvfault_offer_text(&state.serial);
+	text = xen_pvfault_offer_text(&xen_state.serial);
 	if (!text)
 		return -ENOMEM;
-	err = xen_pvfault_write_nodes(dev, &state.grants, text, state.serial);
+	err = xen_pvfault_write_nodes(dev, &xen_state.grants, text, xen_state.serial);
 	kfree(text);
 	return err;
 }
@@ -118,15 +118,15 @@ static void state_connect(struct xenbus_device *dev)
 		state_refuse(dev, err, err == -ENODEV ? NULL : "not taken by the core");
 		return;
 	}
-	err = xen_pvfault_grants_open(dev, &state.grants, limits.ring_page_order) ?:
+	err = xen_pvfault_grants_open(dev, &xen_state.grants, limits.ring_page_order) ?:
 	      state_offer(dev, limits.ranges);
 	if (err) {
 		state_close_grants();
 		xenbus_dev_fatal(dev, err, "sharing pages");
 		return;
 	}
-	state.phase = OFFERED;
-	state.left = false;
+	xen_state.phase = OFFERED;
+	xen_state.left = false;
 	reinit_completion(&dev->down);
 	xenbus_switch_state(dev, XenbusStateInitialised);
 }
@@ -134,8 +134,8 @@ static void state_connect(struct xenbus_device *dev)
 /* Any phase to CLOSING. */
 static void state_begin_close(struct xenbus_device *dev)
 {
-	xen_pvfault_disable(state.grants.front);
-	state.phase = CLOSING;
+	xen_pvfault_disable(xen_state.grants.front);
+	xen_state.phase = CLOSING;
 	xenbus_switch_state(dev, XenbusStateClosing);
 }
 
@@ -146,12 +146,12 @@ static void state_begin_close(struct xenbus_device *dev)
 static void state_end(struct xenbus_device *dev, bool lost)
 {
 	/* A pager that never was Connected has taken no page, so away doesn't change. */
-	if (state.served)
-		state.away = lost;
-	xen_pvfault_disable(state.grants.front);
+	if (xen_state.served)
+		xen_state.away = lost;
+	xen_pvfault_disable(xen_state.grants.front);
 	state_close_grants();
-	state.phase = IDLE;
-	state.served = false;
+	xen_state.phase = IDLE;
+	xen_state.served = false;
 	xenbus_frontend_closed(dev);
 }
 
@@ -161,19 +161,19 @@ static void state_reoffer(struct xenbus_device *dev)
 	char *text;
 	int err;
 
-	if (!xen_pvfault_offer_changed(state.serial))
+	if (!xen_pvfault_offer_changed(xen_state.serial))
 		return;
-	text = xen_pvfault_offer_text(&state.serial);
-	err = text ? xen_pvfault_write_nodes(dev, NULL, text, state.serial) : -ENOMEM;
+	text = xen_pvfault_offer_text(&xen_state.serial);
+	err = text ? xen_pvfault_write_nodes(dev, NULL, text, xen_state.serial) : -ENOMEM;
 	kfree(text);
 	if (err) {
 		/* The old offer still holds memory that we no longer offer. */
 		xenbus_dev_error(dev, err, "writing the offer");
-		state.left = true;
+		xen_state.left = true;
 		state_begin_close(dev);
 		return;
 	}
-	state.phase = RECONFIGURING;
+	xen_state.phase = RECONFIGURING;
 	xenbus_switch_state(dev, XenbusStateReconfiguring);
 }
 
@@ -184,28 +184,28 @@ static void state_pager_init_wait(struct xenbus_device *dev)
 	 * Closed. We have missed that state, or there was no pager to say it
 	 * when we left.
 	 */
-	if (state.served || (state.phase == CLOSING && dev->state == XenbusStateClosed))
+	if (xen_state.served || (xen_state.phase == CLOSING && dev->state == XenbusStateClosed))
 		state_end(dev, false);
 	/* Not from Closing, where an error has put us: Closed comes first. */
-	if (state.phase == IDLE && !state.held && dev->state != XenbusStateClosing)
+	if (xen_state.phase == IDLE && !xen_state.held && dev->state != XenbusStateClosing)
 		state_connect(dev);
 }
 
 static void state_pager_connected(struct xenbus_device *dev)
 {
-	switch (state.phase) {
+	switch (xen_state.phase) {
 	case IDLE:
 		/* The pager is still connected to the kernel before this one. */
-		state.left = true;
-		state.away = true;
+		xen_state.left = true;
+		xen_state.away = true;
 		xenbus_switch_state(dev, XenbusStateClosing);
 		break;
 	case OFFERED:
-		state.phase = CONNECTED;
-		state.served = true;
-		xen_pvfault_offer_agreed(state.serial);
+		xen_state.phase = CONNECTED;
+		xen_state.served = true;
+		xen_pvfault_offer_agreed(xen_state.serial);
 		xenbus_switch_state(dev, XenbusStateConnected);
-		xen_pvfault_enable(state.grants.front);
+		xen_pvfault_enable(xen_state.grants.front);
 		fallthrough;
 	case CONNECTED:
 		state_reoffer(dev);
@@ -221,24 +221,24 @@ static void state_pager_reconfigured(struct xenbus_device *dev)
 	u32 agreed;
 
 	/* Has the pager agreed to this offer, or only to the one before? */
-	if (state.phase != RECONFIGURING || !xen_pvfault_agreed(dev, &agreed) ||
-	    agreed != state.serial)
+	if (xen_state.phase != RECONFIGURING || !xen_pvfault_agreed(dev, &agreed) ||
+	    agreed != xen_state.serial)
 		return;
-	xen_pvfault_offer_agreed(state.serial);
-	state.phase = CONNECTED;
+	xen_pvfault_offer_agreed(xen_state.serial);
+	xen_state.phase = CONNECTED;
 	xenbus_switch_state(dev, XenbusStateConnected);
 }
 
 static void state_pager_closed(struct xenbus_device *dev)
 {
-	if (state.phase != IDLE) {
+	if (xen_state.phase != IDLE) {
 		state_end(dev, false);
 	} else if (dev->state == XenbusStateClosing) {
-		state.away = false;
+		xen_state.away = false;
 		xenbus_frontend_closed(dev);
 	}
-	if (state.left && !state.held) {
-		state.left = false;
+	if (xen_state.left && !xen_state.held) {
+		xen_state.left = false;
 		xenbus_switch_state(dev, XenbusStateInitialising);
 	}
 }
@@ -257,17 +257,17 @@ static bool state_no_node(const char *path)
 	return false;
 }
 
-/* Do what is to be done next. Context: state.lock is held. */
+/* Do what is to be done next. Context: xen_state.lock is held. */
 static void state_step(void)
 {
-	struct xenbus_device *dev = state.dev;
+	struct xenbus_device *dev = xen_state.dev;
 
 	/* Without an otherend the bus has given the device up. */
 	if (!dev || !dev->otherend)
 		return;
 	switch (xen_pvfault_read_state(dev->otherend)) {
 	case XenbusStateUnknown:
-		if (state.phase != IDLE &&
+		if (xen_state.phase != IDLE &&
 		    (state_no_node(dev->otherend) || state_no_node(dev->nodename)))
 			state_end(dev, true);
 		break;
@@ -281,7 +281,7 @@ static void state_step(void)
 		state_pager_reconfigured(dev);
 		break;
 	case XenbusStateClosing:
-		if (state.phase != IDLE && state.phase != CLOSING)
+		if (xen_state.phase != IDLE && xen_state.phase != CLOSING)
 			state_begin_close(dev);
 		break;
 	case XenbusStateClosed:
@@ -299,10 +299,10 @@ static void state_step(void)
  */
 void xen_pvfault_state_look(void)
 {
-	mutex_lock(&state.lock);
-	if (!state.held)
+	mutex_lock(&xen_state.lock);
+	if (!xen_state.held)
 		state_step();
-	mutex_unlock(&state.lock);
+	mutex_unlock(&xen_state.lock);
 }
 
 static void state_kicked(struct work_struct *work)
@@ -323,10 +323,10 @@ void xen_pvfault_kick(void)
 /* Is there anything to wait for when leaving? */
 static bool state_is_leaving(void)
 {
-	struct xenbus_device *dev = state.dev;
+	struct xenbus_device *dev = xen_state.dev;
 
-	return dev && (state.phase != IDLE ||
-		       (state.away && dev->state == XenbusStateClosing));
+	return dev && (xen_state.phase != IDLE ||
+		       (xen_state.away && dev->state == XenbusStateClosing));
 }
 
 /**
@@ -344,20 +344,20 @@ bool xen_pvfault_state_leave(unsigned int seconds)
 	unsigned long deadline = jiffies + seconds * HZ;
 	bool leaving, here;
 
-	mutex_lock(&state.lock);
-	state.held = true;
-	state.left = true;
-	if (state.dev && state.phase != IDLE && state.phase != CLOSING)
-		state_begin_close(state.dev);
+	mutex_lock(&xen_state.lock);
+	xen_state.held = true;
+	xen_state.left = true;
+	if (xen_state.dev && xen_state.phase != IDLE && xen_state.phase != CLOSING)
+		state_begin_close(xen_state.dev);
 	for (;;) {
 		state_step();
 		leaving = state_is_leaving();
-		here = state.phase == IDLE && !state.away;
-		mutex_unlock(&state.lock);
+		here = xen_state.phase == IDLE && !xen_state.away;
+		mutex_unlock(&xen_state.lock);
 		if (!leaving || time_after(jiffies, deadline))
 			return here;
 		msleep(20);
-		mutex_lock(&state.lock);
+		mutex_lock(&xen_state.lock);
 	}
 }
 
@@ -370,15 +370,15 @@ void xen_pvfault_state_return(void)
 {
 	enum xenbus_state ours;
 
-	mutex_lock(&state.lock);
+	mutex_lock(&xen_state.lock);
 	/* When it resumes, the bus sets our state to Initialising, whatever XenStore says. */
-	if (state.dev && state.dev->otherend) {
-		ours = xen_pvfault_read_state(state.dev->nodename);
+	if (xen_state.dev && xen_state.dev->otherend) {
+		ours = xen_pvfault_read_state(xen_state.dev->nodename);
 		if (ours != XenbusStateUnknown)
-			state.dev->state = ours;
+			xen_state.dev->state = ours;
 	}
-	state.held = false;
-	mutex_unlock(&state.lock);
+	xen_state.held = false;
+	mutex_unlock(&xen_state.lock);
 	xen_pvfault_kick();
 }
 
@@ -393,14 +393,14 @@ int xen_pvfault_state_bind(struct xenbus_device *dev)
 {
 	int err = 0;
 
-	mutex_lock(&state.lock);
-	if (state.dev)
+	mutex_lock(&xen_state.lock);
+	if (xen_state.dev)
 		err = -EBUSY;
 	else
-		state.dev = dev;
+		xen_state.dev = dev;
 	/* Bound anew to a device that was Closed: come back. */
-	state.left = true;
-	mutex_unlock(&state.lock);
+	xen_state.left = true;
+	mutex_unlock(&xen_state.lock);
 	return err;
 }
 
@@ -411,10 +411,10 @@ int xen_pvfault_state_bind(struct xenbus_device *dev)
  */
 void xen_pvfault_state_unbind(void)
 {
-	mutex_lock(&state.lock);
-	state.dev = NULL;
-	state.held = false;
-	mutex_unlock(&state.lock);
+	mutex_lock(&xen_state.lock);
+	xen_state.dev = NULL;
+	xen_state.held = false;
+	mutex_unlock(&xen_state.lock);
 }
 
 /**
@@ -427,10 +427,10 @@ struct xenbus_device *xen_pvfault_state_device(void)
 {
 	struct xenbus_device *dev;
 
-	mutex_lock(&state.lock);
-	dev = state.dev;
+	mutex_lock(&xen_state.lock);
+	dev = xen_state.dev;
 	if (dev)
 		get_device(&dev->dev);
-	mutex_unlock(&state.lock);
+	mutex_unlock(&xen_state.lock);
 	return dev;
 }

@@ -110,7 +110,7 @@ DECLARE_PER_CPU(struct pvfault_waits, pvfault_waits);
 struct pvfault_told {
 	pvfault_token_t token;
 	u32 generation;			/* pvfault_generation() at that moment */
-	int cpu;			/* that was told, or PVFAULT_ANY_CPU */
+	int cpu;			/* that was notified, or PVFAULT_ANY_CPU */
 	bool user;			/* in user mode: it holds nothing */
 	unsigned long since;		/* jiffies at that moment */
 };

@@ -10,8 +10,8 @@
  * order, and the atomic taking decides. Only the owner CPU writes a mark's token, so
  * it may read it without a lock to find the bucket of a mark that has to give way.
  *
- * The pool's other slots are for the sleepers of batches (batch.c), of tokens that this
- * CPU was told. One that is left stays where it is, as an ABANDONED mark, so that a batch
+ * The pool's other slots are for the sleepers of batches (batch.c), of tokens of which
+ * this CPU was notified. One that is left stays where it is, as an ABANDONED mark, so that a batch
  * which is left pushes out nothing that is remembered. While such marks fill the slots,
  * the CPU begins no more batches; one whose READY must be lost gives way.
  */
