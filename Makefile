@@ -18,6 +18,8 @@ help:
 	@echo '  make test              the tests (40 minutes cold)'
 	@echo '  make apply KDIR=tree   put pvfault into a kernel tree of your own'
 	@echo '  make unapply KDIR=tree take it out again'
+	@echo '  make deb               Debian packages of the kernel and the tools: build/packages/'
+	@echo '                         (two hours cold; FLAVOUR=small 10 minutes, for the tests)'
 	@echo
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
@@ -148,6 +150,12 @@ bench-list:
 .PHONY: apply unapply
 apply unapply:
 	@scripts/apply.py $@ "$(KDIR)"
+
+FLAVOUR	?= cloud-amd64
+
+.PHONY: deb
+deb:
+	@scripts/deb.sh "$(FLAVOUR)"
 
 .PHONY: lint
 lint: setup

@@ -5,6 +5,7 @@
 #
 #   TREE    pvfault   overlay and patches applied
 #           stock     as Debian ships it
+#           package   overlay and patches, none of the tests': for scripts/deb.sh
 #           *-6.1, *-7.3  either, from linux-source-6.1 or 7.3; else it is 6.12
 #   CONFIG  main      what boots as L1, L2, dom0, Xen's guest and for KUnit
 #           off       the same with CONFIG_PVFAULT=n
@@ -19,23 +20,28 @@
 #           up        for one processor, a guest alone, without Xen
 #           i386      the same for 32 bit with PAE, and several processors
 #           menu      main, with what "make menuconfig" has written
+#           cloud-amd64, small  packages, of TREE=package: with Debian's configuration,
+#                     and with the tests' one and what Debian's userspace needs
 #           prepare   nothing: just the source, with overlay and patches
 #           unpack    nothing: just the source
 #           fetch     nothing: just Debian's package
 #
-# The image lands in build/TREE/out-CONFIG/arch/x86/boot/bzImage.
+# The image lands in build/TREE/out-CONFIG/arch/x86/boot/bzImage. TREE=package has a source
+# for each CONFIG, because the one build takes hours: build/package/CONFIG/, with the packages.
 
 . "$(dirname "$0")/common.sh"
 
 tree=${1:-pvfault}
 config=${2:-main}
-trees="pvfault stock pvfault-6.1 stock-6.1 pvfault-7.3 stock-7.3"
+trees="pvfault stock package pvfault-6.1 stock-6.1 pvfault-7.3 stock-7.3"
 configs="main off bare debug gcov kcsan rt torture dwarf hostile up i386 menu prepare unpack fetch"
+[ "$tree" != package ] || configs="cloud-amd64 small"
 case " $trees " in *" $tree "*) ;; *) die "TREE=$tree is none of $trees" ;; esac
 case " $configs " in *" $config "*) ;; *) die "CONFIG=$config is none of $configs" ;; esac
 [ "${3:-}" != check ] || exit 0
 case $tree in *-*) SERIES=${tree#*-} ;; *) SERIES=6.12 ;; esac
 dir=$BUILD/$tree
+[ "$tree" != package ] || dir=$BUILD/$tree/$config
 src=$dir/src
 out=$dir/out-$config
 case $config in i386) export ARCH=i386 ;; esac
@@ -92,7 +98,7 @@ unpack() {
 series() {
 	cat "$TOP/patches/linux-$SERIES"/*.patch
 	# The hosts of the tests are 6.12.
-	[ "$SERIES" != 6.12 ] || cat "$TOP"/tests/patches/*.patch
+	[ "$tree" != pvfault ] || cat "$TOP"/tests/patches/*.patch
 }
 
 # The names of the existing files that a series changes.
@@ -110,7 +116,7 @@ changed_by() {
 # Debian's own files stay in .before. Only what a new series makes of them otherwise is
 # written, so that make builds no more than that.
 patch_tree() {
-	[ "${tree%-*}" = pvfault ] || return 0
+	case $tree in stock*) return 0 ;; esac
 	series >"$dir/.series"
 	before=$src/.before new=$dir/.new
 	if [ -e "$src/.patched" ] && [ ! -d "$before" ]; then
@@ -134,8 +140,8 @@ patch_tree() {
 		cp "$dir/.series" "$src/.patched"
 	fi
 	overlay | while read -r f; do
-		case $f in
-		*/pvfault/*Makefile)
+		case $tree:$f in
+		pvfault*:*/pvfault/*Makefile)
 			cat "$TOP/tests/patches/instrument.mk" "$TOP/$f" >"$dir/.makefile"
 			refresh "$dir/.makefile" "$src/$f" ;;
 		*)	refresh "$TOP/$f" "$src/$f" ;;
@@ -143,7 +149,33 @@ patch_tree() {
 	done
 }
 
+# The version of the source, as 6.12.117-1~deb12u1.
+debian_version() {
+	fetch >&2
+	basename "$deb" | cut -d_ -f2
+}
+
+# Debian's own configuration of a flavour, of the same version as the source.
+debian_config() {
+	version=$(debian_version)
+	of=$BUILD/deb/linux-config-${SERIES}_${version}_amd64.deb
+	[ -e "$of" ] || (cd "$BUILD/deb" && apt-get download -q "linux-config-$SERIES=$version" \
+		>log 2>&1) || die "$(tail -n 1 "$BUILD/deb/log")"
+	dpkg-deb --fsys-tarfile "$of" |
+		tar -xO "./usr/src/linux-config-$SERIES/config.amd64_none_$config.xz" | xz -d
+}
+
+# For packages: what differs from the configuration that it begins with.
+package_fragments() {
+	[ "$config" != small ] || (cd "$TOP/configs" &&
+		cat base.config kvm.config xen.config people.config debian.config)
+	cat "$TOP/configs/package.config"
+	echo "CONFIG_LOCALVERSION=\"-pvfault-$config\""
+	echo "# Linux $(debian_version)"
+}
+
 fragments() {
+	[ "$tree" != package ] || { package_fragments; return; }
 	cd "$TOP/configs"
 	cat base.config kvm.config
 	case $config in up | i386) ;; *) cat xen.config people.config ;; esac
@@ -161,22 +193,48 @@ configure() {
 	mkdir -p "$out"
 	fragments >"$out/.fragments.new"
 	cmp -s "$out/.fragments.new" "$out/.fragments" && [ -e "$out/.config" ] && return
+	case $config in
+	cloud-amd64) debian_config >"$out/.config" ;;
 	# 6.1 prints a lot here, and warns that choices change, as they should.
-	make -s -C "$src" O="$out" tinyconfig >"$out/merge.log" 2>&1 ||
-		die "no configuration; see $out/merge.log"
+	*)	make -s -C "$src" O="$out" tinyconfig ;;
+	esac >"$out/merge.log" 2>&1 || die "no configuration; see $out/merge.log"
 	(cd "$src" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" \
 		"$out/.fragments.new" >>"$out/merge.log")
-	make -s -C "$src" O="$out" olddefconfig
+	make -s -C "$src" O="$out" olddefconfig 2>>"$out/merge.log"
 	taken "$out/.fragments.new" "$out/.config"
 	mv "$out/.fragments.new" "$out/.fragments"
+}
+
+# What a package says of itself. Its version grows with each commit, so that apt takes the
+# later one.
+package_identity() {
+	commit=$(git -C "$TOP" log -1 --format=%ct 2>/dev/null || date +%s)
+	export KBUILD_BUILD_TIMESTAMP="@$commit" KDEB_CHANGELOG_DIST=unstable
+	KDEB_PKGVERSION=$(debian_version)+pvfault$(date -u -d "@$commit" +%Y%m%d.%H%M%S)
+	export KDEB_PKGVERSION KDEB_SOURCENAME="linux-pvfault-$config"
+	export DEBFULLNAME=pvfault DEBEMAIL=pvfault@localhost LOCALVERSION=
 }
 
 build() {
 	export CCACHE_DIR="$BUILD/ccache" CCACHE_BASEDIR="$dir" CCACHE_NOHASHDIR=1
 	export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=pvfault KBUILD_BUILD_HOST=pvfault
-	say "building kernel $tree/$config (cold: 5 to 6 minutes on two cores); log in $out/build.log"
+	hostcc= takes="5 to 6 minutes" files=1330 made=bzImage result=$out/arch/x86/boot/bzImage
+	case $config in
+	cloud-amd64) takes="two hours" files=6000 ;;
+	small)	takes="8 minutes" files=1650 ;;
+	esac
+	if [ "$tree" = package ]; then
+		package_identity
+		# Without a preprocessor's run of its own for each file, a third of a cold build.
+		export CCACHE_DEPEND=1
+		# linux-headers would build the host's tools once more for another CC.
+		hostcc="HOSTCC=ccache gcc"
+		made=bindeb-pkg result="the packages in $dir"
+		rm -f "$dir"/*.deb
+	fi
+	say "building kernel $tree/$config (cold: $takes on two cores); log in $out/build.log"
 	# So many are in a cold build of any of them.
-	of=' of about 1330'
+	of=" of about $files"
 	[ ! -e "$out/vmlinux" ] || of=
 	# KCSAN finds a race by stopping at one access in so many. Hardly any of the whole
 	# kernel's are pvfault's, so only pvfault's Makefiles enable it, by override.
@@ -185,10 +243,12 @@ build() {
 	# What the debugger needs, without making all of the kernel five times as large.
 	[ "$config" != dwarf ] || only=CFLAGS_table.o=-g
 	start=$(date +%s)
-	# No flags of a "make -s" that has called us, because the log would be empty.
-	MAKEFLAGS= make -C "$src" O="$out" -j"$(nproc)" CC="ccache gcc" $only bzImage >"$out/build.log" 2>&1 &
+	# No flags of a "make -s" that has called us, because the log would be empty. A process
+	# group, because make leaves what dpkg-buildpackage has started.
+	MAKEFLAGS= setsid make -C "$src" O="$out" -j"${JOBS:-$(nproc)}" CC="ccache gcc" \
+		${hostcc:+"$hostcc"} $only "$made" >"$out/build.log" 2>&1 &
 	pid=$!
-	trap 'kill $pid 2>/dev/null; exit 130' INT TERM
+	trap 'kill -- -$pid 2>/dev/null; exit 130' INT TERM
 	while kill -0 $pid 2>/dev/null; do
 		sleep 1
 		now=$(($(date +%s) - start))
@@ -199,7 +259,7 @@ build() {
 		grep -E 'error|Error|undefined' "$out/build.log" | head -n 10 >&2
 		die "the build failed; see $out/build.log"
 	}
-	say "built $out/arch/x86/boot/bzImage in $(($(date +%s) - start)) s"
+	say "built $result in $(($(date +%s) - start)) s"
 }
 
 # One at a time, because all builds of a tree share its source.

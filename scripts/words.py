@@ -19,7 +19,7 @@ import tokenize
 TOP = pathlib.Path(__file__).resolve().parents[1]
 HIDING = re.compile(r"\b(who|whoever|whom)\b", re.IGNORECASE)
 # Text of others, also around our lines in patches; pictures; inputs of fuzzers.
-NOT_OURS = re.compile(r"^(LICENSES/|patches/|scripts/words\.py)|/corpus/|\.svg$")
+NOT_OURS = re.compile(r"^(LICENSES/|patches/|debian/copyright|scripts/words\.py)|/corpus/|\.svg$")
 
 C_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 HASH_COMMENT = re.compile(r"^\s*#.*|\s#\s.*", re.MULTILINE)
