@@ -14,21 +14,6 @@ ALONE = 5               # seconds' worth of computing
 LOAD = "load.way=touch,pread load.mb=64 load.secs=45 load.tick=1"
 
 
-def until_done(guest):
-    """Seconds from the last tick before the move to the one with ALONE seconds' worth
-    more done; None if that was never reached. A tick may itself wait for a page."""
-    work = ALONE * guest.get("compute_alone", 0)
-    last, began = None, ()
-    for key, value in guest.heard:
-        if key == "postcopy_begin":
-            began = last
-        if key == "tick":
-            last = tuple(map(int, value.split()))
-            if began and last[1] >= began[1] + work:
-                return (last[0] - began[0]) / 1000
-    return None
-
-
 def restore(v):
     rig.say(f"restore: a boot of the host with {3 * ROUNDS} guests, 15 minutes, "
             "and 7 more, cold, for building the kernels")
@@ -40,7 +25,7 @@ def restore(v):
         seconds = g.get("postcopy_end", 0) - g.get("postcopy_begin", 0)
         v.check(f"{g.name}: moved, memory verified",
                 g.done and g.get("corrupt") == 0 and seconds > 5, f"{seconds:.1f} s")
-        v.metrics[g.name] = {"postcopy_s": round(seconds, 1), "until_done_s": until_done(g),
+        v.metrics[g.name] = {"postcopy_s": round(seconds, 1), "until_done_s": life.until_done(g, ALONE),
                              "worst_touch_ms": g.get("worst_touch_ms")}
     for what, unit, key in ((f"{ALONE} s of work done after", "s", "until_done_s"),
                             ("worst touch", "ms", "worst_touch_ms")):

@@ -98,6 +98,22 @@ def postcopy(guest: L2, kbytes: int, meanwhile: Callable[[Job], None] | None = N
     old.job.wait()
 
 
+def until_done(guest: L2, alone: float) -> float | None:
+    """Seconds from the last tick (load.tick) before a move by post-copy to the one with so
+    many more seconds' worth of computing ALONE done; None if that was never reached. A tick
+    may itself wait for a page."""
+    work = alone * guest.get("compute_alone", 0)
+    last, began = None, ()
+    for key, value in guest.heard:
+        if key == "postcopy_begin":
+            began = last
+        if key == "tick":
+            last = tuple(map(int, value.split()))
+            if began and last[1] >= began[1] + work:
+                return (last[0] - began[0]) / 1000
+    return None
+
+
 def reclaim(guest: L2, amount: str) -> None:
     """Take so much of the guest's memory, in several attempts, because the kernel gives up
     early if its disk is slow."""

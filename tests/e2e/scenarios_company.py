@@ -2,16 +2,20 @@
 """KVM guests in company: what else moves their memory while the host takes it."""
 
 import os
+import re
 
 import kvm
 import life
+import rig
 from checks import READS, check_guest, least
-from kvm import ANSWERS, L2
+from kvm import ANSWERS, GROUP, L2
 from registry import scenario, show_sabotages
 
 MIB = 256
 # So often the balloon takes half of it and gives it back.
 ROUNDS = 3
+# Seconds' worth of computing that a guest with half of a CPU has to do after its move.
+ALONE = 2
 
 
 def inflate(guest, mib):
@@ -99,7 +103,70 @@ def kvm_thp(v, sabotage):
                      collapsed=guest.get("collapsed"))
 
 
-@scenario(minutes=4)
+def nmis(guest):
+    """Four NMIs to each vCPU five times a second, as long as it walks."""
+    guest.walk()
+    while ("phase", "verify") not in guest.heard:
+        guest.qemu.qmp("inject-nmi", times=4)
+        guest.pause(0.2)
+
+
+@scenario(kernels=("main", "hostile"), minutes=3, shown_by="company-sabotage",
+          sabotages={"none": "NMIs read the processes' memory"})
+def kvm_nmi(v, sabotage):
+    """NMIs whose handler reads memory of the process that they interrupt, as profilers do:
+    memory that the host has taken, and addresses that look like tokens, where nothing is
+    mapped (``tests/patches``). Sabotage "none": no NMI is sent."""
+    guest = L2("nmi", f"load.secs={5 if sabotage else 30} load.alone=1 load.common=1 "
+               "load.mb=120 load.nmi=1", vcpus=2, limit=300)
+    if not sabotage:
+        guest.steps = nmis
+    yield kvm.host(guest, reads=4 * READS, memory="110M", l2_kernel=rig.kernel("hostile"))
+    check_guest(v, guest)
+    least(v, guest, "NMIs read the processes' memory", "nmi_reads", 50)
+    least(v, guest, "some had to wait for the host", "nmi_slow", 1)
+    least(v, guest, "NMIs faulted where nothing is mapped", "nmi_refused", 50)
+    v.check("nmi: no READY was lost on the way", guest.counter("retry") == 0,
+            guest.counter("retry"))
+    v.metrics.update(async_faults=guest.counter("sleep"), reads=guest.get("nmi_reads"),
+                     slow=guest.get("nmi_slow"), refused=guest.get("nmi_refused"),
+                     corrupt=guest.get("corrupt"))
+
+
+def moved_on_half_a_cpu(guest):
+    """Moved by post-copy, with half of a CPU for its QEMUs, until the load is back."""
+    guest.host.write(f"{GROUP}/cpu.max", "50000 100000")
+    life.postcopy(guest, 2048)
+    guest.until(lambda: life.until_done(guest, ALONE) or ("phase", "verify") in guest.heard)
+    guest.tell("throttled", re.search(r"nr_throttled (\d+)",
+                                      guest.host.read(f"{GROUP}/cpu.stat"))[1])
+    guest.host.write(f"{GROUP}/cpu.max", "max 100000")
+
+
+@scenario(kernels=("main", "hostile", "stock/main"), minutes=8, shown_by="company-sabotage",
+          sabotages={"whole": "its QEMUs had to wait for their CPU"})
+def kvm_quota(v, sabotage):
+    """Moved by post-copy while the host gives a guest half of a CPU: without pvfault, of
+    stock Linux, with pvfault, and with init_on_alloc=0; the seconds until two seconds'
+    worth of computing is done are for people to read. Sabotage "whole": it has all of it."""
+    kinds = {"off": "pvfault=off", "stock": "", "on": "pvfault=on",
+             "on-as-is": "pvfault=on init_on_alloc=0"}
+    guests = [L2(f"quota-{kind}", f"{line} load.way=touch,pread load.mb=32 load.secs=60 "
+                 "load.tick=1 load.alone=2", mib=160, limit=400, steps=moved_on_half_a_cpu,
+                 kernel=rig.kernel("stock/main") if kind == "stock" else None)
+              for kind, line in kinds.items() if not sabotage or kind == "on"]
+    if sabotage:
+        guests[0].steps = lambda guest: life.postcopy(guest, 2048)
+    yield kvm.host(*guests, reads=0, memory="max", l1_kernel=rig.kernel("hostile"))
+    for guest in guests:
+        check_guest(v, guest, asynchronous="-on" in guest.name)
+        least(v, guest, "its QEMUs had to wait for their CPU", "throttled", 20)
+        v.metrics[f"{guest.name}_until_done_s"] = life.until_done(guest, ALONE)
+        v.metrics[f"{guest.name}_worst_touch_ms"] = guest.get("worst_touch_ms")
+
+
+@scenario(minutes=6)
 def company_sabotage(v):
-    """Each of kvm-balloon, kvm-reporting and kvm-thp, sabotaged, turns red."""
+    """Each of kvm-balloon, kvm-reporting, kvm-thp, kvm-nmi and kvm-quota, sabotaged, turns
+    red."""
     yield from show_sabotages(v)

@@ -84,6 +84,24 @@ def kvm_mode_switch(v, sabotage):
                      en_writes=len(guest.all("en_written")), corrupt=guest.get("corrupt"))
 
 
+@scenario(kernels=("main", "hostile", "kvm2010"), minutes=2, shown_by="life-sabotage",
+          sabotages={"kept": "async faults happened"})
+def kvm_2010(v, sabotage):
+    """kvm-swap where READY comes as a #PF, as KVM had it before Linux 5.8: a host and a
+    guest's backend for that are in ``tests/patches``. Sabotage "kept": the host is as
+    today's, and announces nothing to such a guest."""
+    guest = L2("2010", "pvfault=on load.secs=8 load.alone=1", vcpus=2)
+    guest.lies = {} if sabotage else {"ready_by_fault": 1}
+    yield kvm.host(guest, reads=READS, l1_kernel=rig.kernel("hostile"),
+                   l2_kernel=rig.kernel("kvm2010"))
+    check_guest(v, guest)
+    least(v, guest, "READYs came", "counter.ready", 100)
+    v.metrics.update(async_faults=guest.counter("sleep"), ready=guest.counter("ready"),
+                     in_kernel_mode=guest.counter("sleep_kernel"),
+                     late=guest.counter("ready_late"), retries=guest.counter("retry"),
+                     corrupt=guest.get("corrupt", -1))
+
+
 @scenario(minutes=2, quick=True)
 def kvm_nested(v):
     """L2 runs guests of its own while L1 swaps all of them; the notifications come as #PF

@@ -10,6 +10,8 @@
  *   load.ready_all=1	wake all sleepers by hand, twice a second
  *   load.modes=1	write "off", "user" and "kernel" to the mode all the while, and
  *			leave it at "kernel"
+ *   load.nmi=1		let NMIs read the memory that load.common=1 shares; needs the
+ *			kernel of tests/patches
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,6 +26,7 @@
 
 #include "guest.h"
 #include "pvload.h"
+#include "ways.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
@@ -151,6 +154,32 @@ void touch_untouched(unsigned int mb, const char *tty)
 	pause_walk(false);
 }
 
+/* The monitor sends the NMIs. */
+static void nmi_reader(void)
+{
+	static const char dir[] = "/sys/module/nmi_user/parameters";
+	static const char *const counters[] = { "reads", "slow", "refused" };
+	const unsigned long values[] = {
+		(unsigned long)area_common, ((unsigned long)parameter("load.mb", 160) << 20) / PAGE
+	};
+	static const char *const names[] = { "start", "pages" };
+	char path[64], value[24];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		snprintf(value, sizeof(value), "%lu", values[i]);
+		if (!write_file(path, value))
+			report("error %s: %s", path, strerror(errno));
+	}
+	await_walk();
+	while (walking())
+		usleep(100000);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, counters[i]);
+		report("nmi_%s %ld", counters[i], read_number(path));
+	}
+}
+
 void company_start(void)
 {
 	if (parameter("load.collapse", 0))
@@ -161,4 +190,6 @@ void company_start(void)
 		start(stampeder);
 	if (parameter("load.modes", 0))
 		start(mode_switcher);
+	if (parameter("load.nmi", 0))
+		start(nmi_reader);
 }
