@@ -224,7 +224,7 @@ def add_counts(files, build, counts):
                 stdout=subprocess.DEVNULL)
         for result in pathlib.Path(folder).glob("*.gcov.json.gz"):
             for file in json.loads(gzip.decompress(result.read_bytes()))["files"]:
-                found = re.search(rf"({'|'.join(FOLDERS)})/(?!.*test)[\w/]+\.c$",
+                found = re.search(rf"({'|'.join(FOLDERS)})/(?!.*(?:test|kunit))[\w/]+\.c$",
                                   file["file"])
                 if found:
                     files[found.group(0)].add(build, file)

@@ -10,7 +10,7 @@
 #include <linux/jiffies.h>
 #include <linux/prandom.h>
 
-#include "internal.h"
+#include "../internal.h"
 
 #define WAIT_MS		pvt_wait_ms	/* for what comes at once if all is well */
 #define SLACK		(2 * HZ)	/* an emulated machine may be slow */
