@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Each message of the guest's kernel is in troubleshooting.rst, and none that it hasn't."""
+"""Each message of the guest's kernel is in troubleshooting.rst, each counter in the ABI's
+document, and nothing there that the kernel hasn't. So a rename is noticed."""
 
 import pathlib
 import re
@@ -8,6 +9,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "Documentation/virt/pvfault/troubleshooting.rst"
+ABI = ROOT / "Documentation/ABI/testing/sysfs-kernel-pvfault"
+EVENTS = ROOT / "arch/x86/kernel/pvfault/internal.h"
 SOURCES = ("arch/x86/kernel/pvfault", "drivers/pvfault")
 
 STRING = r'"(?:[^"\\]|\\.)*"'
@@ -68,6 +71,12 @@ def compare(messages, rows):
             yield f"FAILED: in {PAGE.name}, but nothing says so: {row}"
 
 
+def counters():
+    """The names of those in the source, and in the ABI's document."""
+    return (set(re.findall(r"^\tX\((\w+)\)", EVENTS.read_text(), re.M)),
+            set(re.findall(r"/sys/kernel/pvfault/counters/(\w+)", ABI.read_text())))
+
+
 def main():
     messages, rows = said(), listed()
     complaints = list(compare(messages, rows))
@@ -75,9 +84,13 @@ def main():
     blind = [text for text in messages if not list(compare({**messages, "new %d": ""}, rows)) or
              not list(compare({t: p for t, p in messages.items() if t != text}, rows))]
     complaints += [f"FAILED: would not be missed: {text}" for text in blind]
+    there, promised = counters()
+    complaints += [f"FAILED: {name}: in one of {EVENTS.name} and {ABI.name} only"
+                   for name in sorted(there ^ promised)]
     print(*complaints, sep="\n")
-    print(f"{len(messages) + len(rows) - len(complaints)} passed, {len(complaints)} failed")
-    return 1 if complaints or len(messages) < 20 else 0
+    checked = len(messages) + len(rows) + len(there | promised)
+    print(f"{checked - len(complaints)} passed, {len(complaints)} failed")
+    return 1 if complaints or min(len(messages), len(there)) < 20 else 0
 
 
 if __name__ == "__main__":
