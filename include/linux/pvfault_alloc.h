@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The hooks in memory management. For mm/page_alloc.c and mm/filemap.c only. */
+/* The hooks in memory management. For mm/page_alloc.c, memory.c and filemap.c only. */
 #ifndef _LINUX_PVFAULT_ALLOC_H
 #define _LINUX_PVFAULT_ALLOC_H
 
 #include <linux/types.h>
 
+struct folio;
 struct folio_batch;
 struct page;
 
@@ -15,6 +16,7 @@ DECLARE_STATIC_KEY_FALSE(pvfault_alloc_enabled);
 DECLARE_STATIC_KEY_FALSE(pvfault_read_enabled);
 
 void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp);
+void __pvfault_folio_in(struct folio *folio);
 void __pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end);
 
 /* What mm/page_alloc.c does for pvfault; see there. */
@@ -39,6 +41,23 @@ static inline void pvfault_page_in(struct page *page, unsigned int order, gfp_t 
 #ifdef CONFIG_PVFAULT
 	if (static_branch_unlikely(&pvfault_alloc_enabled))
 		__pvfault_page_in(page, order, gfp);
+#endif
+}
+
+/**
+ * pvfault_folio_in() - let the task wait now for a folio that it is about to clear
+ * @folio: of user memory, and not mapped yet
+ *
+ * Where the allocator clears all pages itself, pvfault_page_in() has waited for them.
+ * One patched no-op until a task has met such a page.
+ *
+ * Context: may sleep.
+ */
+static inline void pvfault_folio_in(struct folio *folio)
+{
+#ifdef CONFIG_PVFAULT
+	if (static_branch_unlikely(&pvfault_alloc_enabled))
+		__pvfault_folio_in(folio);
 #endif
 }
 

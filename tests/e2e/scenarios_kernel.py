@@ -72,6 +72,15 @@ def kvm_kernel_alloc(v, sabotage):
     yield from under_kvm(v, guest, check_alloc, initrd=None)
 
 
+@scenario(minutes=2, also=SABOTAGES)
+def kvm_kernel_alloc_plain(v, sabotage):
+    """kvm-kernel-alloc with init_on_alloc=0: the allocator leaves processes' huge pages as
+    they are, and folio_zero_user() clears them."""
+    guest = L2("plain", f"{mode(sabotage)} init_on_alloc=0 load.way=fresh load.places=1 "
+               "load.secs=15 load.alone=2")
+    yield from under_kvm(v, guest, check_alloc, initrd=None)
+
+
 def check_tortured(v, guest):
     """Checks of rcutorture's reports: its writer made versions, and no reader saw one that
     was over."""

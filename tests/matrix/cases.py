@@ -18,7 +18,7 @@ HOST = "VIRTUALIZATION=y HIGH_RES_TIMERS=y"
 
 # Files of the kernel that a change of ours can break, if the configuration has them.
 OBJECTS = ("arch/x86/kernel/pvfault/", "drivers/pvfault/", "arch/x86/mm/fault.o",
-           "mm/page_alloc.o", "mm/filemap.o")
+           "mm/page_alloc.o", "mm/filemap.o", "mm/memory.o")
 
 VERSIONS = ("6.12", "7.3", "6.1")
 

@@ -150,7 +150,7 @@ class Tree:
         """Let those be compiled again that may have a warning."""
         for name in ("arch/x86/kernel/pvfault", "drivers/pvfault"):
             shutil.rmtree(self.out / name, ignore_errors=True)
-        for name in ("arch/x86/mm/fault.o", "mm/page_alloc.o", "mm/filemap.o",
+        for name in ("arch/x86/mm/fault.o", "mm/page_alloc.o", "mm/filemap.o", "mm/memory.o",
                      "arch/x86/kernel/kvm.o", "arch/x86/kvm/mmu/mmu.o"):
             (self.out / name).unlink(missing_ok=True)
 

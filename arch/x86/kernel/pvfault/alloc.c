@@ -15,6 +15,10 @@
  * A store is right only if the page is cleared next: pvfault_page_in() asks what
  * post_alloc_hook() asks before it clears.
  *
+ * Huge pages of processes that the allocator leaves as they are (init_on_alloc=0) are
+ * cleared by folio_zero_user(), which calls pvfault_folio_in() first. There every task may
+ * sleep.
+ *
  * The hook is armed when the host has said NOT_PRESENT at an instruction that clears
  * pages (hook.c).
  */
@@ -100,4 +104,13 @@ void __pvfault_page_in(struct page *page, unsigned int order, gfp_t gfp)
 {
 	if (pvfault_clears(gfp) && pvfault_may_wait(gfp))
 		pvfault_ahead_alloc(page, order, gfp);
+}
+
+/* pvfault_folio_in(), when the hook is enabled. */
+void __pvfault_folio_in(struct folio *folio)
+{
+	gfp_t gfp = GFP_HIGHUSER_MOVABLE;
+
+	if (!pvfault_clears(gfp) && pvfault_may_wait(gfp))
+		pvfault_ahead_alloc(folio_page(folio, 0), folio_order(folio), gfp);
 }

@@ -50,7 +50,7 @@ static void unmap_last(struct kunit *test)
 	struct page *last;
 	unsigned long address;
 
-	pages = alloc_pages(GFP_KERNEL, ORDER);
+	pages = alloc_pages(GFP_KERNEL | __GFP_COMP, ORDER);
 	KUNIT_ASSERT_NOT_NULL(test, pages);
 	last = pages + (1 << ORDER) - 1;
 	address = (unsigned long)page_address(last);
@@ -68,7 +68,7 @@ static void unmap_last(struct kunit *test)
 static struct {
 	struct mutex lock;		/* held meanwhile */
 	struct completion back;
-	gfp_t gfp;
+	gfp_t gfp;			/* 0: it clears a folio that it has */
 	bool wrong;
 } allocator;
 
@@ -76,7 +76,10 @@ static int allocator_thread(void *unused)
 {
 	allow_signal(SIGKILL);
 	mutex_lock(&allocator.lock);
-	__pvfault_page_in(pages, ORDER, allocator.gfp);
+	if (allocator.gfp)
+		__pvfault_page_in(pages, ORDER, allocator.gfp);
+	else
+		__pvfault_folio_in(page_folio(pages));
 	allocator.wrong = irqs_disabled() || !task_is_running(current);
 	mutex_unlock(&allocator.lock);
 	flush_signals(current);
@@ -121,11 +124,16 @@ static bool nothing_is_cleared(void)
 	return want_init_on_free() || page_poisoning_enabled_static();
 }
 
+static bool allocator_clears_user_memory(void)
+{
+	return !nothing_is_cleared() && want_init_on_alloc(GFP_HIGHUSER_MOVABLE);
+}
+
 static void wait_in_allocation(struct kunit *test, gfp_t gfp)
 {
 	struct task_struct *task;
 
-	if (nothing_is_cleared())
+	if (gfp && nothing_is_cleared())
 		kunit_skip(test, "init_on_free=1 or page_poison=1");
 	task = allocator_start(test, gfp);
 
@@ -144,6 +152,14 @@ static void test_page_in(struct kunit *test)
 static void test_page_in_huge(struct kunit *test)
 {
 	wait_in_allocation(test, GFP_TRANSHUGE_LIGHT | __GFP_ZERO);
+}
+
+/* One that the allocator hasn't cleared. */
+static void test_folio_in(struct kunit *test)
+{
+	if (allocator_clears_user_memory())
+		kunit_skip(test, "init_on_alloc=1");
+	wait_in_allocation(test, 0);
 }
 
 static void test_page_in_kill(struct kunit *test)
@@ -241,6 +257,8 @@ static void test_page_in_not(struct kunit *test)
 		__pvfault_page_in(pages, ORDER, GFP_KERNEL);
 	if (nothing_is_cleared())
 		__pvfault_page_in(pages, ORDER, GFP_KERNEL | __GFP_ZERO);
+	if (allocator_clears_user_memory())
+		__pvfault_folio_in(page_folio(pages));
 #ifdef CONFIG_PSI
 	current->in_memstall = 1;
 	__pvfault_page_in(pages, ORDER, GFP_KERNEL | __GFP_ZERO);
@@ -293,6 +311,7 @@ static void test_touch_refused(struct kunit *test)
 static struct kunit_case pvfault_alloc_cases[] = {
 	KUNIT_CASE(test_page_in),
 	KUNIT_CASE(test_page_in_huge),
+	KUNIT_CASE(test_folio_in),
 	KUNIT_CASE(test_page_in_kill),
 	KUNIT_CASE(test_page_in_not),
 	KUNIT_CASE(test_touch_refused),
