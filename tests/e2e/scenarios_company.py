@@ -89,9 +89,10 @@ def kvm_reporting(v, sabotage):
 def kvm_thp(v, sabotage):
     """Transparent huge pages with khugepaged at full speed, and a task that calls
     MADV_COLLAPSE all the time, while the host swaps; the guest panics if a task hangs for
-    20 s. Sabotage "small": there are no huge pages."""
-    thp = "transparent_hugepage=never" if sabotage else "transparent_hugepage=always"
-    guest = L2("thp", f"{thp} load.collapse=1 load.secs={5 if sabotage else 40} load.alone=1 "
+    20 s. Sabotage "small": nothing asks for huge pages."""
+    thp = ("transparent_hugepage=never" if sabotage else
+           "transparent_hugepage=always load.collapse=1")
+    guest = L2("thp", f"{thp} load.secs={5 if sabotage else 40} load.alone=1 "
                "load.mb=120 load.tasks=4 sysctl.kernel.hung_task_timeout_secs=20 "
                "sysctl.kernel.hung_task_panic=1", mib=MIB, limit=400)
     yield kvm.host(guest, reads=4 * READS)
@@ -134,12 +135,12 @@ def kvm_nmi(v, sabotage):
 
 
 def moved_on_half_a_cpu(guest):
-    """Moved by post-copy, with half of a CPU for its QEMUs, until the load is back."""
-    guest.host.write(f"{GROUP}/cpu.max", "50000 100000")
-    life.postcopy(guest, 2048)
+    """Moved by post-copy, from then on with half of a CPU for its QEMUs, until the load is
+    back."""
+    life.postcopy(guest, 2048, lambda _: guest.host.write(f"{GROUP}/cpu.max", "50000 100000"))
     guest.until(lambda: life.until_done(guest, ALONE) or ("phase", "verify") in guest.heard)
-    guest.tell("throttled", re.search(r"nr_throttled (\d+)",
-                                      guest.host.read(f"{GROUP}/cpu.stat"))[1])
+    said = guest.host.read(f"{GROUP}/cpu.stat")
+    guest.tell("throttled", int(re.search(r"nr_throttled (\d+)", said)[1]))
     guest.host.write(f"{GROUP}/cpu.max", "max 100000")
 
 
