@@ -292,18 +292,20 @@ def own_code():
 
 def cold(warm):
     """The host takes all that the guest has. In an outage after that, which pages does the
-    vCPU ask for? With WARM it comes only when the guest has used again what it uses."""
+    vCPU ask for? With WARM it comes only when the guest has used again what it uses: after
+    some of its ticks, two a second while it runs."""
     def steps(guest):
         page_fault = f"{TRACING}/events/kvm/kvm_page_fault/enable"
         guest.walk(6)
         for _ in range(3):
             life.reclaim(guest, "1G")
-        if warm:
-            guest.pause(8)
+        for _ in range(16 if warm else 0):
+            next_tick(guest)
         guest.host.write(f"{TRACING}/trace", "")
         guest.host.write(page_fault, 1)
         guest.tell("phase", "outage")
-        guest.pause(20)
+        ticks = len(guest.all("tick"))
+        guest.until(lambda: len(guest.all("tick")) >= ticks + 30, 40)
         guest.host.write(page_fault, 0)
         trace = guest.host.run(f"grep kvm_page_fault: {TRACING}/trace || true")
         guest.tell("phase", "walk")
