@@ -24,7 +24,7 @@ help:
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
 	@echo '  make kernel            build the kernel that the tests boot'
-	@echo '                         (CONFIG=main|off|bare|debug|gcov|kcsan|rt|torture|dwarf|hostile|kvm2010,'
+	@echo '                         (CONFIG=main|off|bare|debug|gcov|kcsan|rt|torture|dwarf|hostile|kvm2010|quota,'
 	@echo '                         TREE=pvfault|stock|pvfault-6.1|pvfault-7.3)'
 	@echo '  make menuconfig        choose pvfault'\''s options, for make kernel CONFIG=menu'
 	@echo '  make xen               build the hypervisor with memory paging, fetch its tools'

@@ -144,7 +144,7 @@ def moved_on_half_a_cpu(guest):
     guest.host.write(f"{GROUP}/cpu.max", "max 100000")
 
 
-@scenario(kernels=("main", "hostile", "stock/main"), minutes=8, shown_by="company-sabotage",
+@scenario(kernels=("main", "quota", "stock/main"), minutes=8, shown_by="company-sabotage",
           sabotages={"whole": "its QEMUs had to wait for their CPU"})
 def kvm_quota(v, sabotage):
     """Moved by post-copy while the host gives a guest half of a CPU: without pvfault, of
@@ -158,7 +158,7 @@ def kvm_quota(v, sabotage):
               for kind, line in kinds.items() if not sabotage or kind == "on"]
     if sabotage:
         guests[0].steps = lambda guest: life.postcopy(guest, 2048)
-    yield kvm.host(*guests, reads=0, memory="max", l1_kernel=rig.kernel("hostile"))
+    yield kvm.host(*guests, reads=0, memory="max", l1_kernel=rig.kernel("quota"))
     for guest in guests:
         check_guest(v, guest, asynchronous="-on" in guest.name)
         least(v, guest, "its QEMUs had to wait for their CPU", "throttled", 20)
