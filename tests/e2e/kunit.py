@@ -19,7 +19,7 @@ MODELS = ("preempt=none", "preempt=voluntary init_on_free=1", "preempt=full page
 NEWER_MODELS = ("preempt=lazy init_on_free=1", "preempt=full page_poison=1")
 
 
-def one_boot(v, kernel, line, limit=180, cpu="max", cpus=2, suites=SUITES):
+def one_boot(v, kernel, line, limit=480, cpu="max", cpus=2, suites=SUITES):
     """All SUITES of KERNEL, once."""
     label = line if cpu == "max" else f"{line} {cpu}"
     # With a movable zone, for what the Xen frontend offers.
@@ -48,7 +48,7 @@ def one_boot(v, kernel, line, limit=180, cpu="max", cpus=2, suites=SUITES):
     v.metrics[label] = {"passed": passed, "failed": failed, "skipped": skipped}
 
 
-def all_models(v, kernel="main", limit=180, models=MODELS):
+def all_models(v, kernel="main", limit=480, models=MODELS):
     """With each of the preemption MODELS, and on a processor without SMAP, where another
     rule decides whether a task may sleep in kernel mode."""
     for model in models:
