@@ -44,8 +44,9 @@ FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
 # A boot on this machine's KVM; see hardware.py.
 ON_KVM = ("-accel", "kvm", "-cpu", "host")
 
-# Only dom0 and PVH guests need ACPI; the others do better with the MP table.
-NO_ACPI = "acpi=off"
+# Only dom0 and PVH guests need ACPI; the others do better with the MP table. The kernel's
+# check of its timer gives up when an emulator gets no CPU for some ticks.
+EMULATED = "acpi=off no_timer_check"
 
 # Lines that no console may show.
 TROUBLE = re.compile(
@@ -316,7 +317,7 @@ class Boot:
         self.cmd += options
         if xen is None:
             self.cmd += ["-kernel", str(image),
-                         "-append", f"console=ttyS0 panic=-1 {NO_ACPI} {append}"]
+                         "-append", f"console=ttyS0 panic=-1 {EMULATED} {append}"]
             if initrds:
                 self.cmd += ["-initrd", "initrd"]
         else:
