@@ -478,6 +478,8 @@ void life_start(void)
 
 void report_memory(const char *when)
 {
+	static const char huge[] = "/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/"
+				   "stats/anon_fault_alloc";
 	FILE *f = fopen("/proc/meminfo", "r");
 	char line[128];
 	long kib;
@@ -490,4 +492,5 @@ void report_memory(const char *when)
 	}
 	if (f)
 		fclose(f);
+	report("huge_pages.%s %ld", when, read_number(huge));
 }

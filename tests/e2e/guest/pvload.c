@@ -9,6 +9,7 @@
  * Parameters come from the kernel command line:
  *   load.tasks=N    walking tasks (8)
  *   load.computers=N computing tasks (1)
+ *   load.huge=1     in huge pages, where they fit
  *   load.mb=N       MiB walked by all of them together (160)
  *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, read, pwrite,
  *                   pipe, socket, futex, fresh, uring, sqlite, redis, and of

@@ -50,7 +50,7 @@ void seen_start(void);
 void trace_start(void);
 void trace_task(const char *name, unsigned int id);
 
-/* Report slab and available memory, in KiB, under @when. */
+/* Report slab and available memory, in KiB, and faults of huge pages, under @when. */
 void report_memory(const char *when);
 
 /* Report what an instrumented kernel has counted; see instrumented.c. */

@@ -62,7 +62,8 @@ uint64_t *area_new(struct walk *walk, unsigned long pages, int fill)
 
 	if (mem == MAP_FAILED)
 		exit(1);
-	madvise(mem, pages * PAGE, MADV_NOHUGEPAGE);
+	if (!parameter("load.huge", 0))
+		madvise(mem, pages * PAGE, MADV_NOHUGEPAGE);
 	for (unsigned long n = 0; fill && n < pages; n++)
 		fill_page(walk, mem + n * PAGE_WORDS, n);
 	return mem;

@@ -25,12 +25,15 @@ void guest_start(void)
 		{ "tmpfs", "/tmp" },
 		{ "debugfs", "/sys/kernel/debug" },
 	};
-	char path[64];
+	char path[64], huge[16] = "always";
 
 	for (unsigned int i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].path, 0755);
 		mount(mounts[i].type, mounts[i].path, mounts[i].type, 0, NULL);
 	}
+	/* Below 512 MiB Linux boots without huge pages; people's guests are larger. */
+	parameter_text("transparent_hugepage", huge, sizeof(huge));
+	write_file("/sys/kernel/mm/transparent_hugepage/enabled", huge);
 	if (!parameter_text("guest.results", path, sizeof(path)))
 		strcpy(path, "/dev/ttyS1");
 	if (!strcmp(path, "/dev/kmsg"))
