@@ -25,7 +25,8 @@ def restore(v):
         seconds = g.get("postcopy_end", 0) - g.get("postcopy_begin", 0)
         v.check(f"{g.name}: moved, memory verified",
                 g.done and g.get("corrupt") == 0 and seconds > 5, f"{seconds:.1f} s")
-        v.metrics[g.name] = {"postcopy_s": round(seconds, 1), "until_done_s": life.until_done(g, ALONE),
+        v.metrics[g.name] = {"postcopy_s": round(seconds, 1),
+                             "until_done_s": life.until_done(g, ALONE),
                              "worst_touch_ms": g.get("worst_touch_ms")}
     for what, unit, key in ((f"{ALONE} s of work done after", "s", "until_done_s"),
                             ("worst touch", "ms", "worst_touch_ms")):

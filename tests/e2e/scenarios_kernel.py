@@ -79,8 +79,9 @@ def kvm_kernel_alloc_plain(v, sabotage):
     they are, and folio_zero_user() clears them. The first one, of 512 pages, is what arms
     the hook there."""
     guest = L2("plain", f"{mode(sabotage)} init_on_alloc=0 load.way=fresh load.huge=1 "
-               "load.tasks=4 load.places=1 load.secs=15 load.alone=2")
-    yield from under_kvm(v, guest, lambda v, guest: check_alloc(v, guest, 5), initrd=None)
+               "load.tasks=2 load.places=1 load.secs=15 load.alone=2")
+    yield from under_kvm(v, guest, lambda v, guest: check_alloc(v, guest, 5), initrd=None,
+                         reads=4 * READS)
     least(v, guest, "huge pages were cleared", "huge_pages.after", 50)
     v.metrics["huge_pages"] = guest.get("huge_pages.after")
 
