@@ -18,7 +18,6 @@
 #           dwarf     main, with DWARF of pvfault's token table, for drgn
 #           hostile   the KVM host that loses READY, lies, or is as of 2010, for tests only
 #           kvm2010   a guest of KVM as of 2010, for tests only
-#           quota     a KVM host with CPU quotas
 #           up        for one processor, a guest alone, without Xen
 #           i386      the same for 32 bit with PAE, and several processors
 #           menu      main, with what "make menuconfig" has written
@@ -36,7 +35,7 @@
 tree=${1:-pvfault}
 config=${2:-main}
 trees="pvfault stock package pvfault-6.1 stock-6.1 pvfault-7.3 stock-7.3"
-configs="main off bare debug gcov kcsan rt torture dwarf hostile kvm2010 quota up i386 menu prepare unpack fetch"
+configs="main off bare debug gcov kcsan rt torture dwarf hostile kvm2010 up i386 menu prepare unpack fetch"
 [ "$tree" != package ] || configs="cloud-amd64 small"
 case " $trees " in *" $tree "*) ;; *) die "TREE=$tree is none of $trees" ;; esac
 case " $configs " in *" $config "*) ;; *) die "CONFIG=$config is none of $configs" ;; esac

@@ -47,7 +47,6 @@ TRACING = "/sys/kernel/debug/tracing"
 # Swap on the rig's disk, or on memory that answers like a slow disk.
 PREPARE = """\
 mount -t cgroup2 cgroup2 /cg && echo +memory >/cg/cgroup.subtree_control
-! grep -q cpu /cg/cgroup.controllers || echo +cpu >/cg/cgroup.subtree_control
 disk=/dev/vda
 ! grep -q null_blk.memory_backed /proc/cmdline || disk=/dev/nullb0
 mkswap $disk && swapon $disk && echo 0 >/proc/sys/vm/page-cluster
