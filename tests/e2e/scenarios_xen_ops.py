@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Another pager, a damaged page file, a failing disk, and a guest that is not trusted."""
+"""What operators, disks and other pagers do to a pager of a Xen guest, and a guest that is
+not trusted."""
 
 import xen
 from checks import READS, least
 from registry import scenario
 from xen import STANDS_STILL, check_paged, domu, preloaded
-from xenguests import fail_disk, second_pager, spoil_records, trust_later
+from xenguests import fail_disk, mem_set, second_pager, spoil_records, trust_later
+
+# It walks its memory until it is told to go on.
+TOLD = "load.secs=5 load.told=hvc0 load.alone=1"
 
 
 def said(guest, text):
@@ -37,7 +41,7 @@ def xen_two_pagers(v, sabotage):
     """A second pager with another page file, beside one that serves: it is refused, and the
     first one can be killed and replaced afterwards. Sabotage "claimed": XenStore says that
     the second one's file is the domain's."""
-    guest = domu("two", f"load.secs=5 load.told=hvc0 load.alone=1 {STANDS_STILL}", vcpus=2,
+    guest = domu("two", f"{TOLD} {STANDS_STILL}", vcpus=2,
                  limit=150 if sabotage else 700,
                  steps=lambda guest: second_pager(guest, claimed=bool(sabotage)))
     yield xen.host(guest, reads=4 * READS)
@@ -55,7 +59,7 @@ def xen_bad_records(v, sabotage):
     """A pager is killed, and some of the records in its page file are damaged: the next one
     says so and leaves the guest paused. When they are mended, it goes on, and nothing was
     lost. Sabotage "kept": they are not damaged."""
-    guest = domu("records", f"load.secs=5 load.told=hvc0 load.alone=1 {STANDS_STILL}",
+    guest = domu("records", f"{TOLD} {STANDS_STILL}",
                  vcpus=2, limit=700,
                  steps=lambda guest: spoil_records(guest, kept=bool(sabotage)))
     yield xen.host(guest, reads=4 * READS)
@@ -85,3 +89,20 @@ def xen_disk_fails(v, sabotage):
             guest.get("pager.lost"))
     v.check(f"{name}: the pager said when it began, and when it was over",
             said(guest, "can't be read") and said(guest, "can be read again"))
+
+
+@scenario(kernels=("main", "xen"), minutes=4, shown_by="xen-pager-sabotage",
+          sabotages={"kept": "the limit left no memory for a while"})
+def xen_mem_set(v, sabotage):
+    """``xl mem-set`` down and up under load, and a pager that begins in between. Sabotage
+    "kept": the limit stays."""
+    guest = domu("limit", TOLD, vcpus=2, limit=700,
+                 steps=lambda guest: mem_set(guest, guest.mib if sabotage else 160))
+    yield xen.host(guest, reads=4 * READS)
+    name = guest.name
+    v.check(f"{name}: the limit left no memory for a while",
+            said(guest, "the domain's limit"))
+    v.check(f"{name}: its offer was taken all the while",
+            guest.get("pager.frontend_errors") == 0 and guest.get("pager.lost") == 0,
+            [guest.get(f"pager.{k}") for k in ("frontend_errors", "lost")])
+    check_paged(v, guest)

@@ -244,6 +244,21 @@ def fail_disk(guest: DomU) -> None:
         guest.host.run("rm /tmp/faulty")
 
 
+def mem_set(guest: DomU, mib: int) -> None:
+    """It may have so many MIB, fewer than it has; a pager is killed and replaced; then it
+    may have all again."""
+    guest.walk(4)
+    guest.host.run(f"xl mem-set {guest.name} {mib}")
+    guest.pause(12)
+    guest.pagers[-1].job.kill()
+    guest.pagers[-1].job.wait()
+    pager = guest.serve()
+    guest.until(lambda: pager.took or pager.job.status is not None)
+    guest.pause(8)
+    guest.host.run(f"xl mem-set {guest.name} {guest.mib}")
+    guest.go_on()
+
+
 def forgotten(name, kept=False):
     """Let its device's nodes vanish; with KEPT they stay."""
     def forget(guest: DomU) -> None:
