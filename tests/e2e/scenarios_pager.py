@@ -25,7 +25,7 @@ def limit(sabotage, seconds, sabotaged=100):
     return {"limit": sabotaged if sabotage else seconds}
 
 
-@scenario(kernels=("main", "xen"), minutes=18)
+@scenario(kernels=("main", "xen"), minutes=20)
 def xen_pager_sabotage(v):
     """The scenarios of the pager's leaving and coming can fail: their sabotages, in one
     boot of Xen."""

@@ -6,7 +6,8 @@ import xen
 from checks import READS, least
 from registry import scenario
 from xen import STANDS_STILL, check_paged, domu, preloaded
-from xenguests import fail_disk, mem_set, second_pager, spoil_records, trust_later
+from xenguests import (fail_disk, mem_set, second_pager, spoil_records, stop_pager,
+                       trust_later)
 
 # It walks its memory until it is told to go on.
 TOLD = "load.secs=5 load.told=hvc0 load.alone=1"
@@ -106,3 +107,17 @@ def xen_mem_set(v, sabotage):
             guest.get("pager.frontend_errors") == 0 and guest.get("pager.lost") == 0,
             [guest.get(f"pager.{k}") for k in ("frontend_errors", "lost")])
     check_paged(v, guest)
+
+
+@scenario(kernels=("main", "xen"), minutes=4, shown_by="xen-pager-sabotage",
+          sabotages={"kill": "came to its end"})
+def xen_stopped_pager(v, sabotage):
+    """The pager stands still for a minute (SIGSTOP) under load, then goes on. Sabotage
+    "kill": it is killed, and no other one begins."""
+    seconds = 60
+    guest = domu("stopped", f"load.secs=15 load.alone=1 {STANDS_STILL}", vcpus=2,
+                 limit=150 if sabotage else 700,
+                 steps=lambda guest: stop_pager(guest, 9 if sabotage else 19, seconds))
+    yield xen.host(guest, reads=4 * READS)
+    check_paged(v, guest)
+    least(v, guest, "a touch took as long as that", "worst_touch_ms", 1000 * (seconds - 10))

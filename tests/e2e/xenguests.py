@@ -244,6 +244,14 @@ def fail_disk(guest: DomU) -> None:
         guest.host.run("rm /tmp/faulty")
 
 
+def stop_pager(guest: DomU, signal: int, seconds: int) -> None:
+    """It gets that SIGNAL; so many SECONDS later it is told to go on."""
+    guest.walk(4)
+    guest.pagers[-1].job.kill(signal)
+    guest.pause(seconds)
+    guest.pagers[-1].job.kill(18)
+
+
 def mem_set(guest: DomU, mib: int) -> None:
     """It may have so many MIB, fewer than it has; a pager is killed and replaced; then it
     may have all again."""
