@@ -25,11 +25,14 @@ EMULATOR = "the emulator failed, not what is tested; once more: "
 # When each step ran last on this machine, and the seconds it took.
 HISTORY = BUILD / "history.json"
 
-# The builds that scenarios and steps use: [TREE/]CONFIG as for scripts/kernel.sh, and
-# Xen. In the order in which they are built, with the minutes of a cold build.
+# The builds that scenarios and steps use: [TREE/]CONFIG as for scripts/kernel.sh, Xen, and
+# a Debian guest. In the order in which they are built, with the minutes of a cold build.
 BUILDS = {"main": 6, "hostile": 2, "xen": 2, "kvm2010": 2, "off": 4, "bare": 4, "debug": 6,
           "gcov": 6, "kcsan": 4, "rt": 5, "torture": 6, "dwarf": 3, "stock/main": 4,
-          "pvfault-6.1/main": 6, "pvfault-7.3/main": 8, "up": 4, "i386": 4}
+          "pvfault-6.1/main": 6, "pvfault-7.3/main": 8, "up": 4, "i386": 4, "debian": 20}
+# Those that aren't kernels: what builds them, and the file that shows that it has.
+SCRIPTS = {"xen": (("scripts/xen.sh",), "xen/xen"),
+           "debian": (("scripts/debian.sh", "small"), "debian/small/disk")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Step:
 def build(name: str) -> Step:
     """The step that builds one of BUILDS."""
     tree, _, config = name.rpartition("/")
-    if name == "xen":
-        return Step("xen", ("scripts/xen.sh",), BUILDS[name])
+    if name in SCRIPTS:
+        return Step(name, SCRIPTS[name][0], BUILDS[name])
     return Step(f"kernel {name}", ("scripts/kernel.sh", tree or "pvfault", config),
                 BUILDS[name])
 
@@ -68,8 +71,8 @@ def prepare(builds: Iterable[str]) -> None:
 def is_built(name: str) -> bool:
     """Is there an earlier build? Then it takes little time to build it again."""
     tree, _, config = name.rpartition("/")
-    return (BUILD / "xen/xen" if name == "xen" else
-            BUILD / (tree or "pvfault") / f"out-{config}/arch/x86/boot/bzImage").exists()
+    return BUILD.joinpath(SCRIPTS[name][1] if name in SCRIPTS else
+                          f"{tree or 'pvfault'}/out-{config}/arch/x86/boot/bzImage").exists()
 
 
 def with_builds(plan: list[Step]) -> list[Step]:

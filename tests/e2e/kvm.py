@@ -193,10 +193,11 @@ def slow_disk(ms):
 
 
 def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
-               l2_kernel=None, l1_line="", initrd=None, icount=False):
+               l2_kernel=None, l1_line="", initrd=None, icount=False, options=()):
     """Boot L1, let it run GUESTS one after the other, collect what they say.
     Its swap gives READS reads a second, 0: as many as it can. With ICOUNT the TSC counts
-    instructions, as many a second. Return what is wrong on its console."""
+    instructions, as many a second. OPTIONS are QEMU's, for more devices of L1. Return what
+    is wrong on its console."""
     for guest in guests:
         guest.memory = guest.memory or memory
     parts = [rig.l1_root(),
@@ -214,7 +215,7 @@ def run_guests(folder, guests, memory="150M", reads=100, l1_kernel=None,
                     append=l1_line if on_kvm else f"{clock} {l1_line}",
                     guests=True, accel=rig.ON_KVM if on_kvm else accel,
                     options=(*rig.smp(L1_CPUS), "-m", str(L1_MIB), *counting,
-                             *rig.disk(folder, "swap", SWAP_MIB)))
+                             *rig.disk(folder, "swap", SWAP_MIB), *options))
     return run_in_turn(boot, PREPARE, guests, "swap", reads)
 
 

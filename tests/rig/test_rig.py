@@ -300,6 +300,10 @@ def no_boots():
             f"{i:x} T __{what}_text_{end}\n" for i, (what, end) in enumerate(
                 (what, end) for what in ("entry", "noinstr") for end in ("start", "end"))))
         image = pathlib.Path(folder) / "arch/x86/boot/bzImage"
+        debian = pathlib.Path(folder) / "debian/small"
+        debian.mkdir(parents=True)
+        for name in ("disk", "vmlinuz-pvfault", "initrd-pvfault"):
+            (debian / name).touch()
         with mock.patch.multiple(rig, kernel=lambda name="main": image, Boot=plain,
                                  archive=lambda *_: "cpio", guest_program=lambda *_, **how: "init",
                                  with_libraries=lambda *_: {}, run=lambda *_, **__: None,
