@@ -45,7 +45,10 @@ struct pvfault_sleeper {
 
 struct pvfault_mark {
 	struct pvfault_node node;
-	unsigned long stamp;		/* order of taking; of a batch: jiffies when left */
+	union {
+		unsigned long stamp;	/* order of taking; of a batch: jiffies when left */
+		pvfault_token_t unused;	/* as large as a sleeper's, also with 32 bits */
+	};
 	u32 generation;			/* when it was added */
 	int cpu;			/* of its pool */
 };
