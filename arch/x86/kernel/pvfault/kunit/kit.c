@@ -103,11 +103,6 @@ void kit_ready(unsigned int cpu, pvfault_token_t token)
 	kit.host->ready(cpu, &token, 1, PVFAULT_TEST_KEPT);
 }
 
-unsigned int kit_other_cpu(struct kunit *test)
-{
-	return pvt_other_cpu(test);
-}
-
 /* In user mode: told on its way there, before its first instruction. */
 static int user_task(void *data)
 {

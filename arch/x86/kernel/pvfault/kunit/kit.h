@@ -59,6 +59,5 @@ void kit_register(struct kunit *test);
 void kit_forget(struct kunit *test);
 unsigned long kit_since(const char *name);
 pvfault_token_t kit_token(unsigned int cpu, unsigned int n);
-unsigned int kit_other_cpu(struct kunit *test);
 
 #endif /* PVFAULT_KIT_H */

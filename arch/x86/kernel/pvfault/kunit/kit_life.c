@@ -93,7 +93,7 @@ static void sleep_on(struct kunit *test, unsigned int cpu)
 
 void pvfault_kit_offline(struct kunit *test)
 {
-	unsigned int cpu = kit_other_cpu(test);
+	unsigned int cpu = pvt_other_cpu(test);
 
 	expect_enabled(test, true);
 	sleep_on(test, cpu);
@@ -116,7 +116,7 @@ static void end_quiet(struct kunit *test)
 	kit_end_quiet();
 	expect_enabled(test, true);
 	kit_expect_works(test, 0);
-	kit_expect_works(test, kit_other_cpu(test));
+	kit_expect_works(test, pvt_other_cpu(test));
 	kit_expect_end(test);
 }
 
@@ -156,7 +156,7 @@ static long crash(void *unused)
 /* One CPU alone, in the middle of anything; the others are stopped by then. */
 void pvfault_kit_crash(struct kunit *test)
 {
-	unsigned int cpu = kit_other_cpu(test);
+	unsigned int cpu = pvt_other_cpu(test);
 
 	sleep_on(test, cpu);
 	kit.quiet = true;
@@ -170,7 +170,7 @@ void pvfault_kit_crash(struct kunit *test)
 /* One CPU takes no part; the others do. */
 void pvfault_kit_online_fails(struct kunit *test)
 {
-	unsigned int refused = kit_other_cpu(test), cpu;
+	unsigned int refused = pvt_other_cpu(test), cpu;
 
 	if (!kit.host->fail_online)
 		kunit_skip(test, "the host can't refuse");
@@ -268,6 +268,6 @@ void pvfault_kit_liar(struct kunit *test)
 	kit_register(test);
 	KUNIT_ASSERT_EQ(test, pvfault_set_deadline_ms(LONG_MS), 0);
 	kit_expect_works(test, 0);
-	kit_expect_works(test, kit_other_cpu(test));
+	kit_expect_works(test, pvt_other_cpu(test));
 	KUNIT_EXPECT_EQ(test, pvfault_table_outstanding(), 0);
 }

@@ -377,7 +377,7 @@ void pvfault_kit_ready_fault_late(struct kunit *test)
 void pvfault_kit_lost_interrupt(struct kunit *test)
 {
 	pvfault_token_t tokens[] = { kit_token(0, 7), kit_token(0, 8), kit_token(0, 9) };
-	unsigned int i, cpu = kit_other_cpu(test);
+	unsigned int i, cpu = pvt_other_cpu(test);
 	pvfault_token_t other = kit_token(cpu, 7);
 
 	if (!kit.host->backend->repair)

@@ -339,15 +339,6 @@ void pvt_ready_on(struct kunit *test, int cpu, pvfault_token_t token)
 	KUNIT_EXPECT_EQ(test, smp_call_function_single(cpu, ready_ipi, &token, true), 0);
 }
 
-int pvt_other_cpu(struct kunit *test)
-{
-	unsigned int cpu = cpumask_any_but(cpu_online_mask, 0);
-
-	if (cpu >= nr_cpu_ids)
-		kunit_skip(test, "needs a second CPU");
-	return cpu;
-}
-
 /* One READY after the other, on one CPU. */
 struct flood {
 	pvfault_token_t token;

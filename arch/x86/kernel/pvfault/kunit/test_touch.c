@@ -7,9 +7,9 @@
 #include <linux/irq_work.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
-#include <linux/smp.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "pvfault_test.h"
 
@@ -17,7 +17,9 @@
 struct call {
 	long (*fn)(void *arg);
 	void *arg;
+	int (*how)(void *call);
 	struct irq_work work;
+	struct work_struct item;
 	long ret;
 };
 
@@ -80,7 +82,18 @@ static int call_preempt_off(void *call)
 	return ret;
 }
 
-/* Call @fn on @cpu, in a kernel thread or what @where says. Return: what it returned. */
+static void call_item(struct work_struct *item)
+{
+	struct call *c = container_of(item, struct call, item);
+
+	c->ret = c->how(c);
+}
+
+/*
+ * Call @fn on @cpu, in a kernel thread or what @where says. Return: what it returned.
+ * Not by smp_call_on_cpu(), which makes the call in this task if there is one CPU only:
+ * a case's task may have user memory.
+ */
 long pvt_call(int cpu, enum pvt_context where, long (*fn)(void *arg), void *arg)
 {
 	static int (*const how[])(void *) = {
@@ -92,8 +105,11 @@ long pvt_call(int cpu, enum pvt_context where, long (*fn)(void *arg), void *arg)
 	};
 	static struct call call;
 
-	call = (struct call) { .fn = fn, .arg = arg };
-	return smp_call_on_cpu(cpu, how[where], &call, false);
+	call = (struct call) { .fn = fn, .arg = arg, .how = how[where] };
+	INIT_WORK(&call.item, call_item);
+	schedule_work_on(cpu, &call.item);
+	flush_work(&call.item);
+	return call.ret;
 }
 
 /* Touch the address that the backend claims; the retry finds it unmapped. */
