@@ -2,9 +2,12 @@
 """Memory that is touched ahead: free pages, and what read() copies."""
 
 import kvm
+import xen
 from checks import READS, check_guest
 from kvm import L2, REPEATED_FAULTS
 from registry import scenario, show_sabotages
+from xen import check_paged
+from xenguests import SCRIPTS, with_disk, with_files
 
 WAYS = ("fresh", "read", "fresh", "read", "pread", "touch")
 LOAD = f"load.way={','.join(WAYS)} load.tasks={len(WAYS)}"
@@ -23,14 +26,12 @@ def line(sabotage):
 def check_ahead(v, guest):
     """Checks of a guest that touches ahead."""
     name, c = guest.name, guest.counter
-    check_guest(v, guest)
     v.check(f"{name}: free pages were touched ahead", c("ahead_back") > 50, c("ahead_back"))
     v.check(f"{name}: and waited for together", c("ahead") > 100, c("ahead"))
     v.check(f"{name}: what read() copies, too", c("sleep_read") > 100, c("sleep_read"))
     v.metrics[name] = {k: c(k) for k in ("sleep", "sleep_kernel", "sleep_alloc", "sleep_read",
                                          "ahead", "ahead_present", "ahead_back", "rejected",
                                          "retry", "abandoned")}
-    v.metrics[name]["repeated_faults"] = guest.get("repeated_faults")
 
 
 @scenario(minutes=3, sabotages=SABOTAGES, shown_by="ahead-sabotage")
@@ -46,7 +47,9 @@ def kvm_ahead(v, sabotage):
         guests.append(L2("hotplug", f"{line('')} {LOAD} {secs} load.hotplug=1", vcpus=2))
     yield kvm.host(*guests, reads=4 * READS)
     for guest in guests:
+        check_guest(v, guest)
         check_ahead(v, guest)
+        v.metrics[guest.name]["repeated_faults"] = guest.get("repeated_faults")
     if not sabotage:
         v.check("one: no wait ran into its deadline", one.counter("retry") == 0,
                 one.counter("retry"))
@@ -59,3 +62,20 @@ def kvm_ahead(v, sabotage):
 def ahead_sabotage(v):
     """The checks of kvm-ahead can fail: its sabotages, in one boot of the host."""
     yield from show_sabotages(v)
+
+
+@scenario(kernels=("main", "xen"), minutes=4, sabotages=SABOTAGES, shown_by="xen-sabotage")
+def xen_ahead(v, sabotage):
+    """kvm-ahead under Xen: the pager fetches at once what a guest touches ahead. The files
+    lie on a disk of dom0's, because the page cache of others can't be taken."""
+    load = (f"{LOAD} load.disk_files=/dev/xvda load.alone=1 "
+            f"load.secs={6 if sabotage else 30}")
+    guests = [with_disk("ahead", f"{line(sabotage)} {load}", steps=with_files)]
+    if not sabotage:
+        guests.append(with_disk("hotplug", f"{line('')} {load} load.hotplug=1", vcpus=2,
+                                steps=with_files))
+    yield xen.host(*guests, reads=4 * READS, files=SCRIPTS, data_mib=64)
+    for guest in guests:
+        check_paged(v, guest)
+        check_ahead(v, guest)
+        v.metrics[guest.name]["page_ins"] = guest.get("pager.page_ins")

@@ -60,9 +60,10 @@ def xen_paging(v, sabotage):
                      page_ins_on=on.get("pager.page_ins"), held=held(on))
 
 
-@scenario(kernels=("main", "xen"), minutes=5)
+@scenario(kernels=("main", "xen"), minutes=9)
 def xen_sabotage(v):
-    """Each check of xen-paging can fail: its sabotages, in one boot of Xen."""
+    """Each check of xen-paging and xen-ahead can fail: their sabotages, in one boot of
+    Xen."""
     yield from show_sabotages(v)
 
 

@@ -82,6 +82,7 @@ class DomU(Guest):
     trust = "--trust-guest"
     pager_env = ""      # "NAME=VALUE ..." of the pager
     pager_said = ()
+    untrusting = ()     # which of its devices mustn't trust dom0, if xl can't say so
     watched = True      # by the xl that created it, until that has saved or moved it
 
     def prepare(self) -> None:
@@ -92,8 +93,11 @@ class DomU(Guest):
 
     def boot(self) -> None:
         # In the foreground xl stays until the guest has ended.
-        self.job = self.host.spawn(f"exec xl create -F {self.settings} >>/tmp/xl.log 2>&1")
+        self.job = self.host.spawn(f"exec xl create {'-p ' if self.untrusting else ''}-F "
+                                   f"{self.settings} >>/tmp/xl.log 2>&1")
         self.relay = self.host.spawn(f"exec tail -f -n +1 {self.log}", self.hear_console)
+        if self.untrusting:
+            self.distrust()
         if not self.pager:
             return
         if self.early:
@@ -102,6 +106,15 @@ class DomU(Guest):
         else:
             self.until_phase("settle")
         self.serve()
+
+    def distrust(self) -> None:
+        """Tell its drivers while it is paused. xl 4.17 knows no "untrusted" of a disk."""
+        for device in self.untrusting:
+            node = f"{self.node()}/device/{device}/trusted"
+            while self.host.spawn(f"xenstore-read {node}").wait():
+                self.pause(0.1)
+            self.host.run(f"xenstore-write {node} 0")
+        self.host.run(f"xl unpause {self.name}")
 
     def serve(self, kill_after: float | None = None) -> Pager:
         """Start a pager."""
@@ -186,10 +199,12 @@ def preloaded():
     return files
 
 
-def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=None):
+def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=None,
+               data_mib=0):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
     they say. The disk of the page file gives READS reads a second while a guest
-    walks its memory, and as many as it can else."""
+    walks its memory, and as many as it can else. DATA_MIB: dom0 has another disk,
+    /dev/vdb."""
     parts = [rig.dom0_root(pager_program()),
              *([rig.hvm_root()] if any(g.options == HVM for g in guests) else []),
              rig.archive(f"{folder}-domu", {
@@ -197,7 +212,8 @@ def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=N
                  "domu-initrd": initrd or guest_initrd(), **(files or {})})]
     boot = rig.Boot(folder, rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE, guests=True,
                     options=("-m", str(MACHINE_MIB),
-                             *rig.disk(folder, "pagefile", PAGEFILE_MIB)))
+                             *rig.disk(folder, "pagefile", PAGEFILE_MIB),
+                             *(rig.disk(folder, "data", data_mib) if data_mib else ())))
     return run_in_turn(boot, PREPARE, guests, "pagefile", reads)
 
 

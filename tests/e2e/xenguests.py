@@ -15,6 +15,30 @@ FORGOTTEN = {
     "device": ("/local/domain/$(xl domid {})/device/pvfault", 2),
 }
 
+# dom0's part of a device that comes, as Debian's scripts of these names do it.
+SCRIPTS = {
+    "etc/xen/scripts/block": """\
+#!/bin/sh
+[ "$1" = add ] || exit 0
+disk=$(xenstore-read "$XENBUS_PATH/params")
+xenstore-write "$XENBUS_PATH/physical-device" "$(stat -L -c %t:%T "$disk")" \\
+               "$XENBUS_PATH/hotplug-status" connected
+""",
+    "etc/xen/scripts/vif-route": """\
+#!/bin/sh
+[ "$1" = online ] || exit 0
+ifconfig "$vif" 10.9.0.1 netmask 255.255.255.0 up
+xenstore-write "$XENBUS_PATH/hotplug-status" connected
+""",
+}
+
+
+def with_disk(name, line, **more) -> DomU:
+    """A guest whose disk is dom0's second one. Its driver copies."""
+    guest = domu(name, line, options=('disk = ["/dev/vdb,raw,xvda,rw"]',), **more)
+    guest.untrusting = ("vbd/51712",)
+    return guest
+
 
 def save(guest: DomU) -> None:
     """Save it as xl does, and let it go on."""
@@ -242,6 +266,64 @@ def fail_disk(guest: DomU) -> None:
         guest.pause(15)
     finally:
         guest.host.run("rm /tmp/faulty")
+
+
+def disturb(guest: DomU) -> None:
+    """Its pager is killed and replaced, then stands still for 20 seconds."""
+    guest.pause(8)
+    guest.pagers[-1].job.kill()
+    guest.pagers[-1].job.wait()
+    guest.pause(3)
+    pager = guest.serve()
+    guest.until(lambda: pager.took or pager.job.status is not None)
+    guest.pause(5)
+    pager.job.kill(19)
+    guest.pause(20)
+    pager.job.kill(18)
+    guest.pause(8)
+
+
+def with_files(guest: DomU) -> None:
+    """Boot it with an empty ext2 on its disk."""
+    guest.host.run("mke2fs -F /dev/vdb")
+    guest.boot()
+
+
+def use_disk(guest: DomU, spoilt: bool = False) -> None:
+    """Its disk is dom0's second one. If it is to be SPOILT, dom0 writes there, too."""
+    guest.walk()
+    if spoilt:
+        guest.host.spawn("while :; do dd if=/dev/zero of=/dev/vdb bs=4096 seek=100 count=300 "
+                         "conv=fsync; done 2>/dev/null")
+    disturb(guest)
+    # Each way of writing with each way of reading.
+    guest.until(lambda: guest.get("disk_rounds", 0) >= 4)
+    guest.go_on()
+
+
+# What the guest serves, and how dom0 fetches it; see guest/backends.c.
+SERVED = """awk 'BEGIN { for (i = 0; i < 65536; i++) printf "pvfault %7u\\n", i }' | md5sum"""
+FETCH = "nc -w 100 10.9.0.2 80 </dev/null | md5sum"
+
+
+def use_net(guest: DomU, shares: bool = False) -> None:
+    """dom0 fetches one file from it again and again. If it SHARES, its driver was told that
+    dom0 is trusted, and its pager the contrary."""
+    pager, guest.pager = guest.pager, None
+    guest.boot()
+    guest.until_phase("settle")
+    if shares:
+        guest.host.run(f"xenstore-write {guest.node()}/device/vif/0/trusted 0")
+    guest.pager = pager
+    guest.serve()
+    guest.until_phase("walk")
+    want = guest.host.run(SERVED).strip()
+    fetching = guest.host.spawn(f"while :; do {FETCH}; done", lambda line: guest.tell(
+        "fetched", int(line.strip() == want)))
+    disturb(guest)
+    guest.until(lambda: len(guest.all("fetched")) >= 5)
+    fetching.kill()
+    guest.go_on()
 
 
 def stop_pager(guest: DomU, signal: int, seconds: int) -> None:

@@ -14,6 +14,7 @@
  *   load.way=A,B... how they walk it, in turn, see ways.c: touch, pread, read, pwrite,
  *                   pipe, socket, futex, fresh, uring, sqlite, redis, and of
  *                   locks.c lockfile, lockpipe, lockdir (touch)
+ *   load.disk_files=DISK  the files of "read" lie in an ext2 there (ramfs)
  *   load.secs=N     seconds that are measured (20)
  *   load.steps=N    walk on after that, until each task has made N steps (0)
  *   load.told=TTY   walk on after that, until the host writes a line to /dev/TTY
@@ -37,7 +38,8 @@
  *   load.seen=ROOT  look at those that wait, see seen.c
  *   load.trace=MS   report what runs and what waits, see trace.c
  *   load.gcov=TTY   report how often the kernel's lines were run, to /dev/TTY
- *   load.*          what else happens to it, see life.c, kill.c, company.c, withdraw.c
+ *   load.*          what else happens to it, see life.c, kill.c, company.c, withdraw.c,
+ *                   backends.c
  *   load.sabotage=X break something that a check must find: flip a bit, hang,
  *                   print a kernel warning, report before the end
  *
@@ -510,6 +512,7 @@ static void run(void)
 	seen_start();
 	trace_start();
 	withdraw_start();
+	backends_start();
 	wait_walkers(tasks, POPULATE);
 
 	report_devices();

@@ -40,6 +40,9 @@ void touch_untouched(unsigned int mb, const char *tty);
 /* See withdraw.c. */
 void withdraw_start(void);
 
+/* See backends.c. */
+void backends_start(void);
+
 /* See hole.c. */
 void hole_start(void);
 

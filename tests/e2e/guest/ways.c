@@ -152,15 +152,20 @@ static void pread_verify(struct walk *walk)
 	verify_file(walk, walk->pages);
 }
 
-/* read: out of a file's page cache, sixteen pages at once; not of shmem, which differs. */
+/*
+ * read: out of a file's page cache, sixteen pages at once; not of shmem, which differs.
+ * In ramfs it isn't movable: load.disk_files= names a disk with ext2, where it is.
+ */
 static void read_fill(struct walk *walk)
 {
-	char path[32];
+	char path[32], disk[32];
+	bool ram = !parameter_text("load.disk_files", disk, sizeof(disk));
 
-	snprintf(path, sizeof(path), "/tmp/ram%u", walk->id);
-	must(walk, !mkdir(path, 0700) && !mount("ramfs", path, "ramfs", 0, NULL), "ramfs");
+	snprintf(path, sizeof(path), "/tmp/files%u", walk->id);
+	must(walk, !mkdir(path, 0700) &&
+	     !mount(ram ? "ramfs" : disk, path, ram ? "ramfs" : "ext2", 0, NULL), "mount");
 	walk->fd = open(path, O_RDWR | O_TMPFILE, 0600);
-	must(walk, walk->fd >= 0, "a file in ramfs");
+	must(walk, walk->fd >= 0, "a file");
 	fill_file(walk, walk->fd, walk->pages);
 }
 
