@@ -40,7 +40,9 @@ asm(".pushsection .rodata\n"
     "2:	mov $2, %al\n"
     "	out %al, $0x10\n"
     "	jmp 0b\n"
+#ifdef __x86_64__
     ".code64\n"
+#endif
     "tiny_code_end:\n"
     ".popsection\n");
 extern const char tiny_code[], tiny_code_end[];
