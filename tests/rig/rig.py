@@ -438,6 +438,8 @@ def ticks_in_itself(samples: Sequence[str], system_map: str) -> str:
         where = []
         for cpu in sample.split("CPU#")[1:]:
             value = dict(re.findall(r"\b(\w+) *=([0-9a-f]+)", cpu))
+            if "RIP" not in value:      # 32 bits, which have not been seen to do that
+                return ""
             name = names[max(bisect.bisect(at, int(value["RIP"], 16)) - 1, 0)]
             waits = name.endswith("queued_spin_lock_slowpath") and value["RDI"] in locks
             if (int(value["RFL"], 16) & 0x200 or value["HLT"] == "1" or
