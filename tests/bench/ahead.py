@@ -60,7 +60,9 @@ def guest(kind, number, cluster):
         life.squeeze(g, len(steps))
 
     mode = {"stock": "", "off": "pvfault=off ", "pvfault": "pvfault=on "}[kind]
-    g = L2(f"{kind}{cluster}-{number}", f"{mode}bench.mb={MIB} bench.plan={','.join(steps)}",
+    # A huge page would lie in memory that the guest has never used, and the host never taken.
+    g = L2(f"{kind}{cluster}-{number}", f"{mode}transparent_hugepage=never bench.mb={MIB} "
+           f"bench.plan={','.join(steps)}",
            kernel=rig.kernel("stock/main") if kind == "stock" else None, mib=160, limit=900,
            steps=run)
     g.kind, g.cluster, g.trace = kind, cluster, REPEATED_FAULTS
