@@ -90,11 +90,11 @@ def xen_hvm(v, sabotage):
                      corrupt=guest.get("corrupt"))
 
 
-def ended(v, how, line):
+def ended(v, how, line, mib=256):
     """A kernel ends while its tasks sleep, another one begins in its memory. Of an HVM
     guest: Xen 4.17's libxl can't reset a PVH guest. Return the guest."""
-    guest = domu(how, f"load.secs=30 load.alone=1 {UNPLUG} {line}", mib=256,
-                 pager="--target 210", vcpus=2, options=HVM, limit=450)
+    guest = domu(how, f"load.secs=30 load.alone=1 {UNPLUG} {line}", mib=mib,
+                 pager=f"--target {mib - 46}", vcpus=2, options=HVM, limit=450)
     yield xen.host(guest, reads=READS,
                    initrd=guest_initrd(kernel=rig.kernel(), initrd=guest_initrd()))
     v.check("the first kernel had async faults", guest.get("first.sleep", 0) > 100,
@@ -123,7 +123,7 @@ def xen_kexec(v):
 def xen_kdump(v):
     """An HVM guest crashes while tasks sleep; the second kernel is one for crash dumps,
     which takes no part."""
-    guest = yield from ended(v, "kdump", "load.end=crash crashkernel=96M")
+    guest = yield from ended(v, "kdump", "load.end=crash crashkernel=96M", 256 + 96)
     first, _, guest.console = guest.console.rpartition("Linux version")
     guest.trouble = rig.trouble(guest.console)
     v.check("it crashed by request", "sysrq triggered crash" in first)
