@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checks table.pml with spin: as it is, and with each essential step broken."""
+"""Checks table.pml and batch.pml with spin: as they are, and with each essential step
+broken."""
 
 import pathlib
 import re
@@ -12,7 +13,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 OUT = rig.BUILD / "model"
 MEMORY_MIB = 4000
 
-# How often the host does each thing: see the head of table.pml.
+# How often the host does each thing: see the heads of the models. Those of batches begin
+# with "batch".
 CONFIGURATIONS = {
     # READY before, during and after NOT_PRESENT, on any CPU; signals, rejections
     "order": "TOKENS=1 EXACT KILLS=1 NUDGES=1 REFUSALS=1",
@@ -29,6 +31,10 @@ CONFIGURATIONS = {
     "overwritten": "TOKENS=2 WAITS=1 MARKS=1 LOSSES=1 DEADLINE",
     "hostile": "TOKENS=2 WAITS=1 MARKS=1 DUPS=2 HOSTILE DEADLINE READY_CPUS=1",
     "late": "TOKENS=1 WAITS=1 MARKS=1 DUPS=1 HOSTILE DEADLINE READY_CPUS=1 PERIODS=1",
+    "batch": "ROUNDS=1 KILLS=1",
+    "batch-again": "TASKS=1 KILLS=1",
+    "batch-all": "TASKS=1 KILLS=1 ALLS=1",
+    "batch-three": "TASKS=1 ROUNDS=1 TOKENS=3 KILLS=1",
 }
 
 # Mutants: each breaks one essential step, and must be found in this configuration.
@@ -70,6 +76,16 @@ MUTANTS = {
     "SCAN_NO_DEADLINE": "watch",
     "ARM_NEVER": "watch",
     "TIMER_STOPS": "watch",
+    "BATCH_TOUCH_AFTER_COUNT": "batch-again",
+    "BATCH_COUNT_IN_TWO_STEPS": "batch-again",
+    "BATCH_EARLY_COUNTS": "batch-again",
+    "BATCH_EARLY_KEEPS_SLOT": "batch-again",
+    "BATCH_WOKEN_STAYS_LISTED": "batch-again",
+    "BATCH_STATE_LATE": "batch-again",
+    "BATCH_LEAVE_UNLOCKED": "batch-again",
+    "BATCH_LEAVE_NO_MARK": "batch-again",
+    "BATCH_LEAVE_KEEPS_COUNT": "batch-again",
+    "BATCH_LEAVE_ANY_BATCH": "batch",
 }
 
 # Assumptions: without each of these the model must fail in this configuration.
@@ -93,12 +109,12 @@ class Result:
             and "Search not completed" not in said
 
 
-def verify(name, options, optimise="-O2"):
-    """Translate, compile and run; raise Failure if that doesn't work."""
+def verify(name, options, optimise="-O2", source="table.pml"):
+    """Translate, compile and run SOURCE; raise Failure if that doesn't work."""
     folder = OUT / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for command in (["spin", *(f"-D{o}" for o in options), "-a", HERE / "table.pml"],
+    for command in (["spin", *(f"-D{o}" for o in options), "-a", HERE / source],
                     ["gcc", optimise, "-w", "-DSAFETY", "-DHC4", "-DNOFAIR",
                      f"-DMEMLIM={MEMORY_MIB}", "-o", "pan", "pan.c"]):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True,
@@ -114,10 +130,14 @@ def verify(name, options, optimise="-O2"):
     return result
 
 
+def source(configuration):
+    return "batch.pml" if configuration.startswith("batch") else "table.pml"
+
+
 def configurations():
-    """Yield (name, result) of the model as it is."""
+    """Yield (name, result) of the models as they are."""
     for name, options in CONFIGURATIONS.items():
-        yield name, verify(name, options.split())
+        yield name, verify(name, options.split(), source=source(name))
 
 
 def mutants(only=()):
@@ -126,7 +146,7 @@ def mutants(only=()):
         if not only or name in only:
             yield name, verify(name, [f"MUT_{name}",
                                       *CONFIGURATIONS[configuration].split()],
-                               optimise="-O0")
+                               optimise="-O0", source=source(configuration))
     for i, (name, options) in enumerate(NEEDED.items()):
         if not only:
             yield name, verify(f"needed-{i}", options.split(), optimise="-O0")
