@@ -157,6 +157,10 @@ void check_balance(void);
 /* The pager is gone; start another one with the same file. Return: an exitcode */
 void bury(void);
 int start_again(void);
+/* start_again(), and the new one goes on with @nr pages that are out. */
+void adopted(unsigned int nr);
+/* All vCPUs touch all pages, until all are there and right. */
+void touch_all(void);
 /* Bring everything back and end, as SIGTERM does. */
 void assert_all_back(void);
 void leave_now(void);
@@ -175,10 +179,12 @@ int test_faults(void);
 int test_evict(void);
 int test_file(void);
 int test_device(void);
+int test_neighbours(void);
 int test_loop(void);
 int test_start(void);
 int test_status(void);
 int test_adopt(void);
+int test_records(void);
 int test_run(void);
 int test_random(void);
 

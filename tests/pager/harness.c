@@ -329,3 +329,33 @@ void leave_now(void)
 	rounds(1);
 	assert_int_equal(pager->xen->ops->disable(pager->xen), 0);
 }
+
+void touch_all(void)
+{
+	unsigned int gfn, i;
+
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn++) {
+		for (i = 0; i < 50 && fake_touch(gfn % NR_VCPUS, gfn) != ACCESS_OK; i++) {
+			rounds(2);
+			front_take();
+		}
+		assert_int_equal(fake.type[gfn], P2M_RW);
+		fake_verify(gfn);
+	}
+	rounds(2);
+	front_take();
+	assert_int_equal(fake.nr_sleepers, 0);
+	assert_int_equal(fake_away(), 0);
+	assert_int_equal(fake.paused, 0);
+	assert_false(fake.crashed);
+}
+
+void adopted(unsigned int nr)
+{
+	assert_int_equal(start_again(), 0);
+	assert_true(pager->file.adopt);
+	assert_int_equal(pager->stats.adopted, nr);
+	assert_int_equal(fake.paused, 0);
+	rounds(2);
+	front_take();
+}
