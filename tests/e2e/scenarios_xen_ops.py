@@ -6,7 +6,7 @@ import xen
 from checks import READS, least
 from registry import scenario
 from xen import STANDS_STILL, check_paged, domu, preloaded
-from xenguests import (fail_disk, mem_set, second_pager, spoil_records, stop_pager,
+from xenguests import (fail_disk, freeze_disk, mem_set, second_pager, spoil_records, stop_pager,
                        trust_later)
 
 # It walks its memory until it is told to go on.
@@ -121,3 +121,20 @@ def xen_stopped_pager(v, sabotage):
     yield xen.host(guest, reads=4 * READS)
     check_paged(v, guest)
     least(v, guest, "a touch took as long as that", "worst_touch_ms", 1000 * (seconds - 10))
+
+
+@scenario(kernels=("main", "xen"), minutes=4, shown_by="xen-pager-sabotage",
+          sabotages={"moving": "a touch took as long as that"})
+def xen_frozen_dom0_disk(v, sabotage):
+    """The disk of the page file stands still for a minute, for reading and writing: tasks
+    and the pager wait, dom0 goes on and the pager answers, and all is well afterwards.
+    Sabotage "moving": it doesn't stand still."""
+    seconds = 0 if sabotage else 60
+    guest = domu("frozen", f"{TOLD} {STANDS_STILL}", vcpus=2, limit=700,
+                 steps=lambda guest: freeze_disk(guest, seconds))
+    yield xen.host(guest, reads=4 * READS)
+    check_paged(v, guest)
+    v.check("frozen: its pager answered meanwhile", guest.get("status_frozen") == 0,
+            guest.get("status_frozen"))
+    v.check("frozen: no page was lost", guest.get("pager.lost") == 0, guest.get("pager.lost"))
+    least(v, guest, "a touch took as long as that", "worst_touch_ms", 1000 * 50)

@@ -334,6 +334,18 @@ def stop_pager(guest: DomU, signal: int, seconds: int) -> None:
     guest.pagers[-1].job.kill(18)
 
 
+def freeze_disk(guest: DomU, seconds: int) -> None:
+    """For so long the disk of its page file neither reads nor writes."""
+    guest.walk(4)
+    guest.tell("phase", "outage")
+    guest.pause(seconds)
+    guest.tell("status_frozen",
+               guest.status(f"pvfault-pager --status --domain {guest.name}"))
+    guest.tell("phase", "walk")
+    guest.pause(5)
+    guest.go_on()
+
+
 def mem_set(guest: DomU, mib: int) -> None:
     """It may have so many MIB, fewer than it has; a pager is killed and replaced; then it
     may have all again."""
