@@ -65,11 +65,11 @@ void pvfault_kit_kill(struct kunit *test)
 
 	pvt_expect_asleep(test, 1);
 	KUNIT_EXPECT_EQ(test, send_sig(SIGKILL, s->task, 1), 0);
-	pvt_expect_asleep(test, 0);
+	/* Before READY: its token is marked as abandoned on its way out. */
+	kit_expect_killed(test, s);
 	kit_ready(0, token);
 	kit_expect(test, "abandoned", 1);
 	kit_expect(test, "dropped", 1);
-	kit_expect_killed(test, s);
 	kit_expect_works(test, 0);
 	kit_expect_end(test);
 }
