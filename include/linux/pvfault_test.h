@@ -23,10 +23,12 @@
 
 /**
  * struct pvfault_test_fault - a #PF, as a host injects it
+ * @user: does it come in user mode? Set by the kit, for the host
  * @error_code: as the exception pushes it
  * @address: what CR2 holds
  */
 struct pvfault_test_fault {
+	bool user;
 	unsigned long error_code;
 	unsigned long address;
 };
@@ -67,9 +69,12 @@ enum pvfault_test_lost {
  * @ready_all: Say READY for all. Optional. Context: process context, may sleep.
  * @fail_online: From now on refuse to notify this CPU, in the way in
  *	which the host may refuse that; -1: to none. Optional.
- * @lie: Write something, drawn from @dice, into what the host shares with this CPU;
- *	anything that would do no harm to a guest which trusts nobody. Return: true if
- *	@fault is to be injected, too. Optional. Context: as @not_present.
+ * @lie: Write something, drawn from @dice, into what the host shares with this CPU, or
+ *	choose what its next hypercalls return; anything that would do no harm to a guest
+ *	which trusts nobody. A lie may last, but no longer than until no CPU is enabled:
+ *	then the host also forgets each READY that the guest hasn't taken. Return: true if
+ *	@fault is to be injected, too. Optional. Context: as @not_present, so a lock may be
+ *	held by what was interrupted.
  */
 struct pvfault_test_host {
 	const struct pvfault_backend *backend;

@@ -112,6 +112,7 @@ static int user_task(void *data)
 	/* Which threads of the kernel ignore. */
 	kernel_sigaction(SIGKILL, SIG_DFL);
 	local_irq_disable();
+	s->fault.user = true;
 	kit.host->not_present(s->token, &s->fault);
 	complete(&s->told);
 	kit_inject_user(&s->fault, kit.code, kit.code + PAGE_SIZE / 2 + (s - kit.sleepers),

@@ -24,7 +24,7 @@
 
 static long inject_not_present(void *arg)
 {
-	struct pvfault_test_fault fault;
+	struct pvfault_test_fault fault = { };
 	unsigned long flags;
 	long err;
 	char c = 0;
@@ -215,7 +215,7 @@ void pvfault_kit_unregister(struct kunit *test)
 /* A lie, and sometimes the #PF that comes with it. */
 static long tell_lie(void *arg)
 {
-	struct pvfault_test_fault fault;
+	struct pvfault_test_fault fault = { };
 	unsigned long flags;
 	char c = 0;
 

@@ -156,7 +156,7 @@ struct told {
 
 static void told_on(void *arg)
 {
-	struct pvfault_test_fault fault;
+	struct pvfault_test_fault fault = { .user = true };
 	struct told *t = arg;
 	unsigned long flags;
 
@@ -359,7 +359,7 @@ struct kit_ready_fault {
 static long inject_ready(void *arg)
 {
 	struct kit_ready_fault *r = arg;
-	struct pvfault_test_fault fault;
+	struct pvfault_test_fault fault = { };
 	unsigned long flags;
 	long err;
 	char c = 0;
