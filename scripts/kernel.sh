@@ -16,10 +16,12 @@
 #           rt        PREEMPT_RT, with lockdep
 #           torture   rcutorture runs, from boot on
 #           dwarf     main, with DWARF of pvfault's token table, for drgn
-#           hostile   the KVM host that loses READY, lies, or is as of 2010, for tests only
+#           hostile   the KVM host that loses READY, lies, is as of 2010, or has guests of
+#                     32 bits on TCG, for tests only
 #           kvm2010   a guest of KVM as of 2010, for tests only
 #           up        for one processor, a guest alone, without Xen
 #           i386      the same for 32 bit with PAE, and several processors
+#           i386-nopae  the same without PAE
 #           menu      main, with what "make menuconfig" has written
 #           cloud-amd64, small  packages, of TREE=package: with Debian's configuration,
 #                     and with the tests' one and what Debian's userspace needs
@@ -35,7 +37,7 @@
 tree=${1:-pvfault}
 config=${2:-main}
 trees="pvfault stock package pvfault-6.1 stock-6.1 pvfault-7.3 stock-7.3"
-configs="main off bare debug gcov kcsan rt torture dwarf hostile kvm2010 up i386 menu prepare unpack fetch"
+configs="main off bare debug gcov kcsan rt torture dwarf hostile kvm2010 up i386 i386-nopae menu prepare unpack fetch"
 [ "$tree" != package ] || configs="cloud-amd64 small"
 case " $trees " in *" $tree "*) ;; *) die "TREE=$tree is none of $trees" ;; esac
 case " $configs " in *" $config "*) ;; *) die "CONFIG=$config is none of $configs" ;; esac
@@ -45,7 +47,7 @@ dir=$BUILD/$tree
 [ "$tree" != package ] || dir=$BUILD/$tree/$config
 src=$dir/src
 out=$dir/out-$config
-case $config in i386) export ARCH=i386 ;; esac
+case $config in i386*) export ARCH=i386 ;; esac
 
 # Debian 12 has no newer one, so lists of packages of our own. The archive and its keys
 # are the machine's.
@@ -179,11 +181,12 @@ fragments() {
 	[ "$tree" != package ] || { package_fragments; return; }
 	cd "$TOP/configs"
 	cat base.config kvm.config
-	case $config in up | i386) ;; *) cat xen.config people.config ;; esac
+	case $config in up | i386*) ;; *) cat xen.config people.config ;; esac
 	case $tree in stock*) ;; *) cat pvfault.config ;; esac
 	[ ! -e "linux-$SERIES.config" ] || cat "linux-$SERIES.config"
 	case $config in
 	main)	;;
+	i386-nopae) cat i386.config i386-nopae.config ;;
 	menu)	cat "$BUILD/menu.config" ;;
 	*)	[ "${tree%-*}" = stock ] || cat "$config.config" ;;
 	esac

@@ -11,6 +11,8 @@ SUITES = ("pvfault_table", "pvfault_backend", "pvfault_random", "pvfault_where",
           "pvfault_xen_ranges", "pvfault_kit_kvm", "pvfault_kit_xen", "pvfault_kit_sim",
           "pvfault_kit_skeleton")
 WITHOUT_XEN = [name for name in SUITES if "_xen" not in name]
+# A kernel of 32 bits has neither Xen's backend nor the conformance kit.
+SUITES_32 = [name for name in WITHOUT_XEN if "_kit" not in name]
 
 # Preemption models that one kernel can be booted with. With two of them the allocator
 # clears no page, so pvfault must not write to it.

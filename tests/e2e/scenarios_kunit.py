@@ -54,6 +54,13 @@ def kunit_up(v):
         kunit.one_boot(v, "up", model, cpus=1, suites=kunit.WITHOUT_XEN)
 
 
+@scenario(kernels=("i386", "i386-nopae"), minutes=1)
+def kunit_i386(v):
+    """The KUnit suites in kernels of 32 bits, with PAE and without."""
+    for config, model in zip(("i386", "i386-nopae"), kunit.MODELS):
+        kunit.one_boot(v, config, model, suites=kunit.SUITES_32)
+
+
 @scenario(minutes=7)
 def kit_mutants(v):
     """Each mistake that the sample backend can be told to make turns a case of the
