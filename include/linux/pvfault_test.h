@@ -69,6 +69,8 @@ enum pvfault_test_lost {
  * @ready_all: Say READY for all. Optional. Context: process context, may sleep.
  * @fail_online: From now on refuse to notify this CPU, in the way in
  *	which the host may refuse that; -1: to none. Optional.
+ * @kernel_mode: Has the guest asked for notifications in kernel mode on this CPU? For a
+ *	backend that has &pvfault_backend.mode_changed; optional. Context: any.
  * @lie: Write something, drawn from @dice, into what the host shares with this CPU, or
  *	choose what its next hypercalls return; anything that would do no harm to a guest
  *	which trusts nobody. A lie may last, but no longer than until no CPU is enabled:
@@ -92,6 +94,7 @@ struct pvfault_test_host {
 	void (*ready_fault)(pvfault_token_t token, struct pvfault_test_fault *fault);
 	void (*ready_all)(void);
 	void (*fail_online)(int cpu);
+	bool (*kernel_mode)(unsigned int cpu);
 	bool (*lie)(struct rnd_state *dice, struct pvfault_test_fault *fault);
 };
 
@@ -132,6 +135,7 @@ int pvfault_kit_init(struct kunit *test, const struct pvfault_test_host *host);
 	X(kexec)							\
 	X(crash)							\
 	X(online_fails)							\
+	X(mode)		/* what the host is asked for follows it */	\
 	X(unregister)	/* under load */				\
 	SLOW(liar)	/* a host that says anything */
 

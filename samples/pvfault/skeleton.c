@@ -41,6 +41,7 @@ enum skel_mutant {
 	SKEL_STARTS_STALE,	/* with what was there before */
 	SKEL_INSISTS,		/* is online although the host refuses */
 	SKEL_TRUSTS,		/* the host's number of READYs */
+	SKEL_KEEPS_MODE,	/* in which it was told to notify at first */
 };
 
 static int mutant;
@@ -148,6 +149,18 @@ static void skel_repair(void)
 		skel_take();
 }
 
+/* Where no task may sleep, the host need not notify. */
+static void skel_ask(void)
+{
+	WRITE_ONCE(this_cpu_ptr(&skel_page)->kernel_mode, pvfault_kernel_mode());
+}
+
+static void skel_mode_changed(void)
+{
+	if (mutant != SKEL_KEEPS_MODE)
+		skel_ask();
+}
+
 static int skel_cpu_online(unsigned int cpu)
 {
 	struct skel_page *page = this_cpu_ptr(&skel_page);
@@ -158,6 +171,7 @@ static int skel_cpu_online(unsigned int cpu)
 		__this_cpu_write(skel_seen.cons, 0);
 		__this_cpu_write(skel_seen.all, 0);
 	}
+	skel_ask();
 	err = skel_hypercall(SKEL_ON, page);
 	return mutant == SKEL_INSISTS ? 0 : err;
 }
@@ -175,6 +189,7 @@ const struct pvfault_backend skel_backend = {
 	.cpu_online	= skel_cpu_online,
 	.cpu_offline	= skel_cpu_offline,
 	.repair		= skel_repair,
+	.mode_changed	= skel_mode_changed,
 };
 
 /* Look for your hypervisor here. If something is missing, say what. */

@@ -19,13 +19,14 @@
 
 #define SKEL_RING	64
 
-/* The host writes all but @kind, which the guest empties, and @cons. */
+/* The host writes all but @kind, which the guest empties, @cons and @kernel_mode. */
 struct skel_page {
 	u32 kind;		/* of the #PF that comes now; 0: it was taken */
 	u32 all;		/* how often there was READY for all */
 	u64 token;		/* of the #PF */
 	u32 prod;		/* READYs that were put into the ring */
 	u32 cons;		/* and that were taken out of it */
+	u32 kernel_mode;	/* notify in kernel mode, too */
 	u64 ring[SKEL_RING];
 };
 

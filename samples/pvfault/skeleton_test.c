@@ -134,6 +134,13 @@ static void fail_online(int cpu)
 	refused = cpu;
 }
 
+static bool kernel_mode(unsigned int cpu)
+{
+	struct skel_page *page = per_cpu(vcpus, cpu).page;
+
+	return page && READ_ONCE(page->kernel_mode);
+}
+
 static bool lie(struct rnd_state *dice, struct pvfault_test_fault *fault)
 {
 	struct skel_page *page = this_cpu_read(vcpus.page);
@@ -172,6 +179,7 @@ static const struct pvfault_test_host skel_test_host = {
 	.ready_fault	= ready_fault,
 	.ready_all	= ready_all,
 	.fail_online	= fail_online,
+	.kernel_mode	= kernel_mode,
 	.lie		= lie,
 };
 

@@ -65,7 +65,7 @@ MUTANTS = {"claims more": "genuine", "cuts token": "tokens", "keeps slot": "toke
            "is deaf": "early", "takes half": "burst", "keeps ring": "again",
            "misses all": "ready_all", "repairs not": "lost_interrupt",
            "stays on": "offline", "starts stale": "unregister", "insists": "online_fails",
-           "trusts": "liar"}
+           "trusts": "liar", "keeps mode": "mode"}
 SKELETON = rig.ROOT / "samples/pvfault/skeleton.c"
 
 

@@ -125,6 +125,11 @@ static void fail_online(int cpu)
 		per_cpu(xen_vcpu_id, cpu) = XEN_PVFAULT_MAX_VCPUS;
 }
 
+static bool kernel_mode(unsigned int cpu)
+{
+	return READ_ONCE(front->tell[cpu]) & XEN_PVFAULT_TELL_KERNEL;
+}
+
 static bool lie(struct rnd_state *dice, struct pvfault_test_fault *fault)
 {
 	u32 n = prandom_u32_state(dice);
@@ -157,6 +162,7 @@ static const struct pvfault_test_host pager_test_host = {
 	.ready		= ready,
 	.ready_all	= ready_all,
 	.fail_online	= fail_online,
+	.kernel_mode	= kernel_mode,
 	.lie		= lie,
 };
 

@@ -331,6 +331,7 @@ int pvfault_kit_init(struct kunit *test, const struct pvfault_test_host *host)
 	kit.nr_sleepers = 0;
 	kit.quiet = false;
 	kit.linger = false;
+	kit.mode_changed = false;
 	KUNIT_ASSERT_FALSE_MSG(test, pvt.stuck, "a task of an earlier case sleeps");
 	KUNIT_ASSERT_GE(test, host->nr_tokens, PVFAULT_MAX_OUTSTANDING);
 #ifdef X86_FEATURE_FRED
@@ -380,6 +381,8 @@ void pvfault_kit_exit(struct kunit *test)
 		fetch_back(&kit.sleepers[i]);
 	if (kit.quiet)
 		kit_end_quiet();
+	if (kit.mode_changed)
+		pvfault_set_mode("kernel");
 	if (kit.host->fail_online)
 		kit.host->fail_online(-1);
 	pvt_exit(test);

@@ -28,6 +28,7 @@ struct kit {
 	bool started;
 	bool quiet;			/* the core's, to be undone */
 	bool linger;			/* tasks that go on in user mode stay there a while */
+	bool mode_changed;		/* it was "kernel" */
 	unsigned long code;		/* user memory: the code, then an octet each */
 	struct mm_struct *mm;
 	struct kit_sleeper sleepers[PVFAULT_MAX_OUTSTANDING];

@@ -7,6 +7,7 @@
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/hardirq.h>
+#include <linux/iopoll.h>
 #include <linux/irqflags.h>
 #include <linux/random.h>
 #include <linux/reboot.h>
@@ -185,6 +186,38 @@ void pvfault_kit_online_fails(struct kunit *test)
 	kit_register(test);
 	expect_enabled(test, true);
 	kit_expect_works(test, refused);
+	kit_expect_end(test);
+}
+
+static void expect_asked_for(struct kunit *test, const char *mode)
+{
+	unsigned int cpu;
+	bool asked;
+
+	KUNIT_ASSERT_EQ(test, pvfault_set_mode(mode), 0);
+	for_each_online_cpu(cpu)
+		KUNIT_EXPECT_EQ_MSG(test, 0,
+				    read_poll_timeout(kit.host->kernel_mode, asked,
+						      asked == pvfault_kernel_mode(), 1000,
+						      WAIT_MS * 1000, false, cpu),
+				    "CPU %u, mode %s", cpu, mode);
+}
+
+/* Changed while the backend is there, and before it comes. */
+void pvfault_kit_mode(struct kunit *test)
+{
+	if (!kit.host->kernel_mode)
+		kunit_skip(test, "the host isn't asked for kernel mode");
+	if (!pvfault_kernel_mode())
+		kunit_skip(test, "kernel mode is off");
+	kit.mode_changed = true;
+	expect_asked_for(test, "kernel");
+	expect_asked_for(test, "user");
+	pvfault_unregister(kit.host->backend);
+	kit_register(test);
+	expect_asked_for(test, "user");
+	kit_expect_works(test, 0);
+	expect_asked_for(test, "kernel");
 	kit_expect_end(test);
 }
 
