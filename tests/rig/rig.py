@@ -230,9 +230,10 @@ def hvm_root() -> pathlib.Path:
 
 @functools.lru_cache(None)
 def l1_root() -> pathlib.Path:
-    """The initramfs of L1: busybox, QEMU and its libraries."""
+    """The initramfs of L1: busybox, chrt, QEMU and its libraries."""
     return archive("l1-root", {
         **busybox(), "cg": None, **with_libraries(QEMU), **firmware(),
+        **with_libraries("chrt", "bin/chrt"),
         "init": guest_program("agent", HERE / "guest/agent.c")})
 
 
@@ -335,9 +336,13 @@ class Boot:
                                      preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
         for ours, theirs in self.ports.values():
             theirs.close()
-            ours.settimeout(30)
+            ours.settimeout(120)
         self.answers = self.ports["qmp"][0].makefile()
-        self.qmp("qmp_capabilities")
+        try:
+            self.qmp("qmp_capabilities")
+        except Failure:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *unused: object) -> None:
