@@ -77,7 +77,7 @@ def as_kvm_guests(v):
     initrd = archive()
 
     def guest(kind, number):
-        return counted.run(v, lambda: L2(f"{kind}{number}", "bench.look=0", mib=192, limit=60,
+        return counted.run(v, lambda: L2(f"{kind}{number}", "bench.look=0", mib=192, limit=240,
                                          kernel=rig.kernel(f"{kind}/main")),
                            memory="max", initrd=initrd)
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """roundtrip: instructions of a guest from the #PF of NOT_PRESENT until the task is
-asleep, and from the interrupt of READY until it is runnable.
+asleep, and from the interrupt of READY until it is runnable; and what each wait pays for
+being measured, once it is over.
 
 A real KVM host swaps a guest with a stock kernel, and in other boots one with pvfault,
 under -icount, where the TSC counts instructions. The host traces where it injects, and
 each entry and exit of the guest; the guest traces its scheduler. Only instructions of the
 guest are counted, not the host's in between. Both figures include the same few hundred of
 KVM's own between its trace event and VMRUN.
+
+What a wait pays for being measured comes after both. A KUnit case counts it, in a plain boot
+under -icount: it ends 100 waits with interrupts off.
 
 pvfault's wait is one for I/O, which PSI accounts in the scheduler; stock's is not. So
 there is one guest of each kernel without PSI, too.
@@ -16,6 +20,7 @@ import bisect
 import functools
 import itertools
 import pathlib
+import re
 
 import counted
 import overlap
@@ -58,10 +63,10 @@ class Traced(L2):
 
     def __init__(self, kind, psi):
         super().__init__(f"{kind}{psi}", f"pvfault=user bench.touches=6000 psi={psi}",
-                         mib=192, limit=60, kernel=rig.kernel(f"{kind}/main"),
-                         steps=Traced.trace)
+                         mib=192, limit=240, kernel=rig.kernel(f"{kind}/main"),
+                         steps=Traced.trace_it)
 
-    def trace(self):
+    def trace_it(self):
         """Note (offset of its TSC, [(what, ticks)]), as L1 traced them."""
         self.host.run(BEFORE)
         self.boot()
@@ -98,10 +103,30 @@ FIGURES = (("P", "asleep", "#PF to asleep"), ("V", "runnable", "READY to runnabl
 PSI = {1: "", 0: ", psi=0"}
 
 
+MEASURED = 10       # instructions, at most
+COST = re.compile(r"(\d+) waits cost: user (-?\d+), kernel (-?\d+) ticks of the TSC")
+
+
+def measured(v):
+    """What a wait pays for its place in the histogram, the sums and the longest wait."""
+    with rig.Boot("roundtrip-waits", rig.kernel(), accel=("-accel", "tcg", "-cpu", "max"),
+                  append="kunit.enable=1 kunit.filter_glob=pvfault_waits.test_cost",
+                  options=("-m", "512", "-icount", "shift=0,sleep=off")) as boot:
+        for _ in boot.lines(240):
+            pass
+        found = COST.search(boot.text())
+    v.check("the KUnit case has counted what a wait pays", found)
+    for mode, ticks in zip(("user", "kernel"), found.groups()[1:] if found else ()):
+        each = int(ticks) / int(found[1])
+        report.note(v, f"a wait's figures, {mode} mode", "instructions", True,
+                    f"at most {MEASURED}", 0 < each <= MEASURED, pvfault=[each])
+
+
 def roundtrip(v):
     rig.say("roundtrip: four boots of the host under -icount with a guest each, "
             "6 minutes, and 7 more, cold, for building the kernels")
     overlap.build()
+    measured(v)
     initrd = rig.archive("roundtrip-l2", {
         "proc": None, "sys": None, "dev": None, "tmp": None,
         "init": rig.guest_program("roundtrip", HERE / "guest/roundtrip.c")})

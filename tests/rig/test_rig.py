@@ -16,7 +16,8 @@ from unittest import mock
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 E2E = TESTS / "e2e"
-sys.path[:0] = [str(TESTS / "rig"), str(TESTS), str(E2E), str(TESTS.parent / "scripts")]
+sys.path[:0] = [str(TESTS / "rig"), str(TESTS), str(E2E), str(TESTS.parent / "scripts"),
+                str(TESTS / "bench")]
 import agent  # noqa: E402
 import catalogue  # noqa: E402
 import guests  # noqa: E402
@@ -25,6 +26,7 @@ import kvm  # noqa: E402
 import plan as test_plan  # noqa: E402
 import registry  # noqa: E402
 import rig  # noqa: E402
+import roundtrip  # noqa: E402
 import steps  # noqa: E402
 import words  # noqa: E402
 import xen  # noqa: E402
@@ -316,6 +318,17 @@ def no_boots():
 
 def quiet():
     return contextlib.redirect_stdout(io.StringIO())
+
+
+class Kinds(unittest.TestCase):
+    def test_attributes(self):
+        """A kind of guests has no method by the name of an attribute of all guests."""
+        self.assertIn(roundtrip.Traced, kvm.L2.__subclasses__())
+        for kind in kvm.L2.__subclasses__() + xen.DomU.__subclasses__():
+            for base in kind.__mro__[1:]:
+                for name in set(vars(kind)) & set(vars(base)):
+                    self.assertEqual(callable(vars(kind)[name]), callable(vars(base)[name]),
+                                     f"{kind.__module__}: {name}")
 
 
 class Scenarios(unittest.TestCase):

@@ -3,6 +3,9 @@
 
 #include <linux/bitops.h>
 #include <linux/delay.h>
+#include <linux/irqflags.h>
+#include <linux/percpu.h>
+#include <linux/timex.h>
 
 #include "pvfault_test.h"
 
@@ -77,10 +80,62 @@ static void test_no_wait(struct kunit *test)
 	expect_counts(test, 0, N(not_present, 1), N(early_hit, 1), N(ready, 1), N(early, 1));
 }
 
+/* The call alone, to be subtracted. */
+static noinline void call_nothing(const struct pvfault_told *told)
+{
+	barrier_data(told);
+}
+
+static noinline void call_waited(const struct pvfault_told *told)
+{
+	pvfault_waited(told);
+}
+
+#define COSTED	100
+
+/* Ticks of the TSC. Context: interrupts off. */
+static long ticks_of(void (*call)(const struct pvfault_told *), const struct pvfault_told *told)
+{
+	cycles_t begin = get_cycles();
+	int i;
+
+	for (i = 0; i < COSTED; i++)
+		call(told);
+	return get_cycles() - begin;
+}
+
+/*
+ * What waits pay for being measured, in ticks of the TSC. Under QEMU's -icount these are
+ * instructions, which benchmark roundtrip takes from this line; elsewhere they mean little.
+ */
+static void test_cost(struct kunit *test)
+{
+	struct pvfault_told told = { .since = jiffies };
+	static struct pvfault_waits before;
+	long nothing, user, kernel;
+	unsigned long flags, ended;
+
+	local_irq_save(flags);
+	before = *this_cpu_ptr(&pvfault_waits);
+	ended = pvt_waits_ended();
+	nothing = ticks_of(call_nothing, &told);
+	kernel = ticks_of(call_waited, &told);
+	told.user = true;
+	user = ticks_of(call_waited, &told);
+	ended = pvt_waits_ended() - ended;
+	/* Nobody has waited. */
+	*this_cpu_ptr(&pvfault_waits) = before;
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, ended, 2 * COSTED);
+	kunit_info(test, "%d waits cost: user %ld, kernel %ld ticks of the TSC\n", COSTED,
+		   user - nothing, kernel - nothing);
+}
+
 static struct kunit_case waits_cases[] = {
 	KUNIT_CASE(test_bucket),
 	KUNIT_CASE(test_longest),
 	KUNIT_CASE(test_no_wait),
+	KUNIT_CASE(test_cost),
 	{}
 };
 
