@@ -2,8 +2,11 @@
 /* Requests: told, held for each reason, or answered at once. */
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "fake.h"
+#include "log.h"
 
 static void touch_paused(unsigned int vcpu, uint64_t gfn)
 {
@@ -41,6 +44,37 @@ static void told(void **state)
 	assert_int_equal(pager->stats.page_ins, 1);
 	assert_true(fake.notifies);
 	assert_int_equal(pager->file.used, 0);
+}
+
+/* One wait of each kind, said with what the guest knows of it. */
+static void says_waits(void **state)
+{
+	uint64_t gfn = one_out();
+	char line[128];
+
+	io_by_itself = false;
+	pager->options.say_waits = true;
+	touch_paused(2, gfn);
+	assert_int_equal(fake.nr_sleepers, 1);
+	snprintf(line, sizeof(line), "told vcpu=2 gfn=%#llx token=%#llx began_us=",
+		 (unsigned long long)gfn, (unsigned long long)fake.sleeper[0].token);
+	comes_back(gfn);
+	assert_ptr_equal(strstr(log_last(), line), log_last());
+	assert_non_null(strstr(log_last(), " us="));
+}
+
+static void says_held(void **state)
+{
+	uint64_t gfn = one_out();
+	char line[128];
+
+	io_by_itself = false;
+	pager->options.say_waits = true;
+	fake.vcpu[1].state.interrupts = false;
+	touch_paused(1, gfn);
+	comes_back(gfn);
+	snprintf(line, sizeof(line), "held vcpu=1 gfn=%#llx began_us=", (unsigned long long)gfn);
+	assert_ptr_equal(strstr(log_last(), line), log_last());
 }
 
 static void told_in_kernel_mode(void **state)
@@ -374,6 +408,8 @@ int test_faults(void)
 	const struct CMUnitTest tests[] = {
 		pager_test_connected(told),
 		pager_test_connected(told_in_kernel_mode),
+		pager_test_connected(says_waits),
+		pager_test_connected(says_held),
 		pager_test_connected(held_asked),
 		pager_test_connected(held_no_frontend),
 		pager_test_connected(held_mode_not_at_all),

@@ -77,7 +77,7 @@ def tasks(guest):
     names = dict(sorted(names.items(), key=lambda task: (task[1] != "computing0", task[1])))
     switches = [(seconds(ticks), int(old), state, int(new)) for ticks, _, old, state, new in
                 (line.split() for line in guest.all("switch"))]
-    faults = [(seconds(ticks), int(pid), event) for ticks, _, pid, event in
+    faults = [(seconds(ticks), int(pid), event) for ticks, _, pid, event, _ in
               (line.split() for line in guest.all("fault"))]
     return task_lanes(names, switches, faults), switches
 

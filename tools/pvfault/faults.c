@@ -9,7 +9,9 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 
+#include "log.h"
 #include "pager.h"
 #include "tell.h"
 
@@ -179,12 +181,25 @@ void faults_run(struct pager *p)
 		take(p, &req);
 }
 
+static void say_wait(const struct pager *p, const struct waiter *waiter)
+{
+	char token[32] = "";
+
+	if (waiter->told)
+		snprintf(token, sizeof(token), " token=%#" PRIx64, tell_token(p, waiter));
+	say("%s vcpu=%u gfn=%#" PRIx64 "%s began_us=%" PRIu64 " us=%" PRIu64,
+	    waiter->told ? "told" : "held", waiter->req.vcpu, waiter->req.gfn, token,
+	    waiter->since_ns / 1000, (p->now_ns - waiter->since_ns) / 1000);
+}
+
 void faults_wake(struct pager *p, uint32_t nr)
 {
 	struct waiter *waiter;
 
 	while ((waiter = waiters_take(&p->waiters, &p->pages.page[nr]))) {
 		stats_latency(&p->stats, p->now_ns - waiter->since_ns);
+		if (p->options.say_waits)
+			say_wait(p, waiter);
 		if (!waiter->told) {
 			answer(p, &waiter->req);
 			continue;

@@ -15,7 +15,7 @@ const char *argp_program_version = "pvfault-pager 1";
 enum {
 	OPT_SYNC_IO = 256, OPT_UNSAFE_OFFER, OPT_DEPTH, OPT_HOLD, OPT_STATUS, OPT_DRAIN,
 	OPT_SOCKET, OPT_TRUST_GUEST, OPT_DISK_LIMIT, OPT_FILE_LIMIT, OPT_FOLLOW,
-	OPT_JSON,
+	OPT_JSON, OPT_SAY_WAITS,
 };
 
 static const struct argp_option option[] = {
@@ -51,6 +51,8 @@ static const struct argp_option option[] = {
 	  "Let the domain's pager bring everything back and end, and wait for that", 0 },
 	{ "socket", OPT_SOCKET, "FOLDER", 0,
 	  "Where a pager can be asked; default: " STATUS_FOLDER, 0 },
+	{ "say-waits", OPT_SAY_WAITS, NULL, 0,
+	  "Say each wait when it is over, with the token that the guest's trace events show", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more", 0 },
 	{ 0 }
 };
@@ -115,6 +117,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_JSON:
 		o->json = true;
+		return 0;
+	case OPT_SAY_WAITS:
+		o->say_waits = true;
 		return 0;
 	case OPT_SYNC_IO:
 		o->sync_io = true;

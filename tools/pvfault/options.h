@@ -22,6 +22,7 @@ enum action { ACTION_PAGE, ACTION_STATUS, ACTION_DRAIN };
  * @file_limit_mib: the page file may hold no more; 0: as much as it needs
  * @follow: wait for the domain, and for the next one of its name
  * @json: say the counters in JSON
+ * @say_waits: say each wait when it is over
  * @trust_guest: the guest could stop the host, and is trusted not to
  * @hold: never notify the guest
  * @socket: folder of the socket to ask at
@@ -37,7 +38,7 @@ struct options {
 	unsigned int depth;
 	unsigned int disk_limit_s;
 	uint64_t file_limit_mib;
-	bool sync_io, hold, trust_guest, follow, json;
+	bool sync_io, hold, trust_guest, follow, json, say_waits;
 	const char *socket;
 	const char *unsafe_offer;
 };

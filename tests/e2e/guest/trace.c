@@ -4,7 +4,7 @@
  *
  *   load.trace=MS	trace that long, and report it: "task PID NAME" of pvload's tasks,
  *			"switch TICKS CPU FROM STATE TO" of the scheduler,
- *			"fault TICKS CPU PID EVENT" of pvfault, in TSC ticks
+ *			"fault TICKS CPU PID EVENT TOKEN" of pvfault, in TSC ticks
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +44,7 @@ static void report_line(char *line)
 {
 	const char *from = after(line, "prev_pid="), *state = after(line, "prev_state=");
 	const char *to = after(line, "next_pid="), *event = after(line, ": pvfault_");
+	const char *token = after(line, ": token=");
 	char *cpu = strstr(line, " ["), *end = strstr(line, ": "), *pid;
 	const char *ticks;
 
@@ -53,17 +54,18 @@ static void report_line(char *line)
 	ticks = strrchr(cpu, ' ');
 	if (from && state && to) {
 		report("switch%s %d %d %.1s %d", ticks, atoi(cpu + 2), atoi(from), state, atoi(to));
-	} else if (event) {
+	} else if (event && token) {
 		*cpu = '\0';
 		pid = strrchr(line, '-');
-		report("fault%s %d %d %.*s", ticks, atoi(cpu + 2), pid ? atoi(pid + 1) : 0,
-		       (int)strcspn(event, ":"), event);
+		report("fault%s %d %d %.*s %.*s", ticks, atoi(cpu + 2), pid ? atoi(pid + 1) : 0,
+		       (int)strcspn(event, ":"), event, (int)strcspn(token, " \n"), token);
 	}
 }
 
 static void trace(void)
 {
 	char line[512];
+	bool slow = parameter_text("guest.results", line, sizeof(line));
 	FILE *f;
 
 	await_walk();
@@ -79,9 +81,14 @@ static void trace(void)
 	while (walking())
 		usleep(50000);
 	f = fopen(TRACING "trace", "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (line[0] != '#')
-			report_line(line);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (line[0] == '#')
+			continue;
+		report_line(line);
+		/* The kernel drops records that come faster than a console takes them. */
+		if (slow)
+			usleep(5000);
+	}
 	if (f)
 		fclose(f);
 }
