@@ -15,7 +15,7 @@
 #           kcsan     finds data races in pvfault
 #           rt        PREEMPT_RT, with lockdep
 #           torture   rcutorture runs, from boot on
-#           dwarf     main, with DWARF of pvfault's token table, for drgn
+#           dwarf     main, for drgn and crash
 #           hostile   the KVM host that loses READY, lies, is as of 2010, or has guests of
 #                     32 bits on TCG, for tests only
 #           kvm2010   a guest of KVM as of 2010, for tests only
@@ -244,8 +244,11 @@ build() {
 	# kernel's are pvfault's, so only pvfault's Makefiles enable it, by override.
 	only=
 	[ "$config" != kcsan ] || only=KCSAN_SANITIZE=n
-	# What the debugger needs, without making all of the kernel five times as large.
-	[ "$config" != dwarf ] || only=CFLAGS_table.o=-g
+	# What drgn and crash need, without making all of the kernel five times as large.
+	[ "$config" != dwarf ] || only=$(printf ' CFLAGS_%s.o=-g' table core page_alloc slub \
+		fork printk irqdesc setup_percpu process memory vmalloc super namespace timer \
+		workqueue signal softirq genhd socket dev xarray maple_tree pid \
+		kexec_core crash_core crash panic dumpstack traps irq_64 nmi file sys exit)
 	start=$(date +%s)
 	# No flags of a "make -s" that has called us, because the log would be empty. A process
 	# group, because make leaves what dpkg-buildpackage has started.

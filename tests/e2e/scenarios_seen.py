@@ -22,10 +22,15 @@ def stat_program():
     return out / "pvfault-stat"
 
 
-def commands():
-    """Those that troubleshooting.rst shows."""
-    page = rig.ROOT / "Documentation/virt/pvfault/troubleshooting.rst"
-    return re.findall(r"^ +# (.*)$", page.read_text(), re.M)
+PAGE = rig.ROOT / "Documentation/virt/pvfault/troubleshooting.rst"
+TOOLS = ("perf", "drgn")
+
+
+def commands(tools=False):
+    """Those that troubleshooting.rst shows, for root; with TOOLS those of these programs. One
+    goes on in the next line while a quote is open."""
+    found = re.findall(r"^ +# ((?:[^'\n]|'[^']*')*)$", PAGE.read_text(), re.M)
+    return [command for command in found if (command.split()[0] in TOOLS) == tools]
 
 
 def check_commands(v, guest):
@@ -166,15 +171,56 @@ def crashed(v, sabotage):
         return said, boot.folder / "core"
 
 
+DEBIAN13 = rig.ROOT / "scripts/debian13.sh"
+SCRIPT = rig.ROOT / "tools/pvfault/drgn/sleepers.py"
+
+
+def vmlinux():
+    return rig.kernel("dwarf").parents[3] / "vmlinux"
+
+
 def listed(core):
     """What the drgn script says of it."""
-    script = rig.ROOT / "tools/pvfault/drgn/sleepers.py"
-    vmlinux = rig.kernel("dwarf").parents[3] / "vmlinux"
-    done = subprocess.run([rig.ROOT / "scripts/drgn.sh", "-c", core, "-s", vmlinux, script],
+    done = subprocess.run([DEBIAN13, "drgn", "-c", core, "-s", vmlinux(), SCRIPT],
                           text=True, capture_output=True, check=False)
     if done.returncode:
         raise rig.Failure(f"drgn: {(done.stderr.splitlines() or ['?'])[-1]}")
     return done.stdout.splitlines()
+
+
+def crash(core, *lines):
+    """What the crash utility says to these commands. Now and then it fails to wait for a pipe
+    that has ended already, and says so; then again."""
+    orders = core.with_name("orders")
+    orders.write_text("\n".join((*lines, "quit", "")))
+    for _ in range(10):
+        done = subprocess.run([DEBIAN13, "crash", "--no_scroll", vmlinux(), core, "-i", orders],
+                              text=True, check=False, timeout=300, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            raise rig.Failure(f"crash: {(done.stdout.splitlines() or ['?'])[-1]}")
+        if "pipe operation failed" not in done.stdout:
+            break
+    return done.stdout
+
+
+def check_crash(v, core, names, tokens):
+    """The recipe of troubleshooting.rst finds these tasks, and these tokens."""
+    recipe = re.findall(r"^ +crash> (.*)$", PAGE.read_text(), re.M)
+    once = [line for line in recipe if "ADDRESS" not in line]
+    each = [line for line in recipe if "ADDRESS" in line]
+    said = crash(core, *once)
+    found = re.findall(r'COMMAND: "(.*)"\n #\d+ \[\w+\] pvfault_table_sleep', said)
+    v.check("vmcore: crash finds the same tasks", sorted(found) == names != [], found)
+    counted = re.search(r"per_cpu\(pvfault_counters, 0\) = .* = \{\n  n = \{(\d+), (\d+), (\d+),",
+                        said)
+    v.check("vmcore: and how often tasks have waited", counted and counted[3] == str(len(names)),
+            counted and counted.groups())
+    places = re.findall(r"first = (0x\w+)", said)
+    said = crash(core, *(line.replace("ADDRESS", place) for place in places for line in each))
+    asleep = re.findall(r"token = (\d+),\s+state = PVFAULT_SLEEPING", said)
+    v.check("vmcore: and the tokens", {hex(int(token)) for token in asleep} == tokens != set(),
+            asleep)
 
 
 @scenario(kernels=("dwarf",), minutes=1,
@@ -198,5 +244,7 @@ def seen_vmcore(v, sabotage):
     ages = [int(row[2]) for row in rows if len(row) == 5 and row[0].startswith("0x")]
     v.check("vmcore: and they have slept for two seconds or more",
             all(age >= 1900 for age in ages), ages)
+    if saved:
+        check_crash(v, core, sorted(names), {row[0] for row in live})
     if v.ok:
         core.unlink()
