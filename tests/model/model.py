@@ -130,14 +130,14 @@ def verify(name, options, optimise="-O2", source="table.pml"):
     return result
 
 
-def source(configuration):
+def source_of(configuration):
     return "batch.pml" if configuration.startswith("batch") else "table.pml"
 
 
 def configurations():
     """Yield (name, result) of the models as they are."""
     for name, options in CONFIGURATIONS.items():
-        yield name, verify(name, options.split(), source=source(name))
+        yield name, verify(name, options.split(), source=source_of(name))
 
 
 def mutants(only=()):
@@ -146,7 +146,7 @@ def mutants(only=()):
         if not only or name in only:
             yield name, verify(name, [f"MUT_{name}",
                                       *CONFIGURATIONS[configuration].split()],
-                               optimise="-O0", source=source(configuration))
+                               optimise="-O0", source=source_of(configuration))
     for i, (name, options) in enumerate(NEEDED.items()):
         if not only:
             yield name, verify(f"needed-{i}", options.split(), optimise="-O0")
