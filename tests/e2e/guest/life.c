@@ -5,7 +5,8 @@
  *   load.sample=1	say four times a second how many tasks sleep, and how often
  *			there was READY for all
  *   load.oldest=1	say how long a task has slept at most, of those seen
- *   load.hotplug=1	take the last CPU offline and online again all the while
+ *   load.hotplug=1	take the last CPU offline and online again all the while; says
+ *			"plugging N" and "plugged N" before and after each
  *   load.suspend=1	suspend all the while, by way of /sys/power/pm_test, or jump
  *			to a kernel that jumps back
  *   load.end=WHAT	end this kernel after load.end_after=N seconds (8):
@@ -56,7 +57,7 @@
 #define MARK_DISK	"/dev/vda"
 #define MARK		"second"
 
-static void pin(int cpu)
+void pin(int cpu)
 {
 	cpu_set_t set;
 
@@ -161,12 +162,13 @@ static void hotplugger(void)
 		 sysconf(_SC_NPROCESSORS_CONF) - 1);
 	await_walk();
 	for (; walking(); n++) {
-		if (!write_file(path, "0"))
-			report("error %s: %s", path, strerror(errno));
-		usleep(200000);
-		if (!write_file(path, "1"))
-			report("error %s: %s", path, strerror(errno));
-		usleep(200000);
+		for (int online = 0; online < 2; online++) {
+			report("plugging %u", n);
+			if (!write_file(path, online ? "1" : "0"))
+				report("error %s: %s", path, strerror(errno));
+			report("plugged %u", n);
+			usleep(200000);
+		}
 	}
 	report("cpu_switches %u", n);
 }

@@ -31,6 +31,7 @@
  *                   for N seconds (0)
  *   load.common=1   all of them walk the same memory (0)
  *   load.tick=1     report twice a second how much has been computed: "tick MS UNITS"
+ *   load.pin=1      the computing task stays on CPU 0 (0)
  *   load.guest=N    run N guests of our own on /dev/kvm under the load (0)
  *   load.places=1   report where in the kernel tasks could not sleep (0)
  *   load.locks=1    report how often tasks were seen asleep with a lock (0)
@@ -164,6 +165,8 @@ static void computer(void)
 	uint64_t x = 1;
 
 	trace_task("computing", 0);
+	if (parameter("load.pin", 0))
+		pin(0);
 	while (shared->phase < DONE) {
 		for (int i = 0; i < 20000; i++)
 			x = x * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -490,6 +493,7 @@ static void run(void)
 		start(computer);
 	sleep(1);
 	before = measure(alone);
+	report("compute_alone %.1f", before);
 	report_movable();
 
 	report_memory("before");
@@ -559,7 +563,6 @@ static void run(void)
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
 	report_memory("after");
-	report("compute_alone %.1f", before);
 	report("compute_alone_after %.1f", after);
 	report("compute_among %.1f", among);
 	report("overlap %.3f", among / (turns ? between : (before + after) / 2));

@@ -25,6 +25,9 @@ void suspend_lock(int how);
 /* Give this task (0: the caller) a high priority, so that it waits for no CPU. */
 void hurry(pid_t pid);
 
+/* Keep the caller on this CPU. */
+void pin(int cpu);
+
 /* Everything that load.* asks for. */
 void life_start(void);
 void life_second(void);
