@@ -8,10 +8,12 @@ import subprocess
 import kvm
 import life
 import rig
+import xen
 from checks import READS, USUAL, check_guest, least
 from guests import guest_initrd
 from kvm import ANSWERS, CONSOLE, GROUP, L2
 from registry import scenario
+from xen import PAGER, check_paged, domu
 
 
 def stat_program():
@@ -227,8 +229,8 @@ def check_crash(v, core, names, tokens):
           sabotages={"ready": "drgn lists the tasks that slept when it crashed"})
 def seen_vmcore(v, sabotage):
     """A kernel crashes with tasks asleep, a second one saves its memory, and Debian 13's
-    drgn lists these tasks from that, with tokens and ages. Sabotage "ready": they had their
-    READY before."""
+    drgn and crash find these tasks there, with tokens and ages. Sabotage "ready": they had
+    their READY before."""
     said, core = crashed(v, sabotage)
     saved = any(key == "core" and int(value) > 1 << 20 for key, value in said)
     v.check("vmcore: the second kernel saved it", saved, said[-3:])
@@ -248,3 +250,140 @@ def seen_vmcore(v, sabotage):
         check_crash(v, core, sorted(names), {row[0] for row in live})
     if v.ok:
         core.unlink()
+
+
+# A task that waits; its name is the file's.
+WAITER = """\
+#!/bin/sh
+echo $1 >/sys/kernel/debug/pvfault/sim/not_present
+"""
+# /init of a guest in which three tasks wait all the time, others for a moment, again and
+# again. It runs each of /seen/command* among Debian 13's tools, which are on a disk.
+TOOLBOX = """\
+#!/bin/sh
+PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+mount -t debugfs debugfs /sys/kernel/debug
+cd /sys/kernel/debug/pvfault/sim
+echo 1 >register
+for i in 1 2 3; do waiter $i & done
+while :; do
+	i=$((i+1)); waiter $i & sleep 0.1; echo $i >ready
+done 2>/dev/null &
+mkdir /tools; mount -t ext2 -o ro /dev/vda /tools; mount -t tmpfs tmpfs /tools/tmp
+for d in dev proc sys; do mount -o rbind /$d /tools/$d; done
+mount -o bind /seen /tools/mnt
+for c in /seen/command*; do
+	n=${c##*/command}
+	busybox chroot /tools sh -c "cd /mnt; PATH=/usr/bin; . ./command$n" >/tmp/said 2>&1
+	echo "status $n $?"
+	sed "s/^/said $n /" /tmp/said
+done >/dev/ttyS1
+sed "s/^/said kernel /" /sys/kernel/debug/pvfault/sleepers >/dev/ttyS1
+reboot -f
+"""
+# What a command says if it has seen a task that waited.
+TELLS = re.compile(r"^.*waiter.*$|^ +[1-9][\d,]* +pvfault:pvfault_sleep", re.M)
+
+
+def toolbox(v, wanted, waiter):
+    """Run these commands there, among tasks that run the script WAITER. Return the status and
+    the text of each, and what the kernel lists of those that sleep."""
+    rig.run(DEBIAN13, "disk")
+    initrd = rig.archive(v.name, {
+        **rig.busybox(), "init": TOOLBOX, "bin/waiter": waiter,
+        "seen/vmlinux": vmlinux(), "seen/sleepers.py": SCRIPT,
+        **{f"seen/command{i:02}": command for i, command in enumerate(wanted)}})
+    disk = rig.BUILD / "debian13/disk"
+    status, said = {}, {}
+    with rig.Boot(v.name, rig.kernel("dwarf"), [initrd], options=(
+            "-m", "1024", "-drive", f"if=virtio,format=raw,readonly=on,file={disk}")) as boot:
+        for line in boot.lines(600):
+            key, number, text = f"{line}  ".split(" ", 2)
+            if key == "status":
+                status[number] = int(text)
+            elif key == "said":
+                said.setdefault(number, []).append(text.rstrip())
+        v.check("live: the console is clean", not rig.trouble(boot.text()),
+                rig.trouble(boot.text())[:3])
+    numbers = [f"{i:02}" for i in range(len(wanted))]
+    return ([(status.get(n), "\n".join(said.get(n, ()))) for n in numbers],
+            "\n".join(said.get("kernel", ())))
+
+
+def lasting(text):
+    """(token, id, name) of the three that wait all the time, as the kernel lists them, and
+    the drgn script."""
+    rows = (line.split() for line in text.splitlines())
+    return {(row[0], row[3], row[4]) for row in rows
+            if len(row) == 5 and row[0] in ("0x1", "0x2", "0x3")}
+
+
+@scenario(kernels=("dwarf",), minutes=4,
+          sabotages={"awake": "drgn lists the tasks that sleep, as the kernel does"})
+def seen_live(v, sabotage):
+    """What troubleshooting.rst shows of perf and drgn, run as Debian 13 has them in
+    a guest with tasks that wait. Sabotage "awake": nobody waits."""
+    wanted, drgn = commands(tools=True), ""
+    v.check("live: troubleshooting.rst has commands of each program",
+            {command.split()[0] for command in wanted} == set(TOOLS), len(wanted))
+    answers, kernel = toolbox(v, wanted, WAITER if not sabotage else "#!/bin/sh\n")
+    for command, (status, said) in zip(wanted, answers):
+        v.check(f"live: works: {' '.join(command.split())}", status == 0,
+                said[-300:] if status else None)
+        if " -o " not in command:
+            found = TELLS.search(said)
+            v.check("live: and it tells of tasks that waited", found,
+                    found.group().strip() if found else said[-300:])
+        if command.startswith("drgn"):
+            drgn = said
+    there = lasting(kernel)
+    v.check("live: drgn lists the tasks that sleep, as the kernel does",
+            len(there) == 3 and lasting(drgn) == there, sorted(there))
+
+
+SAID = re.compile(r"told vcpu=\d+ gfn=\S+ token=(\S+) began_us=\d+ us=(\d+)")
+
+
+def waits_traced(guest):
+    """The tokens that the host said while it was traced, and the {token: seconds} of the
+    waits that began and ended meanwhile."""
+    said, began, took = set(), {}, {}
+    for line in guest.all("fault"):
+        ticks, _, _, event, token = line.split()
+        if event == "not_present":
+            said.add(token)
+        elif event == "sleep":
+            began[token] = int(ticks)
+        elif event == "wake" and token in began:
+            took[token] = (int(ticks) - began[token]) / (int(rig.tsc_khz()) * 1000)
+    return said, took
+
+
+def sequence(token):
+    """The pager's count of waits, in a token of its."""
+    return (int(token, 16) & 0xffffffff) >> 13
+
+
+@scenario(kernels=("main", "xen"), minutes=3,
+          sabotages={"silent": "each wait that the guest traced was said by its pager"})
+def xen_seen(v, sabotage):
+    """A Xen guest is traced while its pager says each wait: both know a wait by the same
+    token. Sabotage "silent": the pager says none."""
+    guest = domu("seen", "load.trace=2500 load.secs=6",
+                 pager=PAGER if sabotage else f"{PAGER} --say-waits")
+    yield xen.host(guest, reads=READS)
+    check_paged(v, guest)
+    notified, traced = waits_traced(guest)
+    told = {token: int(us) for token, us in SAID.findall("\n".join(guest.pager_said))}
+    v.check("seen: the guest was traced while tasks waited", len(traced) >= 20, len(traced))
+    v.check("seen: each wait that the guest traced was said by its pager",
+            traced and set(traced) <= set(told), f"{len(traced)} of {len(told)}")
+    joined = sorted(set(traced) & set(told), key=sequence)
+    between = {token for token in told if joined and
+               sequence(joined[0]) <= sequence(token) <= sequence(joined[-1])}
+    v.check("seen: each that the pager said meanwhile was traced",
+            between and between <= notified, len(between))
+    v.metrics.update(traced=len(traced), told=len(told), joined=len(joined),
+                     guest_ms=sorted(round(1000 * traced[t], 1) for t in joined),
+                     pager_ms=sorted(round(told[t] / 1000, 1) for t in joined))
