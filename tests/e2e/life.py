@@ -19,12 +19,13 @@ def asleep(guest: L2) -> int:
     return int(str(guest.get("asleep", 0)).split(maxsplit=1)[0])
 
 
-def restore(guest: L2, many: int = 0, cpu: str = "",
-            high: str = "") -> None:
+def restore(guest: L2, many: int = 0, cpu: str = "", high: str = "",
+            loaded: Callable[[], None] = lambda: None) -> None:
     """Save the guest, end its QEMU, restore it into a new one. Before that the disk stands
     still until MANY tasks sleep, 40 s at most, so that they are saved asleep. The disk goes
     on two seconds later, because QEMU itself may need it. The new one has this CPU, if it is
-    to be another, and may have this much memory, HIGH."""
+    to be another, and may have this much memory, HIGH. When all of it is there LOADED is
+    called, and it goes on."""
     def let_go() -> None:
         guest.pause(2)
         guest.tell("phase", "save")
@@ -44,7 +45,10 @@ def restore(guest: L2, many: int = 0, cpu: str = "",
     if high:
         guest.host.write(f"{GROUP}/memory.high", high)
     guest.boot("-incoming", f"{OUTSIDE} /tmp/state")
-    # Saved while stopped, it waits to be continued when all of it is there.
+    while guest.qemu.qmp("query-status")["status"] == "inmigrate":
+        guest.pause(0.3)
+    loaded()
+    guest.tell("moved", time.monotonic())
     while guest.qemu.qmp("query-status")["status"] != "running":
         guest.qemu.qmp("cont")
         guest.pause(0.3)
@@ -89,7 +93,7 @@ def postcopy(guest: L2, kbytes: int, meanwhile: Callable[[Job], None] | None = N
     old.qmp("migrate", uri="unix:/tmp/from-a")
     guest.pause(1)
     old.qmp("migrate-start-postcopy")
-    guest.tell("postcopy_begin", time.monotonic())
+    guest.tell("moved", time.monotonic())
     if meanwhile:
         meanwhile(relay)
     guest.until(lambda: relay.status is not None)
@@ -99,13 +103,13 @@ def postcopy(guest: L2, kbytes: int, meanwhile: Callable[[Job], None] | None = N
 
 
 def until_done(guest: L2, alone: float) -> float | None:
-    """Seconds from the last tick (load.tick) before a move by post-copy to the one with so
-    many more seconds' worth of computing ALONE done; None if that was never reached. A tick
-    may itself wait for a page."""
+    """Seconds from the last tick (load.tick) before a restore, or a move by post-copy, to the
+    one with so many more seconds' worth of computing ALONE done; None if that was never
+    reached. A tick may itself wait for a page."""
     work = alone * guest.get("compute_alone", 0)
     last, began = None, ()
     for key, value in guest.heard:
-        if key == "postcopy_begin":
+        if key == "moved":
             began = last
         if key == "tick":
             last = tuple(map(int, value.split()))
@@ -120,12 +124,13 @@ def reclaim(guest: L2, amount: str) -> None:
     guest.host.spawn(f"echo {amount} >{GROUP}/memory.reclaim").wait()
 
 
-def squeeze(guest: L2, times: int) -> None:
+def squeeze(guest: L2, times: int, look: Callable[[], None] = lambda: None) -> None:
     """So many times, when the guest asks for it, take all memory that can be taken, and
-    let the guest go on."""
+    let the guest go on. LOOK is called when it asks, and just before it goes on."""
     guest.boot()
     for done in range(times):
         guest.until(lambda done=done: guest.all("phase").count("squeeze") > done)
+        look()
         for _ in range(5):
             reclaim(guest, "1G")
             guest.pause(1)
@@ -133,6 +138,7 @@ def squeeze(guest: L2, times: int) -> None:
                      for which in ("", "swap."))
         guest.tell("squeezed", f"{now} {swap}")
         guest.tell("phase", "walk")
+        look()
         guest.host.write(ANSWERS, "go")
 
 

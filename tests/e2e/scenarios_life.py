@@ -171,11 +171,11 @@ def kvm_kill(v, sabotage):
 
 
 def window(guest, alone_speed):
-    """Overlap between postcopy_begin and postcopy_end, from the ticks."""
+    """Overlap from the move to the end of post-copy, from the ticks."""
     inside, ticks = False, []
     for key, value in guest.heard:
-        if key.startswith("postcopy_"):
-            inside = key == "postcopy_begin"
+        if key in ("moved", "postcopy_end"):
+            inside = key == "moved"
         elif key == "tick" and inside:
             ticks.append(tuple(int(n) for n in value.split()))
     if len(ticks) < 2 or not alone_speed:
@@ -196,7 +196,7 @@ def kvm_postcopy(v, sabotage):
     for guest in guests:
         check_guest(v, guest, asynchronous=guest.name == "on")
         overlap[guest.name] = window(guest, guest.get("compute_alone"))
-        seconds = guest.get("postcopy_end", 0) - guest.get("postcopy_begin", 0)
+        seconds = guest.get("postcopy_end", 0) - guest.get("moved", 0)
         v.check(f"{guest.name}: post-copy took a while", seconds > 5, f"{seconds:.1f} s")
         v.metrics.update({f"overlap_{guest.name}": overlap[guest.name],
                           f"postcopy_s_{guest.name}": round(seconds, 1),

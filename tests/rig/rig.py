@@ -230,10 +230,9 @@ def hvm_root() -> pathlib.Path:
 
 @functools.lru_cache(None)
 def l1_root() -> pathlib.Path:
-    """The initramfs of L1: busybox, chrt, QEMU and its libraries."""
+    """The initramfs of L1: busybox, QEMU and its libraries."""
     return archive("l1-root", {
         **busybox(), "cg": None, **with_libraries(QEMU), **firmware(),
-        **with_libraries("chrt", "bin/chrt"),
         "init": guest_program("agent", HERE / "guest/agent.c")})
 
 
