@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Checks that every guest must pass, under any hypervisor."""
 
+import math
+import statistics
+
 import rig
 
 # Read rate of the host's swap while guests are measured.
@@ -46,6 +49,13 @@ def least(v, guest, what, key, want):
     """Check that GUEST reported at least WANT under KEY: so often WHAT happened."""
     seen = guest.get(key, 0)
     v.check(f"{guest.name}: {what}", isinstance(seen, float) and seen >= want, seen)
+
+
+def chance(*samples):
+    """Two standard errors of the difference of the means of two SAMPLES: what chance alone
+    explains. Of single values nothing is known, so 0."""
+    return 2 * math.sqrt(sum(statistics.variance(values) / len(values) for values in samples
+                             if len(values) > 1))
 
 
 def figures(off, on):

@@ -3,7 +3,6 @@
 not the rest."""
 
 import collections
-import math
 import os
 import re
 import statistics
@@ -12,7 +11,7 @@ import time
 import kvm
 import life
 import rig
-from checks import READS, check_guest, least
+from checks import READS, chance, check_guest, least
 from kvm import ANSWERS, L2, REPEATED_FAULTS, TRACING
 from registry import scenario, show_sabotages
 
@@ -223,10 +222,9 @@ def check_running(v, guests):
         v.metrics[f"touches_again_{kind}"] = [guest.get("outage_touches") for guest in mine]
         v.metrics[f"lockups_{kind}"] = [guest.console.count("soft lockup") for guest in mine]
     stock, ours = (statistics.fmean(runs[kind]) for kind in ("stock", "pvfault"))
-    error = math.sqrt(sum(statistics.variance(shares) / len(shares)
-                          for shares in runs.values())) if len(runs["stock"]) > 1 else 0
-    v.check("the vCPU goes on as with stock Linux", ours >= 0.95 * stock - 2 * error,
-            f"{ours:.3f} against {stock:.3f}, standard error {error:.3f}")
+    error = chance(*runs.values())
+    v.check("the vCPU goes on as with stock Linux", ours >= 0.95 * stock - error,
+            f"{ours:.3f} against {stock:.3f}, two standard errors are {error:.3f}")
 
 
 def check_waits(v, guest):
