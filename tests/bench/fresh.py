@@ -11,17 +11,10 @@ from overlap import build
 # What is touched for the first time, and the guest's memory, most of which is never used.
 MIB, GUEST_MIB = 100, 480
 ROUNDS = 2
-HUGE_MIB, HUGE_PAGES = 2, 512
-FALLBACKS = "/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/stats/anon_fault_fallback"
 KINDS = {"off": "pvfault=off", "user": "pvfault=user", "pvfault": "pvfault=kernel",
          "stock": ""}
-# As shares of stock's.
+# As shares of what guests without the touch have.
 MORE_FAULTS, LESS_HUGE = 1.01, 0.9
-
-
-def fallbacks(guest):
-    """How often the host had no huge page free, and gave small ones."""
-    return int(guest.host.read(FALLBACKS))
 
 
 def faults(guest):
@@ -45,14 +38,11 @@ def steps(guest):
     guest.host.write(ANSWERS, "enough")
     guest.until_phase("fresh")
     guest.host.write(f"{GROUP}/memory.max", "max")
-    before, huge, none = faults(guest), huge_mib(guest), fallbacks(guest)
+    before, huge = faults(guest), huge_mib(guest)
     guest.host.write(ANSWERS, "touch")
     guest.until_phase("fresh_done")
-    # What the host gives in small pages because it has no huge one is chance, too.
-    none = fallbacks(guest) - none
-    guest.tell("fallbacks", none)
-    guest.tell("host_faults", faults(guest) - before - none * (HUGE_PAGES - 1))
-    guest.tell("huge_mib", huge_mib(guest) - huge + none * HUGE_MIB)
+    guest.tell("host_faults", faults(guest) - before)
+    guest.tell("huge_mib", huge_mib(guest) - huge)
     guest.host.write(ANSWERS, "enough")
 
 
@@ -76,7 +66,6 @@ def fresh(v):
         mine = [g for g in guests if g.name.startswith(kind)]
         rows[kind] = [g.get("host_faults", 0) for g in mine]
         v.metrics[f"huge_mib_{kind}"] = [g.get("huge_mib") for g in mine]
-        v.metrics[f"fallbacks_{kind}"] = [g.get("fallbacks") for g in mine]
         v.metrics[f"ms_{kind}"] = [g.get("untouched_ms") for g in mine]
         for g in mine:
             v.check(f"{g.name}: ended, memory verified", g.done and g.get("corrupt") == 0 and
@@ -85,13 +74,14 @@ def fresh(v):
     v.check("tasks have waited for free pages, so the touch was on",
             all(g.counter("sleep_alloc") > 0 for g in ours),
             [g.counter("sleep_alloc") for g in ours])
-    least_huge = min(v.metrics["huge_mib_stock"], default=0) * LESS_HUGE
-    for kind in ("user", "pvfault"):
-        v.check(f"{kind}: as much in huge pages as with stock Linux",
-                min(v.metrics[f"huge_mib_{kind}"]) >= least_huge,
-                f"{v.metrics[f'huge_mib_{kind}']} against {v.metrics['huge_mib_stock']} MiB")
-    bound = max(rows["stock"]) * MORE_FAULTS
+    # A huge page that the host doesn't give costs 511 faults more. In which guests that
+    # happens is chance, so the worst one without the touch is the measure.
+    others = [kind for kind in KINDS if kind != "pvfault"]
+    huge = {kind: v.metrics[f"huge_mib_{kind}"] for kind in KINDS}
+    v.check("as much in huge pages as without the touch",
+            min(huge["pvfault"]) >= LESS_HUGE * min(min(huge[kind]) for kind in others), huge)
+    bound = MORE_FAULTS * max(max(rows[kind]) for kind in others)
     report.note(v, f"host faults for {MIB} MiB of fresh memory", "faults", True,
-                "stock's + 1 %", 0 < max(rows["pvfault"]) <= bound,
+                "without the touch + 1 %", 0 < max(rows["pvfault"]) <= bound,
                 **{kind: rows[kind] for kind in ("off", "stock", "pvfault")})
     v.metrics["faults_user"] = rows["user"]
