@@ -156,6 +156,7 @@ def restored_on_half_a_cpu(guest):
     life.restore(guest, loaded=loaded)
     guest.until(lambda: life.until_done(guest, ALONE), PATIENCE)
     guest.throttle.kill(9)
+    guest.throttle.wait()       # or it freezes them once more
     guest.host.write(f"{GROUP}/cgroup.freeze", 0)
     guest.tell("throttled", int(guest.host.read(TURNS)))
     guest.host.write(ANSWERS, "enough")

@@ -27,7 +27,8 @@ uint64_t minor_fault(enum minor minor)
 		volatile char *mem = mmap(NULL, PAGES * PAGE, prot,
 					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		if (mem == MAP_FAILED)
+		if (mem == MAP_FAILED ||
+		    madvise((void *)mem, PAGES * PAGE, MADV_NOHUGEPAGE))
 			return 0;
 		for (i = 0; i < PAGES; i++) {
 			uint64_t t = __rdtsc();
