@@ -61,7 +61,7 @@ def kvm_hotplug(v):
                      cpu_switches=guest.get("cpu_switches"))
 
 
-@scenario(minutes=3, shown_by="life-sabotage",
+@scenario(minutes=1.5, quick=True, shown_by="life-sabotage",
           sabotages={"one-mode": "the mode was switched again and again"})
 def kvm_mode_switch(v, sabotage):
     """A guest of 4 vCPUs whose mode is switched thousands of times between off, user and
