@@ -11,7 +11,7 @@ import registry
 HERE = pathlib.Path(__file__).resolve().parent
 TESTING = HERE.parents[1] / "docs/testing.rst"
 BEGIN, END = ".. Made by \"tests/e2e/run.py --table\".\n", ".. The table's end.\n"
-RULE = f"{'=' * 21} {'=' * 3} {'=' * 4} {'=' * 60}\n"
+TEXT_WIDTH = 60         # of a line in the table's last column
 
 
 def listing(scenarios):
@@ -27,17 +27,20 @@ def listing(scenarios):
 
 def table(scenarios):
     """All of them for testing.rst."""
+    scenarios = list(scenarios)
+    width = max(len(s.name) for s in scenarios)
+    rule = f"{'=' * width} {'=' * 3} {'=' * 4} {'=' * TEXT_WIDTH}\n"
     rows = [("scenario", "min", "test", ["what"])]
     for s in sorted(scenarios, key=lambda s: s.name):
         more = ", ".join(what for what in s.known if f'"{what}"' not in s.text)
         text = f"{s.text} Sabotages: {more}." if more else s.text
         rows.append((s.name, f"{s.minutes:g}", "yes" if s.quick else "",
-                     textwrap.wrap(text, len(RULE.split()[-1]), break_on_hyphens=False)))
+                     textwrap.wrap(text, TEXT_WIDTH, break_on_hyphens=False)))
     lines = []
     for name, minutes, quick, (first, *more) in rows:
-        lines.append(f"{name:<21} {minutes:<3} {quick:<4} {first}\n")
-        lines += [f"{'':<30} {line}\n" for line in more]
-    return RULE + lines[0] + RULE + "".join(lines[1:]) + RULE
+        lines.append(f"{name:<{width}} {minutes:<3} {quick:<4} {first}\n")
+        lines += [f"{'':<{width + 9}} {line}\n" for line in more]
+    return rule + lines[0] + rule + "".join(lines[1:]) + rule
 
 
 def with_table(text, scenarios):
