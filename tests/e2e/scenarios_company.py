@@ -116,7 +116,7 @@ def nmis(guest):
 @scenario(kernels=("main", "hostile"), minutes=3, shown_by="company-sabotage",
           sabotages={"none": "NMIs read the processes' memory"})
 def kvm_nmi(v, sabotage):
-    """NMIs whose handler reads memory of the process that they interrupt, as profilers do:
+    """NMIs with a handler that reads memory of the process that they interrupt, as profilers do:
     memory that the host has taken, and addresses that look like tokens, where nothing is
     mapped (``tests/patches``). Sabotage "none": no NMI is sent."""
     guest = L2("nmi", f"load.secs={5 if sabotage else 30} load.alone=1 load.common=1 "

@@ -17,7 +17,7 @@ from registry import scenario, show_sabotages
               "forged": "consoles are clean",     # to the guest it is a #PF of its own
               "flip": "memory verified"})
 def kvm_hostile(v, sabotage):
-    """An L1 whose KVM lies some 20 times a second to each of 1 and 2 vCPUs, and to a guest
+    """An L1 with a KVM that lies some 20 times a second to each of 1 and 2 vCPUs, and to a guest
     with guests of its own (``LIE_SEED=``); proof.rst has the lies."""
     seed = int(os.environ.get("LIE_SEED", random.randrange(1, 1 << 31)))
     rig.say(f"LIE_SEED={seed}")

@@ -73,8 +73,8 @@ RECIPE = rig.ROOT / "Documentation/virt/pvfault/backends.rst"
 
 @scenario(minutes=1)
 def sim_recipe(v):
-    """The recipe of backends.rst, as it stands there: a process whose memory the simulated
-    hypervisor withholds sleeps, is woken, repaired and retried."""
+    """The recipe of backends.rst, as it stands there: a process sleeps at memory that
+    the simulated hypervisor withholds, is woken, repaired and retried."""
     script = RECIPE.read_text().split("code-block:: sh\n\n")[1].split("\n::\n")[0]
     initrd = rig.archive("recipe", {**rig.busybox(), "init": textwrap.dedent(script)})
     with rig.Boot("recipe", rig.kernel(), [initrd], append="",

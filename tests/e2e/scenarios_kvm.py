@@ -64,7 +64,7 @@ def kvm_hotplug(v):
 @scenario(minutes=1.5, quick=True, shown_by="life-sabotage",
           sabotages={"one-mode": "the mode was switched again and again"})
 def kvm_mode_switch(v, sabotage):
-    """A guest of 4 vCPUs whose mode is switched thousands of times between off, user and
+    """The mode of a guest of 4 vCPUs is switched thousands of times between off, user and
     kernel under load, while a vCPU goes and comes all the time. Sabotage "one-mode": it
     stays as it is."""
     guest = L2("modes", "pvfault=on load.secs=30 load.alone=1 load.hotplug=1 "
@@ -111,7 +111,7 @@ def kvm_nested(v):
 
 @scenario(kernels=("main", "hostile"), minutes=2, quick=True)
 def kvm_lost_ready(v):
-    """An L1 whose KVM loses interrupts of READY (they are repaired), or READY altogether
+    """An L1 with a KVM that loses interrupts of READY (they are repaired), or READY altogether
     (it is retried): ``tests/patches``, never part of the series."""
     # Until the repair, a lost interrupt holds up all READYs of its vCPU; a lost token
     # holds up only its own task.

@@ -35,7 +35,7 @@ def check_lost_msr(v, guest):
           sabotages={"kept": "it was lost", "on": "the local APIC was off"})
 def kvm_lost_vector(v, sabotage):
     """A guest that loses MSR_KVM_ASYNC_PF_INT, with READY's vector, again and again, as by
-    a bad restore; and one whose local APIC is off for a while. Sabotages: the vector is
+    a bad restore; and one with its local APIC off for a while. Sabotages: the vector is
     "kept", the APIC stays "on"."""
     vector = L2("lost-vector", LINE + (" load.lose=vector" if sabotage != "kept" else ""))
     apic = L2("no-apic", f"{LINE} load.noapic={int(sabotage != 'on')}")
@@ -73,7 +73,7 @@ def kvm_lost_idle(v, sabotage):
 @scenario(kernels=("main", "hostile"), minutes=2, shown_by="life-sabotage",
           sabotages={"kept": "lost interrupts were repaired"})
 def kvm_out_again(v, sabotage):
-    """On the L1 of kvm-lost-ready: pages whose READY waits behind a lost one go out again
+    """On the L1 of kvm-lost-ready: pages with a READY that waits behind a lost one go out again
     and are touched again; the vCPU can't go on before the slot is emptied. Sabotage "kept":
     no interrupt is lost."""
     guest = L2("out-again", "pvfault=on load.secs=12 load.alone=1 load.common=1 "
@@ -94,7 +94,7 @@ def kvm_out_again(v, sabotage):
 @scenario(minutes=2, shown_by="life-sabotage",
           sabotages={"kept": "a task that touches it goes on trying"})
 def kvm_cut_off(v, sabotage):
-    """Memory whose file the host has cut off, an ivshmem device's: one task can't go on,
+    """Memory of which the host has cut off the file, an ivshmem device's: one task can't go on,
     the others do, and it can be killed. Sabotage "kept": the file stays as it is."""
     def cut(guest):
         guest.boot()

@@ -75,7 +75,7 @@ def check_stat(v, guest):
 @scenario(minutes=1, quick=True, also=USUAL,
           sabotages={"blind": "pvfault-stat sees the backend and the waits"})
 def seen_stat(v, sabotage):
-    """pvfault-stat in a guest whose tasks wait, in each of its forms, as root and as
+    """pvfault-stat in a guest with tasks that wait, in each of its forms, as root and as
     nobody; delay accounting and a cgroup's pressure know of the waits, too. Sabotage
     "blind": pvfault-stat looks elsewhere."""
     line = "pvfault=on" if sabotage == "blind" else kvm.usual_line(sabotage)
