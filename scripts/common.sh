@@ -42,3 +42,11 @@ taken() {
 	done)
 	[ -z "$refused" ] || die "Kconfig refused: ${refused%; }"
 }
+
+# Where this machine has Debian's packages from.
+debian_archive() {
+	from=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+		'Label: Debian' | head -n 1)
+	[ -n "$from" ] || die "no archive of Debian's in this machine's package sources"
+	echo "$from"
+}

@@ -23,13 +23,6 @@ apt_get() {
 		-o Dir::Cache="$apt/cache" -o APT::Sandbox::User="$(id -un)" "$@" >"$apt/log" 2>&1
 }
 
-# Where this machine has its packages from.
-mirror() {
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
-		2>/dev/null | sed -n 's/^\(URIs:\|deb\( \[.*\]\)\?\) *\(http[^ ]*\/debian\)\/\?\( .*\)\?$/\3/p' |
-		head -n 1
-}
-
 fetch() {
 	rm -rf "$dir"
 	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$root"
@@ -38,9 +31,9 @@ fetch() {
 		ln -s "usr/$d" "$root/$d"
 	done
 	: >"$apt/status"
-	from=$(mirror)
+	from=$(debian_archive)
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-		"${from:-http://deb.debian.org/debian} trixie main" >"$apt/sources.list"
+		"$from trixie main" >"$apt/sources.list"
 	say "fetching Debian 13's $PACKAGES (60 MB)"
 	apt_get update && apt_get install -y --download-only --no-install-recommends $PACKAGES ||
 		die "$(grep -m 1 '^E:' "$apt/log" || tail -n 1 "$apt/log"); see $apt/log"

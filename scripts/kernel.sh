@@ -54,9 +54,7 @@ case $config in i386*) export ARCH=i386 ;; esac
 backports() {
 	apt=$BUILD/apt
 	mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/cache/archives/partial"
-	archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
-		'Label: Debian' | head -n 1)
-	[ -n "$archive" ] || die "no archive of Debian's in this machine's package sources"
+	archive=$(debian_archive)
 	: >"$apt/none"
 	cat >"$apt/sources/backports.sources" <<-EOF
 		Types: deb

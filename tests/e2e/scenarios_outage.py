@@ -51,10 +51,12 @@ def functions(guest):
 def touched_at(guest):
     """The functions of the guest's kernel that touched pages which the host didn't have, as
     often as L1's trace has them."""
-    at = [int(rip, 16) for rip in guest.all("fault_at")]
+    places = collections.Counter()
     code = functions(guest)
-    return collections.Counter(name for rip in at for start, end, name in code
-                               if start <= rip < end)
+    for rip, times in collections.Counter(guest.all("fault_at")).items():
+        places.update({name: times for start, end, name in code
+                       if start <= int(rip, 16) < end})
+    return places
 
 
 def own(places):
