@@ -53,6 +53,8 @@ void count_from_here(void);
 /* The oracle: what the table must do, written down a second time and simpler. */
 void oracle_begin(void);
 void oracle_not_present(unsigned int task, pvfault_token_t token, u32 generation);
+void oracle_batch(unsigned int task);
+void oracle_batch_add(unsigned int task, pvfault_token_t token, u32 generation, unsigned int cpu);
 void oracle_run(unsigned int task, unsigned int cpu, bool fatal);
 void oracle_ready(pvfault_token_t token, unsigned int cpu);
 void oracle_ready_all(void);
@@ -60,6 +62,7 @@ void oracle_refuse(pvfault_token_t token, u32 generation, unsigned int cpu);
 void oracle_scan(void);
 void oracle_check(void);
 unsigned int oracle_marks(unsigned int cpu);
+unsigned int oracle_batched(unsigned int cpu);
 bool oracle_woken(unsigned int task);
 
 #endif /* PVFAULT_FUZZ_H */

@@ -92,9 +92,13 @@ static void batch(struct fiber *f)
 
 	pvfault_batch_init(&b);
 	f->waits = &b;
+	if (exact)
+		oracle_batch(f - fibers);
 	for (i = 0; i < f->batch; i++) {
 		pvfault_token_t token = (uint8_t)(f->token + i);
 
+		if (exact)
+			oracle_batch_add(f - fibers, token, f->generation, sim_cpu);
 		local_irq_disable();
 		pvfault_note(not_present, token);
 		if (batch_on(&b, token, f->generation, sim_cpu) < 0) {
@@ -189,8 +193,7 @@ static void tell(unsigned int cpu)
 	how = next();
 	f->generation = pvfault_generation() - !(how & 7);
 	f->told_cpu = how & 8 ? PVFAULT_ANY_CPU : (int)cpu;
-	/* The oracle knows no batches. */
-	f->batch = exact ? 0 : how >> 4;
+	f->batch = how >> 4;
 	f->running = true;
 	f->task->fatal = false;
 	f->task->state = TASK_RUNNING;
@@ -199,7 +202,7 @@ static void tell(unsigned int cpu)
 	f->context.uc_stack.ss_size = STACK;
 	f->context.uc_link = NULL;
 	makecontext(&f->context, fiber_main, 0);
-	if (exact)
+	if (exact && !f->batch)
 		oracle_not_present(f - fibers, f->token, f->generation);
 	to_fiber(f);
 }
@@ -309,6 +312,8 @@ static unsigned int marks(void)
 		if (exact && n != oracle_marks(cpu))
 			fail("marks", n, oracle_marks(cpu));
 		must(pvfault_table_batched(cpu) <= BATCHED);
+		if (exact)
+			same("slots of batches", pvfault_table_batched(cpu), oracle_batched(cpu));
 		sum += n + pvfault_table_batched(cpu);
 	}
 	return sum;

@@ -38,6 +38,19 @@ FUZZ_MUTANTS = {
          "(s32)(pool->slot[i].mark.stamp - mark->stamp) > 0"),
     "a mark is never given back":
         ("marks.c", "	clear_bit_unlock(", "	if (0)\n		clear_bit_unlock("),
+    "a batch that was left is still on the table":
+        ("batch.c", "		node->state = PVFAULT_ABANDONED;\n", ""),
+    "a batch keeps the slot of an early READY":
+        ("batch.c", "		pvfault_mark_put(to_mark(&s->node));\n		pvfault_note(early_hit",
+         "		pvfault_note(early_hit"),
+    "a batch doesn't say when it was left":
+        ("batch.c", "		to_mark(node)->stamp = jiffies;\n", ""),
+    "a stale slot gives no way":
+        ("marks.c", "} while (pvfault_slot_evict(pool));", "} while (false);"),
+    "a slot gives way too soon":
+        ("marks.c", "return mark->generation != pvfault_generation_read() ||", "return true ||"),
+    "READY for all leaves the slots of batches":
+        ("marks.c", "return mark->generation != pvfault_generation_read() ||", "return"),
 }
 
 
