@@ -5,13 +5,12 @@
 #include <stdio.h>
 
 #include "fake.h"
-#include "fake_ops.h"
 
 struct fake fake;
 unsigned long fake_kill_in;
 jmp_buf fake_killed;
 
-void fake_call(void)
+static void fake_call(void)
 {
 	if (fake_kill_in && !--fake_kill_in)
 		longjmp(fake_killed, 1);
@@ -149,14 +148,14 @@ unsigned int fake_away(void)
 	return nr;
 }
 
-int fake_pause(struct xenif *x)
+int xenif_pause(struct xenif *x)
 {
 	fake_call();
 	fake.paused++;
 	return 0;
 }
 
-int fake_unpause(struct xenif *x)
+int xenif_unpause(struct xenif *x)
 {
 	fake_call();
 	if (fake.unpause_error)
@@ -181,7 +180,7 @@ static void run_on(struct fake_vcpu *v)
 }
 
 /* See xenif_attach.c: the old ring is gone with all its requests. */
-int fake_takeover(struct xenif *x)
+int xenif_takeover(struct xenif *x)
 {
 	unsigned int i;
 
@@ -207,15 +206,17 @@ int fake_takeover(struct xenif *x)
 	return 0;
 }
 
-int fake_enable(struct xenif *x)
+int xenif_enable(struct xenif *x)
 {
+	if (fake.on_enable)
+		fake.on_enable();
 	if (fake.enable_error)
 		return fake.enable_error;
 	fake.enabled = true;
 	return 0;
 }
 
-int fake_disable(struct xenif *x)
+int xenif_disable(struct xenif *x)
 {
 	unsigned int vcpu;
 
@@ -235,7 +236,7 @@ int fake_disable(struct xenif *x)
 
 uint64_t fake_first_gfn = FIRST_GFN;
 
-int fake_nominate(struct xenif *x, uint64_t gfn)
+int xenif_nominate(struct xenif *x, uint64_t gfn)
 {
 	fake_call();
 	assert_true(fake.enabled);
@@ -248,7 +249,7 @@ int fake_nominate(struct xenif *x, uint64_t gfn)
 	return 0;
 }
 
-void fake_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to, int *err)
+void xenif_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to, int *err)
 {
 	unsigned int i;
 
@@ -261,7 +262,7 @@ void fake_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to,
 	}
 }
 
-int fake_evict(struct xenif *x, uint64_t gfn)
+int xenif_evict(struct xenif *x, uint64_t gfn)
 {
 	fake_call();
 	if (fake.type[gfn] != P2M_OUT || fake.in_use[gfn] || fake.evict_busy[gfn])
@@ -274,7 +275,7 @@ int fake_evict(struct xenif *x, uint64_t gfn)
 	return 0;
 }
 
-int fake_load(struct xenif *x, uint64_t gfn, const void *page)
+int xenif_load(struct xenif *x, uint64_t gfn, const void *page)
 {
 	fake_call();
 	if (fake.gone || fake.domain.dying)
@@ -297,7 +298,7 @@ int fake_load(struct xenif *x, uint64_t gfn, const void *page)
 	return 0;
 }
 
-int fake_prep(struct xenif *x, uint64_t gfn)
+int xenif_prep(struct xenif *x, uint64_t gfn)
 {
 	fake_call();
 	if (fake.type[gfn] != P2M_IN && fake.type[gfn] != P2M_PAGED)
@@ -309,16 +310,16 @@ int fake_prep(struct xenif *x, uint64_t gfn)
 }
 
 /* set_mem_type, then prep; see xenif_paging.c. */
-int fake_settle(struct xenif *x, uint64_t gfn)
+int xenif_settle(struct xenif *x, uint64_t gfn)
 {
 	fake_call();
 	if (!is_paging(fake.type[gfn]))
 		return 0;
 	populate(-1, gfn);
-	return fake_prep(x, gfn) ? -EAGAIN : 0;
+	return xenif_prep(x, gfn) ? -EAGAIN : 0;
 }
 
-void fake_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn)
+void xenif_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn)
 {
 	unsigned int i;
 
@@ -327,7 +328,7 @@ void fake_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn)
 		fake.dirty[gfn[i]] |= fake.has_page[gfn[i]];
 }
 
-bool fake_next_request(struct xenif *x, struct xenif_request *req)
+bool xenif_next_request(struct xenif *x, struct xenif_request *req)
 {
 	if (!fake.nr_queued)
 		return false;
@@ -336,7 +337,7 @@ bool fake_next_request(struct xenif *x, struct xenif_request *req)
 	return true;
 }
 
-void fake_answer(struct xenif *x, const struct xenif_request *req)
+void xenif_answer(struct xenif *x, const struct xenif_request *req)
 {
 	fake_call();
 	/* More answers than requests. */
@@ -350,7 +351,7 @@ void fake_answer(struct xenif *x, const struct xenif_request *req)
 }
 
 /* vm_event_resume() */
-void fake_flush_answers(struct xenif *x)
+void xenif_flush_answers(struct xenif *x)
 {
 	unsigned int i;
 
@@ -376,14 +377,14 @@ void fake_flush_answers(struct xenif *x)
 	fake.nr_answered = 0;
 }
 
-int fake_vcpu_state(struct xenif *x, uint32_t vcpu, struct xenif_vcpu *state)
+int xenif_vcpu(struct xenif *x, uint32_t vcpu, struct xenif_vcpu *state)
 {
 	assert_true(fake.vcpu[vcpu].paused);
 	*state = fake.vcpu[vcpu].state;
 	return fake.vcpu[vcpu].vcpu_error;
 }
 
-int fake_inject(struct xenif *x, uint32_t vcpu, bool user, uint64_t cr2)
+int xenif_inject(struct xenif *x, uint32_t vcpu, bool user, uint64_t cr2)
 {
 	struct fake_vcpu *v = &fake.vcpu[vcpu];
 	uint8_t bit = v->state.cpl == 3 ? XEN_PVFAULT_TELL_USER : XEN_PVFAULT_TELL_KERNEL;

@@ -56,6 +56,8 @@ struct fake {
 	int enable_error, disable_error, takeover_error, alive_error, domain_error;
 	int unpause_error, load_error;
 	void (*on_takeover)(struct xenif *x);
+	/* Called first; of writing, also of making nodes. */
+	void (*on_enable)(void), (*on_write)(void), (*on_events)(void);
 	unsigned int takeovers;
 	int paged_bias;			/* Xen has miscounted */
 	int paused;			/* so many times */

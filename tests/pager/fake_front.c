@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "fake.h"
-#include "fake_ops.h"
 
 #define FRONT_PATH	"/local/domain/7/device/pvfault/0"
 #define BACK_PATH	"/local/domain/0/backend/pvfault/7/0"
@@ -57,7 +56,7 @@ const char *fake_node(const char *path)
 	return i < 0 ? NULL : fake.node[i].value;
 }
 
-static char *fake_read(struct xenif *x, const char *path)
+char *xenif_read(struct xenif *x, const char *path)
 {
 	const char *value = fake_node(path);
 
@@ -70,7 +69,7 @@ static char *fake_read(struct xenif *x, const char *path)
 }
 
 /* As xs_directory(): all in one piece. */
-static char **fake_list(struct xenif *x, const char *path, unsigned int *nr)
+char **xenif_list(struct xenif *x, const char *path, unsigned int *nr)
 {
 	char **names = calloc(MAX_NODES, sizeof(*names) + 32), *text;
 	unsigned int i, j, length = strlen(path);
@@ -97,18 +96,22 @@ static char **fake_list(struct xenif *x, const char *path, unsigned int *nr)
 	return NULL;
 }
 
-static int fake_write_node(struct xenif *x, const char *path, const char *value)
+int xenif_write(struct xenif *x, const char *path, const char *value)
 {
+	if (fake.on_write)
+		fake.on_write();
 	if (fake.write_error || fake.store_gone)
 		return fake.write_error ? fake.write_error : -EIO;
 	fake_store(path, value);
 	return 0;
 }
 
-static int fake_make(struct xenif *x, unsigned int nr, const struct xenif_node *node)
+int xenif_make(struct xenif *x, unsigned int nr, const struct xenif_node *node)
 {
 	unsigned int i;
 
+	if (fake.on_write)
+		fake.on_write();
 	if (fake.write_error || fake.store_gone)
 		return fake.write_error ? fake.write_error : -EIO;
 	for (i = 0; i < nr; i++) {
@@ -122,7 +125,7 @@ static int fake_make(struct xenif *x, unsigned int nr, const struct xenif_node *
 	return 0;
 }
 
-static int fake_remove(struct xenif *x, const char *path)
+int xenif_remove(struct xenif *x, const char *path)
 {
 	unsigned int i;
 
@@ -139,13 +142,13 @@ static int fake_remove(struct xenif *x, const char *path)
 	return 0;
 }
 
-static int fake_watch(struct xenif *x, const char *path, const char *token)
+int xenif_watch(struct xenif *x, const char *path, const char *token)
 {
 	fake_fire(token);
 	return 0;
 }
 
-static const char *fake_next_watch(struct xenif *x)
+const char *xenif_next_watch(struct xenif *x)
 {
 	const char *token;
 
@@ -156,7 +159,7 @@ static const char *fake_next_watch(struct xenif *x)
 	return token;
 }
 
-static int fake_map_front(struct xenif *x, uint32_t ref, const void **page)
+int xenif_map_front(struct xenif *x, uint32_t ref, const void **page)
 {
 	if (ref != FRONT_REF)
 		return -EINVAL;
@@ -166,7 +169,7 @@ static int fake_map_front(struct xenif *x, uint32_t ref, const void **page)
 	return 0;
 }
 
-static int fake_map_ring(struct xenif *x, unsigned int nr, uint32_t *ref, void **pages)
+int xenif_map_ring(struct xenif *x, unsigned int nr, uint32_t *ref, void **pages)
 {
 	unsigned int i;
 
@@ -181,7 +184,7 @@ static int fake_map_ring(struct xenif *x, unsigned int nr, uint32_t *ref, void *
 	return 0;
 }
 
-static void fake_unmap(struct xenif *x, const void *pages, unsigned int nr)
+void xenif_unmap(struct xenif *x, const void *pages, unsigned int nr)
 {
 	if (pages == fake.front) {
 		assert_true(fake.front_mapped);
@@ -192,7 +195,7 @@ static void fake_unmap(struct xenif *x, const void *pages, unsigned int nr)
 	}
 }
 
-static int fake_bind(struct xenif *x, uint32_t remote)
+int xenif_bind(struct xenif *x, uint32_t remote)
 {
 	if (remote != FRONT_PORT)
 		return -EINVAL;
@@ -201,27 +204,29 @@ static int fake_bind(struct xenif *x, uint32_t remote)
 	return 3;
 }
 
-static void fake_unbind(struct xenif *x, int local)
+void xenif_unbind(struct xenif *x, int local)
 {
 	assert_int_equal(local, fake.port);
 	fake.port = -1;
 }
 
-static void fake_notify(struct xenif *x, int local)
+void xenif_notify(struct xenif *x, int local)
 {
 	assert_int_equal(local, fake.port);
 	fake.notifies++;
 }
 
-static void fake_clear_events(struct xenif *x)
+void xenif_clear_events(struct xenif *x)
+{
+	if (fake.on_events)
+		fake.on_events();
+}
+
+void xenif_close(struct xenif *x)
 {
 }
 
-static void fake_close(struct xenif *x)
-{
-}
-
-static int fake_domain(struct xenif *x, struct xenif_domain *domain)
+int xenif_domain(struct xenif *x, struct xenif_domain *domain)
 {
 	unsigned int gfn;
 
@@ -238,56 +243,18 @@ static int fake_domain(struct xenif *x, struct xenif_domain *domain)
 	return 0;
 }
 
-static int fake_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
+int xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
 {
 	if (fake.alive_error)
 		return fake.alive_error;
 	return (domid == 7 || domid == 9) && !fake.gone;
 }
 
-static int fake_crash(struct xenif *x)
+int xenif_crash(struct xenif *x)
 {
 	fake.crashed = true;
 	return 0;
 }
-
-const struct xenif_ops fake_ops = {
-	.close = fake_close,
-	.domain = fake_domain,
-	.alive = fake_alive,
-	.crash = fake_crash,
-	.pause = fake_pause,
-	.unpause = fake_unpause,
-	.enable = fake_enable,
-	.takeover = fake_takeover,
-	.disable = fake_disable,
-	.nominate = fake_nominate,
-	.copy = fake_copy,
-	.evict = fake_evict,
-	.load = fake_load,
-	.prep = fake_prep,
-	.settle = fake_settle,
-	.came_back = fake_came_back,
-	.next_request = fake_next_request,
-	.answer = fake_answer,
-	.flush_answers = fake_flush_answers,
-	.vcpu = fake_vcpu_state,
-	.inject = fake_inject,
-	.map_front = fake_map_front,
-	.map_ring = fake_map_ring,
-	.unmap = fake_unmap,
-	.bind = fake_bind,
-	.unbind = fake_unbind,
-	.notify = fake_notify,
-	.read = fake_read,
-	.list = fake_list,
-	.write = fake_write_node,
-	.make = fake_make,
-	.remove = fake_remove,
-	.watch = fake_watch,
-	.next_watch = fake_next_watch,
-	.clear_events = fake_clear_events,
-};
 
 void front_node(const char *name, const char *value)
 {

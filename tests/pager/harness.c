@@ -9,7 +9,6 @@
 
 #include "adopt.h"
 #include "fake.h"
-#include "fake_ops.h"
 #include "run.h"
 
 struct pager *pager;
@@ -116,7 +115,7 @@ static void start_fake(void)
 	unsigned int i;
 
 	fake = (struct fake) {
-		.x = { .ops = &fake_ops, .domid = 7 },
+		.x = { .domid = 7 },
 		.domain = {
 			.hvm = true,
 			.built = true,
@@ -327,7 +326,7 @@ void leave_now(void)
 	}
 	assert_int_equal(back_state(), XB_CLOSED);
 	rounds(1);
-	assert_int_equal(pager->xen->ops->disable(pager->xen), 0);
+	assert_int_equal(xenif_disable(pager->xen), 0);
 }
 
 void touch_all(void)

@@ -121,14 +121,12 @@ static void nobody_waits(void **state)
 	status_tell(pager);
 }
 
-static void answer_closing(struct xenif *x)
+static void answer_closing(void)
 {
 	usleep(200);
 	if (back_state() == XB_CLOSING)
 		front_state(XB_CLOSING);
 }
-
-static struct xenif_ops answering;
 
 static int serve_till_the_end(void)
 {
@@ -140,9 +138,7 @@ static int serve_till_the_end(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* The process that listens is known. */
 	status_open(pager, folder);
-	answering = *fake.x.ops;
-	answering.clear_events = answer_closing;
-	fake.x.ops = &answering;
+	fake.on_events = answer_closing;
 	/* Not in the clock of the other tests. */
 	pager->now_ns = now_ns();
 	rc = pager_loop(pager);

@@ -67,7 +67,7 @@ int adopt_check(struct pager *p)
 	if (!p->file.adopt)
 		return 0;
 	owner(p, path, value, sizeof(path));
-	other = p->xen->ops->read(p->xen, path);
+	other = xenif_read(p->xen, path);
 	if (!other && errno != ENOENT)
 		return give_up(EXIT_DENIED, "%s of XenStore can't be read: %s", path,
 			       strerror(errno));
@@ -86,7 +86,7 @@ int adopt_claim(struct pager *p)
 	int rc;
 
 	owner(p, path, value, sizeof(path));
-	rc = p->xen->ops->write(p->xen, path, value);
+	rc = xenif_write(p->xen, path, value);
 	if (rc)
 		return give_up(EXIT_DENIED, "%s of XenStore can't be written: %s", path,
 			       strerror(-rc));
@@ -98,7 +98,7 @@ void adopt_unclaim(struct pager *p)
 	char path[80], value[80];
 
 	owner(p, path, value, sizeof(path));
-	if (p->xen->ops->remove(p->xen, path))
+	if (xenif_remove(p->xen, path))
 		chat("%s of XenStore can't be removed", path);
 }
 
@@ -106,7 +106,7 @@ void adopt_unclaim(struct pager *p)
 static void clear_ring(struct pager *p)
 {
 	faults_run(p);
-	p->xen->ops->flush_answers(p->xen);
+	xenif_flush_answers(p->xen);
 }
 
 static void forget(struct pager *p, uint32_t nr)
@@ -123,7 +123,7 @@ static int adopt_settle(struct pager *p, uint32_t nr)
 	int rc;
 
 	do {
-		rc = p->xen->ops->settle(p->xen, pages_gfn(&p->pages, nr));
+		rc = xenif_settle(p->xen, pages_gfn(&p->pages, nr));
 		if (!rc)
 			forget(p, nr);
 		clear_ring(p);
@@ -144,10 +144,10 @@ static int take_away(struct pager *p, struct batch *b)
 		to[i] = copy[i];
 	}
 	if (b->nr)
-		p->xen->ops->copy(p->xen, b->nr, gfn, to, err);
+		xenif_copy(p->xen, b->nr, gfn, to, err);
 	for (i = 0; i < b->nr && !rc; i++)
 		if (err[i] || memcmp(copy[i], b->content[i], XEN_PAGE) ||
-		    p->xen->ops->evict(p->xen, gfn[i]))
+		    xenif_evict(p->xen, gfn[i]))
 			rc = adopt_settle(p, b->page[i]);
 	b->nr = 0;
 	return rc;
@@ -155,13 +155,13 @@ static int take_away(struct pager *p, struct batch *b)
 
 static int adopt_load(struct pager *p, struct batch *b, uint64_t gfn, const void *content)
 {
-	int rc = p->xen->ops->load(p->xen, gfn, content);
+	int rc = xenif_load(p->xen, gfn, content);
 
 	if (rc != -ENOMEM || !b->nr)
 		return rc;
 	/* Each page that goes out makes room for another one. */
 	rc = take_away(p, b);
-	return rc ? rc : p->xen->ops->load(p->xen, gfn, content);
+	return rc ? rc : xenif_load(p->xen, gfn, content);
 }
 
 /* It comes back without a touch, or is lost, when the domain runs again. */
@@ -188,7 +188,7 @@ static int renew(struct pager *p, struct batch *b, uint32_t nr, const uint8_t *c
 	if (rc && rc != -ENOENT)
 		return rc;
 	/* It is in use already, or there for another reason. */
-	if (rc || p->xen->ops->nominate(p->xen, gfn))
+	if (rc || xenif_nominate(p->xen, gfn))
 		return adopt_settle(p, nr);
 	b->page[b->nr] = nr;
 	b->content[b->nr++] = content;
@@ -260,7 +260,7 @@ static int find_some(struct pager *p, struct batch *b, uint32_t first, unsigned 
 			page[i] = PAGE_NONE;
 		if (page[i] == PAGE_NONE || p->pages.page[page[i]].state != PAGE_OUT)
 			continue;
-		if (p->xen->ops->prep(p->xen, gfn) != -EINVAL)
+		if (xenif_prep(p->xen, gfn) != -EINVAL)
 			rc = adopt_settle(p, page[i]);
 		else
 			some |= !pagefile_zeroes(&p->file, first + i);
@@ -309,7 +309,7 @@ static int adopt_pages(struct pager *p)
 
 static int let_go(struct pager *p)
 {
-	int rc = p->xen->ops->unpause(p->xen);
+	int rc = xenif_unpause(p->xen);
 
 	/* It isn't paused any more: another program was faster. */
 	return rc == -EINVAL ? 0 : rc;
@@ -318,7 +318,7 @@ static int let_go(struct pager *p)
 static int come_in(struct pager *p)
 {
 	bool paused;
-	int rc = p->xen->ops->domain(p->xen, &p->domain);
+	int rc = xenif_domain(p->xen, &p->domain);
 
 	if (rc)
 		return rc;
@@ -326,9 +326,9 @@ static int come_in(struct pager *p)
 	/* First, so that the next pager knows that this pause is a pager's. */
 	rc = pagefile_set_state(&p->file, PAGEFILE_TAKEN);
 	if (!rc && !paused)
-		rc = p->xen->ops->pause(p->xen);
+		rc = xenif_pause(p->xen);
 	if (!rc)
-		rc = p->xen->ops->takeover(p->xen);
+		rc = xenif_takeover(p->xen);
 	if (rc != -EUSERS)
 		return rc;
 	let_go(p);

@@ -14,7 +14,7 @@
 /* Without the page's content Xen can't prepare one that is out, and says EINVAL. */
 static bool is_out(struct pager *p, uint64_t gfn)
 {
-	return p->xen->ops->prep(p->xen, gfn) == -EINVAL;
+	return xenif_prep(p->xen, gfn) == -EINVAL;
 }
 
 static bool is_known(const struct pager *p, uint64_t gfn)
@@ -50,7 +50,7 @@ static int64_t surplus(const struct pager *p)
 
 int audit_all(struct pager *p)
 {
-	int rc = p->xen->ops->domain(p->xen, &p->domain);
+	int rc = xenif_domain(p->xen, &p->domain);
 
 	if (rc || !surplus(p))
 		return rc;
@@ -72,7 +72,7 @@ bool audit_home(struct pager *p)
 	if (p->now_ns < a->again_ns)
 		return false;
 	if (!a->next) {
-		rc = p->xen->ops->domain(p->xen, &p->domain);
+		rc = xenif_domain(p->xen, &p->domain);
 		if (!rc && !surplus(p) && !a->unknown)
 			return true;
 		/* After an error there may still be some. */

@@ -31,7 +31,7 @@ static void write_number(struct pager *p, const char *name, uint32_t number)
 
 	device_path(p, name, path, sizeof(path));
 	snprintf(value, sizeof(value), "%u", number);
-	rc = p->xen->ops->write(p->xen, path, value);
+	rc = xenif_write(p->xen, path, value);
 	if (rc)
 		say("%s of XenStore can't be written: %s", path, strerror(-rc));
 }
@@ -52,7 +52,7 @@ void device_error(struct pager *p, const char *fmt, ...)
 	va_end(args);
 	say("domain %u: %s", p->xen->domid, why);
 	error_path(p, path, sizeof(path));
-	p->xen->ops->write(p->xen, path, why);
+	xenif_write(p->xen, path, why);
 }
 
 bool device_tells(const struct device *d)
@@ -78,11 +78,11 @@ static void detach(struct pager *p)
 
 	ready_detach(&p->ready);
 	if (d->front)
-		p->xen->ops->unmap(p->xen, d->front, 1);
+		xenif_unmap(p->xen, d->front, 1);
 	if (d->ring)
-		p->xen->ops->unmap(p->xen, d->ring, d->ring_pages);
+		xenif_unmap(p->xen, d->ring, d->ring_pages);
 	if (d->port >= 0)
-		p->xen->ops->unbind(p->xen, d->port);
+		xenif_unbind(p->xen, d->port);
 	d->front = NULL;
 	d->ring = NULL;
 	d->port = -1;
@@ -115,15 +115,15 @@ static int attach(struct pager *p, struct frontend *f, char *why, size_t size)
 
 	d->ring_pages = 1U << f->ring_order;
 	d->max_outstanding = f->max_outstanding;
-	rc = p->xen->ops->map_front(p->xen, f->front_ref, &d->front);
+	rc = xenif_map_front(p->xen, f->front_ref, &d->front);
 	if (!rc)
-		rc = p->xen->ops->map_ring(p->xen, d->ring_pages, f->ring_ref, &d->ring);
+		rc = xenif_map_ring(p->xen, d->ring_pages, f->ring_ref, &d->ring);
 	if (rc) {
 		snprintf(why, size, "pages granted by the frontend can't be mapped: %s",
 			 strerror(-rc));
 		goto err;
 	}
-	rc = p->xen->ops->bind(p->xen, f->port);
+	rc = xenif_bind(p->xen, f->port);
 	if (rc < 0) {
 		snprintf(why, size, "event channel %u of the frontend can't be bound: %s",
 			 f->port, strerror(-rc));
@@ -147,7 +147,7 @@ static void next_generation(struct pager *p)
 	uint64_t n = 0;
 
 	device_path(p, "generation", path, sizeof(path));
-	value = p->xen->ops->read(p->xen, path);
+	value = xenif_read(p->xen, path);
 	if (!parse_number(value, 1, XEN_PVFAULT_GENERATION_MAX, &n))
 		n = 0;
 	free(value);
@@ -179,7 +179,7 @@ static void device_connect(struct pager *p)
 	if (!p->adopted)
 		pages_free(&p->pages);
 	/* Memory may have been added since. */
-	p->xen->ops->domain(p->xen, &p->domain);
+	xenif_domain(p->xen, &p->domain);
 	p->loaded = 0;
 	p->evicted = 0;
 	rc = neighbours_allow(p, why, sizeof(why)) ? 0 : -EPERM;
@@ -238,7 +238,7 @@ static void new_offer(struct pager *p)
 	uint32_t serial;
 	char why[160];
 
-	p->xen->ops->domain(p->xen, &p->domain);
+	xenif_domain(p->xen, &p->domain);
 	p->loaded = 0;
 	p->evicted = 0;
 	if (frontend_read_offer(p, &offer, &serial, why, sizeof(why))) {
@@ -359,13 +359,13 @@ static void make_again(struct pager *p)
 		return;
 	p->device.deadline_ns = p->now_ns + AGAIN_NS;
 	snprintf(path, sizeof(path), "/local/domain/%u/name", p->xen->domid);
-	name = p->xen->ops->read(p->xen, path);
+	name = xenif_read(p->xen, path);
 	frontend_path(p, "state", path, sizeof(path));
-	state = p->xen->ops->read(p->xen, path);
+	state = xenif_read(p->xen, path);
 	if (name && !state && errno == ENOENT) {
 		/* XenStore has forgotten the permissions of the nodes that are there already. */
 		device_path(p, NULL, path, sizeof(path));
-		p->xen->ops->remove(p->xen, path);
+		xenif_remove(p->xen, path);
 		if (!device_make(p)) {
 			p->device.phase = DEVICE_WAITING;
 			p->device.frontend = XB_INITIALISING;
@@ -398,7 +398,7 @@ void device_run(struct pager *p)
 			p->stats.ready_all++;
 			ready_all(&p->ready);
 			if (ready_flush(&p->ready))
-				p->xen->ops->notify(p->xen, d->port);
+				xenif_notify(p->xen, d->port);
 		}
 		if (d->ours_to_close) {
 			begin_closing(p);
@@ -477,10 +477,10 @@ void device_gone(struct pager *p)
 	/* Not the folder above it: there is one for each domain. */
 	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", XEN_PVFAULT_DEVICE,
 		 p->xen->domid);
-	p->xen->ops->remove(p->xen, path);
+	xenif_remove(p->xen, path);
 	snprintf(path, sizeof(path), "/local/domain/0/error/backend/%s/%u",
 		 XEN_PVFAULT_DEVICE, p->xen->domid);
-	p->xen->ops->remove(p->xen, path);
+	xenif_remove(p->xen, path);
 	p->device.phase = DEVICE_CLOSED;
 }
 
@@ -506,7 +506,7 @@ int device_start(struct pager *p)
 				       "the device of domain %u can't be made in XenStore: %s",
 				       p->xen->domid, strerror(-rc));
 	}
-	rc = p->xen->ops->watch(p->xen, path, WATCH_FRONTEND);
+	rc = xenif_watch(p->xen, path, WATCH_FRONTEND);
 	if (rc)
 		return give_up(EXIT_DENIED, "%s of XenStore can't be watched: %s", path,
 			       strerror(-rc));

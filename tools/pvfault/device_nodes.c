@@ -52,5 +52,5 @@ int device_make(struct pager *p)
 				front_node[i], front_value[i][1], -1, -1 };
 		}
 	}
-	return p->xen->ops->make(p->xen, n, node);
+	return xenif_make(p->xen, n, node);
 }

@@ -39,7 +39,7 @@ static bool evict_settle(struct pager *p, uint64_t gfn)
 	/* A touch may have settled it, and a new offer forgotten it. */
 	if (nr == PAGE_NONE || p->pages.page[nr].state != PAGE_SETTLING)
 		return true;
-	rc = p->xen->ops->settle(p->xen, gfn);
+	rc = xenif_settle(p->xen, gfn);
 	if (rc) {
 		if (rc != -EAGAIN)
 			chat("page %#llx can't be put back: %s", (unsigned long long)gfn,
@@ -87,7 +87,7 @@ static void evict_finish(struct pager *p, struct transfer *t, uint32_t nr)
 
 	if (!stays)
 		pagefile_commit(&p->file, t->slot);
-	if (stays || p->xen->ops->evict(p->xen, t->gfn)) {
+	if (stays || xenif_evict(p->xen, t->gfn)) {
 		refuse(p, t, nr);
 		return;
 	}
@@ -158,7 +158,7 @@ void evict_written(struct pager *p)
 		batch[n++] = t;
 	}
 	if (n)
-		p->xen->ops->copy(p->xen, n, gfn, to, err);
+		xenif_copy(p->xen, n, gfn, to, err);
 	for (i = 0; i < n; i++) {
 		uint32_t nr = pages_find(&p->pages, gfn[i]);
 
@@ -206,7 +206,7 @@ static struct transfer *nominate(struct pager *p)
 			break;
 		t->gfn = pages_gfn(&p->pages, nr);
 		pagefile_note_nominated(&p->file, slot, t->gfn);
-		if (!p->xen->ops->nominate(p->xen, t->gfn))
+		if (!xenif_nominate(p->xen, t->gfn))
 			break;
 		/* In use by Xen or a driver domain, or the guest gave it away. */
 		p->stats.refused++;
@@ -239,7 +239,7 @@ static void copy(struct pager *p, struct transfer **t, unsigned int nr)
 		gfn[i] = t[i]->gfn;
 		to[i] = t[i]->job.buf;
 	}
-	p->xen->ops->copy(p->xen, nr, gfn, to, err);
+	xenif_copy(p->xen, nr, gfn, to, err);
 	for (i = 0; i < nr; i++) {
 		if (err[i]) {
 			refuse(p, t[i], pages_find(&p->pages, gfn[i]));

@@ -18,7 +18,7 @@
 static void answer(struct pager *p, const struct xenif_request *req)
 {
 	p->stats.answers++;
-	p->xen->ops->answer(p->xen, req);
+	xenif_answer(p->xen, req);
 }
 
 static void count_held(struct pager *p, enum verdict why)
@@ -60,7 +60,7 @@ static void tell_or_hold(struct pager *p, struct page *page,
 
 	waiter = waiters_add(&p->waiters, page, req, verdict == TOLD, p->now_ns);
 	if (verdict == TOLD &&
-	    p->xen->ops->inject(p->xen, req->vcpu, user, tell_token(p, waiter))) {
+	    xenif_inject(p->xen, req->vcpu, user, tell_token(p, waiter))) {
 		/* The guest hasn't seen this token. */
 		waiters_hold(&p->waiters, waiter);
 		verdict = HELD_FAILED;
@@ -89,7 +89,7 @@ static void drop(struct pager *p, uint32_t nr, uint64_t gfn)
 	 * nothing to prepare, so ignore it.
 	 */
 	if (pages_accessible(&p->pages, nr) || nominated(page) ||
-	    p->xen->ops->prep(p->xen, gfn) == -EINVAL)
+	    xenif_prep(p->xen, gfn) == -EINVAL)
 		return;
 	/* A slot that is being read is freed when that is over. */
 	switch (page->state) {
@@ -114,7 +114,7 @@ static void take_back(struct pager *p, uint32_t nr, uint64_t gfn)
 {
 	struct page *page = &p->pages.page[nr];
 
-	if (p->xen->ops->prep(p->xen, gfn) || !nominated(page))
+	if (xenif_prep(p->xen, gfn) || !nominated(page))
 		return;
 	p->stats.cancelled += page->state == PAGE_WRITING;
 	/* One that is being written has its place until that is over. */
@@ -130,7 +130,7 @@ static void touch(struct pager *p, uint32_t nr, const struct xenif_request *req)
 
 	if (req->present || nominated(page))
 		take_back(p, nr, req->gfn);
-	if (page->state == PAGE_RESIDENT && p->xen->ops->prep(p->xen, req->gfn) == -EINVAL)
+	if (page->state == PAGE_RESIDENT && xenif_prep(p->xen, req->gfn) == -EINVAL)
 		pagein_miss(p, nr);
 	if (pages_accessible(&p->pages, nr) || nominated(page)) {
 		p->stats.resident++;
@@ -161,7 +161,7 @@ static void take(struct pager *p, const struct xenif_request *req)
 		p->stats.stray++;
 		p->stats.foreign++;
 		if (req->present)
-			p->xen->ops->prep(p->xen, req->gfn);
+			xenif_prep(p->xen, req->gfn);
 		answer(p, req);
 	} else if (req->dropped) {
 		p->stats.dropped++;
@@ -177,7 +177,7 @@ void faults_run(struct pager *p)
 	struct xenif_request req;
 
 	while (waiters_room(&p->waiters, false) &&
-	       p->xen->ops->next_request(p->xen, &req))
+	       xenif_next_request(p->xen, &req))
 		take(p, &req);
 }
 

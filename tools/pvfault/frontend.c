@@ -19,7 +19,7 @@ static char *read_node(struct pager *p, const char *name)
 	char path[128];
 
 	frontend_path(p, name, path, sizeof(path));
-	return p->xen->ops->read(p->xen, path);
+	return xenif_read(p->xen, path);
 }
 
 static int read_number(struct pager *p, const char *name, uint64_t min, uint64_t max,

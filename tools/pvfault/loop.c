@@ -60,7 +60,7 @@ void pager_free(struct pager *p)
 static void flush_back(struct pager *p)
 {
 	if (p->nr_back)
-		p->xen->ops->came_back(p->xen, p->nr_back, p->back);
+		xenif_came_back(p->xen, p->nr_back, p->back);
 	p->nr_back = 0;
 }
 
@@ -89,20 +89,20 @@ void pager_round(struct pager *p)
 	flush_back(p);
 	device_run(p);
 	/* The vCPUs whose pages are there go on before the next page is taken. */
-	p->xen->ops->flush_answers(p->xen);
+	xenif_flush_answers(p->xen);
 	if (p->bring == BRING_NONE && !p->leaving && !p->crashed &&
 	    device_may_evict(&p->device))
 		evict_run(p, target_excess(p));
 	io_flush(p->io);
 	if (ready_attached(&p->ready) && ready_flush(&p->ready)) {
 		p->stats.notifies++;
-		p->xen->ops->notify(p->xen, p->device.port);
+		xenif_notify(p->xen, p->device.port);
 	}
 }
 
 void pager_look_at_domain(struct pager *p)
 {
-	if (p->xen->ops->domain(p->xen, &p->domain) == -ESRCH || p->domain.dying)
+	if (xenif_domain(p->xen, &p->domain) == -ESRCH || p->domain.dying)
 		p->gone = true;
 	p->loaded = 0;
 	p->evicted = 0;
@@ -143,7 +143,7 @@ void pager_take_watches(struct pager *p)
 	const char *token;
 
 	for (taken = 0; taken < WATCHES; taken++) {
-		token = p->xen->ops->next_watch(p->xen);
+		token = xenif_next_watch(p->xen);
 		if (!token)
 			break;
 		p->stats.watches++;
@@ -208,7 +208,7 @@ static int wait_ms(const struct pager *p, uint64_t tick_ns)
 static void take_events(struct pager *p, const struct pollfd *fd)
 {
 	if (fd[FD_EVENT].revents)
-		p->xen->ops->clear_events(p->xen);
+		xenif_clear_events(p->xen);
 	if (fd[FD_IO].revents)
 		io_reap(p->io);
 	if (fd[FD_SIGNAL].revents)
@@ -233,7 +233,7 @@ static bool loop_over(struct pager *p, uint64_t *since_ns, int *code)
 	if (!p->leaving || !device_closed(&p->device) || !drain_done(p) ||
 	    p->evict.nr_settling || !audit_home(p))
 		return false;
-	rc = p->xen->ops->disable(p->xen);
+	rc = xenif_disable(p->xen);
 	if (!rc)
 		return true;
 	/* A vCPU waits for a place in the ring: it goes on in a moment. */

@@ -104,7 +104,7 @@ static int one_life(const struct options *options, bool quietly, bool *gone)
 		say("%s", log_last());
 	if (!rc) {
 		rc = act(p);
-		p->xen->ops->close(p->xen);
+		xenif_close(p->xen);
 	}
 	*gone = p->gone || rc == EXIT_NO_DOMAIN;
 	free(p);

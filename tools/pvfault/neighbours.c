@@ -25,7 +25,7 @@ static bool is_harmless(const char *class)
 
 static bool node_is(struct pager *p, const char *path, const char *wanted)
 {
-	char *value = p->xen->ops->read(p->xen, path);
+	char *value = xenif_read(p->xen, path);
 	bool is = value && !strcmp(value, wanted);
 
 	free(value);
@@ -83,14 +83,14 @@ bool neighbours_allow(struct pager *p, char *why, size_t size)
 	bool good = true;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/device", p->xen->domid);
-	class = p->xen->ops->list(p->xen, path, &nr_classes);
+	class = xenif_list(p->xen, path, &nr_classes);
 	for (i = 0; class && i < nr_classes && good; i++) {
 		if (is_harmless(class[i]))
 			continue;
 		snprintf(path, sizeof(path), "/local/domain/%u/device/%.32s", p->xen->domid,
 			 class[i]);
 		nr = 0;
-		index = p->xen->ops->list(p->xen, path, &nr);
+		index = xenif_list(p->xen, path, &nr);
 		for (j = 0; index && j < nr && good; j++)
 			good = allow(p, class[i], index[j], why, size);
 		free(index);

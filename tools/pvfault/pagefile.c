@@ -155,7 +155,7 @@ static int check_header(struct pagefile *f, struct xenif *x,
 	rc = read_boot(boot);
 	if (rc || h->state == PAGEFILE_FREE || memcmp(h->boot, boot, sizeof(boot)))
 		return rc;
-	rc = x->ops->alive(x, h->domid, h->uuid);
+	rc = xenif_alive(x, h->domid, h->uuid);
 	if (rc < 0)
 		return give_up(EXIT_DENIED,
 			       "page file %s may hold pages of domain %u, of which Xen tells nothing: %s",

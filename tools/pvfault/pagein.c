@@ -93,7 +93,7 @@ static void crash(struct pager *p, uint64_t gfn, const char *why)
 	p->stats.lost++;
 	device_error(p, "page %#llx of the domain is lost, because the page file %s; the domain is made to crash",
 		     (unsigned long long)gfn, why);
-	if (!p->crashed && p->xen->ops->crash(p->xen))
+	if (!p->crashed && xenif_crash(p->xen))
 		say("the domain can't be made to crash; destroy it");
 	p->crashed = true;
 }
@@ -143,7 +143,7 @@ complain(struct pager *p, const char *fmt, ...)
 
 static void pagein_load(struct pager *p, struct transfer *t, uint32_t nr)
 {
-	int rc = p->xen->ops->load(p->xen, t->gfn, t->job.buf);
+	int rc = xenif_load(p->xen, t->gfn, t->job.buf);
 
 	switch (rc) {
 	case 0:

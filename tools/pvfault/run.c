@@ -18,7 +18,7 @@
 
 static int watch_domains(struct pager *p)
 {
-	int rc = p->xen->ops->watch(p->xen, "@releaseDomain", WATCH_DOMAIN);
+	int rc = xenif_watch(p->xen, "@releaseDomain", WATCH_DOMAIN);
 
 	if (rc)
 		return give_up(EXIT_DENIED, "XenStore doesn't tell of domains that go: %s",
@@ -107,7 +107,7 @@ int run_detach(struct pager *p, int code)
 {
 	/* Nothing was taken, or all is back, or the domain is gone. */
 	if (p->attached) {
-		p->xen->ops->disable(p->xen);
+		xenif_disable(p->xen);
 		if (!p->gone)
 			adopt_unclaim(p);
 	}

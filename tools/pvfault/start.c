@@ -25,7 +25,7 @@ static uint64_t most_pages(struct pager *p)
 	uint64_t kib = 0;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/static-max", p->xen->domid);
-	value = p->xen->ops->read(p->xen, path);
+	value = xenif_read(p->xen, path);
 	if (!parse_number(value, 0, 1ULL << 44, &kib))
 		kib = 0;
 	free(value);
@@ -38,7 +38,7 @@ int start_look(struct pager *p)
 
 	/* A pager that starts beside "xl create" is early. */
 	do {
-		rc = p->xen->ops->domain(p->xen, &p->domain);
+		rc = xenif_domain(p->xen, &p->domain);
 		if (rc || p->domain.dying || !p->domain.hvm || p->domain.built)
 			break;
 		usleep(BUILD_NAP_US);
@@ -64,7 +64,7 @@ int start_look(struct pager *p)
 static int enable(struct pager *p)
 {
 	const char *name = p->options.domain;
-	int rc = p->xen->ops->enable(p->xen);
+	int rc = xenif_enable(p->xen);
 
 	switch (rc) {
 	case 0:
@@ -108,7 +108,7 @@ int start_may_begin(struct pager *p)
 	bool trusted;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/memory/pvfault-trusted", p->xen->domid);
-	value = p->xen->ops->read(p->xen, path);
+	value = xenif_read(p->xen, path);
 	trusted = p->options.trust_guest || (value && !strcmp(value, "1"));
 	free(value);
 	if (!trusted)
@@ -131,7 +131,7 @@ static int start_begin(struct pager *p)
 	if (!rc)
 		return 0;
 	if (rc != -ENODATA) {
-		p->xen->ops->disable(p->xen);
+		xenif_disable(p->xen);
 		return give_up(EXIT_DENIED, "Xen tells nothing about domain %s: %s",
 			       p->options.domain, strerror(-rc));
 	}

@@ -31,10 +31,10 @@ int target_start(struct pager *p)
 	node_path(p, path, sizeof(path));
 	if (p->options.target_kib) {
 		snprintf(value, sizeof(value), "%" PRIu64, p->options.target_kib);
-		rc = p->xen->ops->write(p->xen, path, value);
+		rc = xenif_write(p->xen, path, value);
 	}
 	if (!rc)
-		rc = p->xen->ops->watch(p->xen, path, WATCH_TARGET);
+		rc = xenif_watch(p->xen, path, WATCH_TARGET);
 	if (rc)
 		return give_up(EXIT_DENIED, "%s of XenStore can't be used: %s", path,
 			       strerror(-rc));
@@ -47,7 +47,7 @@ void target_changed(struct pager *p)
 	uint64_t kib;
 
 	node_path(p, path, sizeof(path));
-	value = p->xen->ops->read(p->xen, path);
+	value = xenif_read(p->xen, path);
 	if (!value && errno == ENOENT) {
 		p->target_pages = UINT64_MAX;
 	} else if (parse_number(value, 0, MAX_KIB, &kib)) {

@@ -24,7 +24,7 @@ enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user)
 	    p->device.max_outstanding || !waiters_room(&p->waiters, true))
 		return HELD_FULL;
 
-	if (p->xen->ops->vcpu(p->xen, vcpu, &state))
+	if (xenif_vcpu(p->xen, vcpu, &state))
 		return HELD_FAILED;
 	*user = state.cpl == 3;
 	if (!(tell & (*user ? XEN_PVFAULT_TELL_USER : XEN_PVFAULT_TELL_KERNEL)))

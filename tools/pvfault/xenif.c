@@ -24,7 +24,7 @@ static int get_info(struct xenif_real *r, uint32_t domid, xc_domaininfo_t *info)
 	return rc == 1 && info->domain == domid ? 0 : -ESRCH;
 }
 
-static int xenif_domain(struct xenif *x, struct xenif_domain *domain)
+int xenif_domain(struct xenif *x, struct xenif_domain *domain)
 {
 	struct xenif_real *r = real(x);
 	xc_domaininfo_t info;
@@ -55,7 +55,7 @@ static int xenif_domain(struct xenif *x, struct xenif_domain *domain)
 	return 0;
 }
 
-static int xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
+int xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
 {
 	xc_domaininfo_t info;
 	int rc = get_info(real(x), domid, &info);
@@ -66,12 +66,12 @@ static int xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid)
 	       !memcmp(info.handle, uuid, sizeof(info.handle));
 }
 
-static int xenif_crash(struct xenif *x)
+int xenif_crash(struct xenif *x)
 {
 	return xc_domain_shutdown(real(x)->xc, x->domid, SHUTDOWN_crash) ? -errno : 0;
 }
 
-static void xenif_close(struct xenif *x)
+void xenif_close(struct xenif *x)
 {
 	struct xenif_real *r = real(x);
 
@@ -91,44 +91,6 @@ static void xenif_close(struct xenif *x)
 		xtl_logger_destroy(r->logger);
 	free(r);
 }
-
-static const struct xenif_ops real_ops = {
-	.close = xenif_close,
-	.domain = xenif_domain,
-	.alive = xenif_alive,
-	.crash = xenif_crash,
-	.pause = xenif_pause,
-	.unpause = xenif_unpause,
-	.enable = xenif_enable,
-	.takeover = xenif_takeover,
-	.disable = xenif_disable,
-	.nominate = xenif_nominate,
-	.copy = xenif_copy,
-	.evict = xenif_evict,
-	.load = xenif_load,
-	.prep = xenif_prep,
-	.settle = xenif_settle,
-	.came_back = xenif_came_back,
-	.next_request = xenif_next_request,
-	.answer = xenif_answer,
-	.flush_answers = xenif_flush_answers,
-	.vcpu = xenif_vcpu,
-	.inject = xenif_inject,
-	.map_front = xenif_map_front,
-	.map_ring = xenif_map_ring,
-	.unmap = xenif_unmap,
-	.bind = xenif_bind,
-	.unbind = xenif_unbind,
-	.notify = xenif_notify,
-	.read = xenif_read,
-	.list = xenif_list,
-	.write = xenif_write,
-	.make = xenif_make,
-	.remove = xenif_remove,
-	.watch = xenif_watch,
-	.next_watch = xenif_next_watch,
-	.clear_events = xenif_clear_events,
-};
 
 /*
  * By its number, or by the name that xl gave it. Return: 0 or an enum exitcode; then it
@@ -195,7 +157,6 @@ int xenif_open(const char *name, struct xenif **x)
 
 	if (!r)
 		return give_up(EXIT_TROUBLE, "there is no memory");
-	r->x.ops = &real_ops;
 	r->paging_port = -1;
 	rc = open_all(r);
 	if (!rc)

@@ -2,9 +2,9 @@
 /*
  * All functions of Xen that the pager uses.
  *
- * Only the files behind it (xenif*.c, vmring.c) use Xen's libraries; tests put a
- * simulated Xen here. One interface serves one domain. Functions return 0, or a negative
- * errno.
+ * Only the files behind it (xenif*.c, vmring.c) use Xen's libraries; tests are linked with
+ * a simulated Xen in their place. One interface serves one domain. Functions return 0, or a
+ * negative errno, unless they say otherwise.
  */
 #ifndef PVFAULT_XENIF_H
 #define PVFAULT_XENIF_H
@@ -83,127 +83,13 @@ struct xenif_node {
 	int owner, reader;
 };
 
-struct xenif;
-
-/**
- * struct xenif_ops - the functions
- *
- * @close: gives back everything; doesn't disable paging
- * @domain: tells about the domain; -ESRCH: there is none any more
- * @alive: is there a domain with this number and UUID? 1: yes. 0: it is gone. An
- *	error isn't an answer
- * @crash: shuts the domain down with reason crash, so that its on_crash applies
- * @pause: pauses all of its vCPUs; nests with pauses of others
- * @unpause: undo of @pause. -EINVAL: it isn't paused
- *
- * @enable: attaches to the domain's mem-paging ring.
- *	-ENOSYS: this Xen was built without it. -EBUSY: another pager is, or was.
- *	-ENODEV: no HAP. -EMLINK: passthrough. -EXDEV: populate-on-demand.
- *	-EOPNOTSUPP: dom0 isn't PV, or the domain was built without a ring page.
- * @takeover: as @enable, of a paused domain whose pager has died: all vCPUs that
- *	it held will touch their pages once more. What it had taken and not evicted,
- *	and what was touched since, has to be found and put right: see adopt.c.
- *	-EUSERS: more vCPUs wait for the ring than it has places
- * @disable: detaches. -EBUSY: a vCPU waits for a place in the ring; try again
- *
- * @nominate: makes the page inaccessible, its content stays. -EBUSY: in use
- * @copy: copies nominated pages out; @err tells of each one
- * @evict: takes a nominated page away. -EBUSY: in use, or taken back
- * @load: gives a page that is out this content and the guest access to it.
- *	-ENOMEM: no memory for it now. -ENOENT: it isn't out (any more).
- *	-ESRCH: the domain is gone, or is being destroyed
- * @prep: gives access to a page that a touch has taken back from nomination.
- *	-ENOENT: there is nothing to give. -EINVAL: the page is out
- * @settle: takes a nominated page back. Xen has no operation for it, so this makes Xen
- *	behave as after a touch. -EAGAIN: the ring is full, try again
- *
- * @came_back: these pages are there again, and have to be sent if the domain is being
- *	migrated live; Xen doesn't count that as a change. At most XENIF_BACK
- *
- * @next_request: the next one from the ring, if there is one
- * @answer: every request is answered exactly once, even if no vCPU waits, because the
- *	answer gives back its place in the ring
- * @flush_answers: hands over what was answered since the last time
- *
- * @vcpu: waits until the vCPU stands still, and tells its state
- * @inject: gives the paused vCPU a #PF with this CR2 to take; @user: it is at CPL 3.
- *	-EBUSY: there is one already
- *
- * @map_front: maps a granted page read-only
- * @map_ring: maps granted pages side by side
- * @unmap: unmaps either
- * @bind: binds the domain's port @remote. Return: the local one, or an error
- * @unbind: the local port
- * @notify: the other end of the local port
- *
- * @read: the value of a node, to be freed, or NULL and errno: ENOENT if there is
- *	none, EINVAL if it holds a zero octet
- * @list: the names of the nodes in a folder, to be freed at once; or NULL and errno
- * @write: makes or changes a node
- * @make: makes nodes, all or none
- * @remove: removes a node and what is below it; none there is no error
- * @watch: from now on @next_watch tells when something changes at or below @path
- * @next_watch: the token of a watch that fired, or NULL. Doesn't wait
- *
- * @clear_events: takes note of the event channels that are pending
- */
-struct xenif_ops {
-	void (*close)(struct xenif *x);
-	int (*domain)(struct xenif *x, struct xenif_domain *domain);
-	int (*alive)(struct xenif *x, uint32_t domid, const uint8_t *uuid);
-	int (*crash)(struct xenif *x);
-
-	int (*pause)(struct xenif *x);
-	int (*unpause)(struct xenif *x);
-
-	int (*enable)(struct xenif *x);
-	int (*takeover)(struct xenif *x);
-	int (*disable)(struct xenif *x);
-
-	int (*nominate)(struct xenif *x, uint64_t gfn);
-	void (*copy)(struct xenif *x, unsigned int nr, const uint64_t *gfn,
-		     void **to, int *err);
-	int (*evict)(struct xenif *x, uint64_t gfn);
-	int (*load)(struct xenif *x, uint64_t gfn, const void *page);
-	int (*prep)(struct xenif *x, uint64_t gfn);
-	int (*settle)(struct xenif *x, uint64_t gfn);
-	void (*came_back)(struct xenif *x, unsigned int nr, const uint64_t *gfn);
-
-	bool (*next_request)(struct xenif *x, struct xenif_request *req);
-	void (*answer)(struct xenif *x, const struct xenif_request *req);
-	void (*flush_answers)(struct xenif *x);
-
-	int (*vcpu)(struct xenif *x, uint32_t vcpu, struct xenif_vcpu *state);
-	int (*inject)(struct xenif *x, uint32_t vcpu, bool user, uint64_t cr2);
-
-	int (*map_front)(struct xenif *x, uint32_t ref, const void **page);
-	int (*map_ring)(struct xenif *x, unsigned int nr, uint32_t *ref,
-			void **pages);
-	void (*unmap)(struct xenif *x, const void *pages, unsigned int nr);
-	int (*bind)(struct xenif *x, uint32_t remote);
-	void (*unbind)(struct xenif *x, int local);
-	void (*notify)(struct xenif *x, int local);
-
-	char *(*read)(struct xenif *x, const char *path);
-	char **(*list)(struct xenif *x, const char *path, unsigned int *nr);
-	int (*write)(struct xenif *x, const char *path, const char *value);
-	int (*make)(struct xenif *x, unsigned int nr, const struct xenif_node *node);
-	int (*remove)(struct xenif *x, const char *path);
-	int (*watch)(struct xenif *x, const char *path, const char *token);
-	const char *(*next_watch)(struct xenif *x);
-
-	void (*clear_events)(struct xenif *x);
-};
-
 /**
  * struct xenif - an interface to one domain
- * @ops: its functions
  * @domid: the domain
  * @event_fd: readable when an event channel is pending
  * @store_fd: readable when a watch has fired
  */
 struct xenif {
-	const struct xenif_ops *ops;
 	uint32_t domid;
 	int event_fd, store_fd;
 };
@@ -216,5 +102,145 @@ struct xenif {
  * Return: 0, or an enum exitcode after saying why.
  */
 int xenif_open(const char *name, struct xenif **x);
+
+/* Gives back everything; doesn't disable paging. */
+void xenif_close(struct xenif *x);
+
+/* Tells about the domain. -ESRCH: there is none any more. */
+int xenif_domain(struct xenif *x, struct xenif_domain *domain);
+
+/*
+ * Is there a domain with this number and UUID? 1: yes. 0: it is gone. An error isn't an
+ * answer.
+ */
+int xenif_alive(struct xenif *x, uint32_t domid, const uint8_t *uuid);
+
+/* Shuts the domain down with reason crash, so that its on_crash applies. */
+int xenif_crash(struct xenif *x);
+
+/* Pauses all of its vCPUs; nests with pauses of others. */
+int xenif_pause(struct xenif *x);
+
+/* Undo of xenif_pause(). -EINVAL: it isn't paused. */
+int xenif_unpause(struct xenif *x);
+
+/*
+ * Attaches to the domain's mem-paging ring. -ENOSYS: this Xen was built without it.
+ * -EBUSY: another pager is, or was. -ENODEV: no HAP. -EMLINK: passthrough. -EXDEV:
+ * populate-on-demand. -EOPNOTSUPP: dom0 isn't PV, or the domain was built without a ring
+ * page.
+ */
+int xenif_enable(struct xenif *x);
+
+/*
+ * As xenif_enable(), of a paused domain whose pager has died: all vCPUs that it held will
+ * touch their pages once more. What it had taken and not evicted, and what was touched
+ * since, has to be found and put right: see adopt.c. -EUSERS: more vCPUs wait for the ring
+ * than it has places.
+ */
+int xenif_takeover(struct xenif *x);
+
+/* Detaches. -EBUSY: a vCPU waits for a place in the ring; try again. */
+int xenif_disable(struct xenif *x);
+
+/* Makes the page inaccessible, its content stays. -EBUSY: in use. */
+int xenif_nominate(struct xenif *x, uint64_t gfn);
+
+/* Copies nominated pages out; @err tells of each one. */
+void xenif_copy(struct xenif *x, unsigned int nr, const uint64_t *gfn, void **to, int *err);
+
+/* Takes a nominated page away. -EBUSY: in use, or taken back. */
+int xenif_evict(struct xenif *x, uint64_t gfn);
+
+/*
+ * Gives a page that is out this content and the guest access to it. -ENOMEM: no memory
+ * for it now. -ENOENT: it isn't out (any more). -ESRCH: the domain is gone, or is being
+ * destroyed.
+ */
+int xenif_load(struct xenif *x, uint64_t gfn, const void *page);
+
+/*
+ * Gives access to a page that a touch has taken back from nomination. -ENOENT: there is
+ * nothing to give. -EINVAL: the page is out.
+ */
+int xenif_prep(struct xenif *x, uint64_t gfn);
+
+/*
+ * Takes a nominated page back. Xen has no operation for it, so this makes Xen behave as
+ * after a touch. -EAGAIN: the ring is full, try again.
+ */
+int xenif_settle(struct xenif *x, uint64_t gfn);
+
+/*
+ * These pages are there again, and have to be sent if the domain is being migrated live;
+ * Xen doesn't count that as a change. At most XENIF_BACK.
+ */
+void xenif_came_back(struct xenif *x, unsigned int nr, const uint64_t *gfn);
+
+/* The next request from the ring, if there is one. */
+bool xenif_next_request(struct xenif *x, struct xenif_request *req);
+
+/*
+ * Every request is answered exactly once, even if no vCPU waits, because the answer gives
+ * back its place in the ring.
+ */
+void xenif_answer(struct xenif *x, const struct xenif_request *req);
+
+/* Hands over what was answered since the last time. */
+void xenif_flush_answers(struct xenif *x);
+
+/* Waits until the vCPU stands still, and tells its state. */
+int xenif_vcpu(struct xenif *x, uint32_t vcpu, struct xenif_vcpu *state);
+
+/*
+ * Gives the paused vCPU a #PF with this CR2 to take; @user: it is at CPL 3. -EBUSY: there
+ * is one already.
+ */
+int xenif_inject(struct xenif *x, uint32_t vcpu, bool user, uint64_t cr2);
+
+/* Maps a granted page read-only. */
+int xenif_map_front(struct xenif *x, uint32_t ref, const void **page);
+
+/* Maps granted pages side by side. */
+int xenif_map_ring(struct xenif *x, unsigned int nr, uint32_t *ref, void **pages);
+
+/* Unmaps either. */
+void xenif_unmap(struct xenif *x, const void *pages, unsigned int nr);
+
+/* Binds the domain's port @remote. Return: the local one, or an error. */
+int xenif_bind(struct xenif *x, uint32_t remote);
+
+/* Of a local port. */
+void xenif_unbind(struct xenif *x, int local);
+
+/* Notifies the other end of a local port. */
+void xenif_notify(struct xenif *x, int local);
+
+/*
+ * The value of a node, to be freed, or NULL and errno: ENOENT if there is none, EINVAL if
+ * it holds a zero octet.
+ */
+char *xenif_read(struct xenif *x, const char *path);
+
+/* The names of the nodes in a folder, to be freed at once; or NULL and errno. */
+char **xenif_list(struct xenif *x, const char *path, unsigned int *nr);
+
+/* Makes or changes a node. */
+int xenif_write(struct xenif *x, const char *path, const char *value);
+
+/* Makes nodes, all or none. */
+int xenif_make(struct xenif *x, unsigned int nr, const struct xenif_node *node);
+
+/* Removes a node and what is below it; none there is no error. */
+int xenif_remove(struct xenif *x, const char *path);
+
+/* From now on xenif_next_watch() tells when something changes at or below @path. */
+int xenif_watch(struct xenif *x, const char *path, const char *token);
+
+/* The token of a watch that fired, or NULL. Doesn't wait. */
+const char *xenif_next_watch(struct xenif *x);
+
+/* Takes note of the event channels that are pending. */
+void xenif_clear_events(struct xenif *x);
 
 #endif /* PVFAULT_XENIF_H */
