@@ -151,19 +151,41 @@ static struct kit_sleeper *sleeper_new(struct kunit *test, unsigned int cpu,
 	return s;
 }
 
-/* A task in user mode on @cpu is told that @token is missing. */
-struct kit_sleeper *kit_sleep(struct kunit *test, unsigned int cpu, pvfault_token_t token)
+/* A task in the case's user memory. */
+static struct task_struct *user_task_new(struct kunit *test, int (*fn)(void *), void *data)
 {
-	struct kit_sleeper *s = sleeper_new(test, cpu, token);
+	struct task_struct *task;
 	struct pid *pid;
 	pid_t nr;
 
 	/* SIGCHLD, which threads of the kernel ignore: nobody has to wait for it. */
-	nr = user_mode_thread(user_task, s, CLONE_VM | SIGCHLD);
+	nr = user_mode_thread(fn, data, CLONE_VM | SIGCHLD);
 	KUNIT_ASSERT_GT(test, nr, 0);
 	pid = find_get_pid(nr);
-	s->task = get_pid_task(pid, PIDTYPE_PID);
+	task = get_pid_task(pid, PIDTYPE_PID);
 	put_pid(pid);
+	return task;
+}
+
+/*
+ * Linux 7 expects that memory ends with the last task that uses it: numbers that CPUs
+ * have there (MM CID) are lost then. A case's memory outlives its tasks, so that
+ * the next ones would find no number left. Therefore one task stays until the case ends.
+ */
+static int keeper_task(void *unused)
+{
+	kernel_sigaction(SIGKILL, SIG_DFL);
+	while (!fatal_signal_pending(current))
+		schedule_timeout_killable(MAX_SCHEDULE_TIMEOUT);
+	return 0;
+}
+
+/* A task in user mode on @cpu is told that @token is missing. */
+struct kit_sleeper *kit_sleep(struct kunit *test, unsigned int cpu, pvfault_token_t token)
+{
+	struct kit_sleeper *s = sleeper_new(test, cpu, token);
+
+	s->task = user_task_new(test, user_task, s);
 	KUNIT_ASSERT_TRUE(test, wait_for_completion_timeout(&s->told,
 							    msecs_to_jiffies(WAIT_MS)));
 	return s;
@@ -346,6 +368,7 @@ int pvfault_kit_init(struct kunit *test, const struct pvfault_test_host *host)
 	if (!host->start())
 		kunit_skip(test, "the host can't be played here");
 	kit.started = true;
+	kit.keeper.task = user_task_new(test, keeper_task, NULL);
 	pvt_begin(test, host->backend);
 	kit_forget(test);
 	return 0;
@@ -379,6 +402,10 @@ void pvfault_kit_exit(struct kunit *test)
 	kit.started = false;
 	for (i = 0; i < kit.nr_sleepers; i++)
 		fetch_back(&kit.sleepers[i]);
+	if (kit.keeper.task)
+		send_sig(SIGKILL, kit.keeper.task, 1);
+	if (!sleeper_join(&kit.keeper, WAIT_MS))
+		pvt.stuck = true;
 	if (kit.quiet)
 		kit_end_quiet();
 	if (kit.mode_changed)

@@ -32,6 +32,7 @@ struct kit {
 	unsigned long code;		/* user memory: the code, then an octet each */
 	struct mm_struct *mm;
 	struct kit_sleeper sleepers[PVFAULT_MAX_OUTSTANDING];
+	struct kit_sleeper keeper;	/* the task that keeps the user memory in use */
 	unsigned int nr_sleepers;
 };
 
