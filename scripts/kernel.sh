@@ -98,8 +98,13 @@ unpack() {
 
 series() {
 	cat "$TOP/patches/linux-$SERIES"/*.patch
-	# The hosts of the tests are 6.12.
 	[ "$tree" != pvfault ] || cat "$TOP"/tests/patches/*.patch
+}
+
+# What hosts and guests of the tests do on purpose, as it lies in a kernel tree. The
+# configurations hostile and kvm2010 build it; tests/patches has the calls of it.
+overlay_of_tests() {
+	[ "$tree" != pvfault ] || (cd "$TOP/tests/overlay" && find arch -type f)
 }
 
 # The names of the existing files that a series changes.
@@ -147,6 +152,9 @@ patch_tree() {
 			refresh "$dir/.makefile" "$src/$f" ;;
 		*)	refresh "$TOP/$f" "$src/$f" ;;
 		esac
+	done
+	overlay_of_tests | while read -r f; do
+		refresh "$TOP/tests/overlay/$f" "$src/$f"
 	done
 }
 

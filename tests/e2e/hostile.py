@@ -11,7 +11,7 @@ from checks import check_guest
 from kernelmode import check_reasons
 from kvm import L2
 
-# As numbered in lie.c of tests/patches.
+# As numbered in lie.c of tests/overlay.
 LIES = ("user", "stranger", "kernel", "irqs_off", "ready", "all", "empty", "flags", "nmi")
 
 # So many a second to each vCPU.

@@ -111,7 +111,7 @@ class L2(Guest):
     # in a small group that keeps touching all it has. Otherwise it only slows the guest.
     strict = True
     devices: Sequence[str] = ()
-    # Values of the KVM parameters from tests/patches while this guest runs; else 0.
+    # Values of the KVM parameters from tests/overlay while this guest runs; else 0.
     lies: Mapping[str, object] = {}
     trace = "", ""      # an event of KVM's that is to be told, and its filter
 
