@@ -41,8 +41,8 @@ def build():
         raise rig.Failure("the stock kernel's kvm.c has no token table where it was.")
     (out / "stock.inc").write_text(found.group(0) + "\n")
     rig.run("gcc", "-std=gnu11", "-O2", "-g", "-Wall", "-Wno-unused-function", "-pthread",
-            "-DCONFIG_PVFAULT", "-D_GNU_SOURCE", f"-I{HERE}/include",
-            f"-I{rig.ROOT}/tests/unit/include", f"-I{rig.ROOT}/include",
+            "-DCONFIG_PVFAULT", "-D_GNU_SOURCE", f"-I{rig.ROOT}/tests/sim/measuring",
+            f"-I{rig.ROOT}/tests/sim/include", f"-I{rig.ROOT}/include",
             f"-I{rig.ROOT}/arch/x86/kernel/pvfault", f"-I{out}",
             "-o", out / "table", *sorted(HERE.glob("*.c")))
     return out / "table"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _SIM_LINUX_SPINLOCK_H
-#define _SIM_LINUX_SPINLOCK_H
+#ifndef _SIM_RAW_SPINLOCK_H
+#define _SIM_RAW_SPINLOCK_H
 
 #include <linux/types.h>
 
@@ -34,17 +34,5 @@ static inline void raw_spin_unlock(raw_spinlock_t *lock)
 #define local_irq_enable()		(sim_irqs_off = false)
 #define local_irq_save(flags)		((flags) = sim_irqs_off, sim_irqs_off = true)
 #define local_irq_restore(flags)	(sim_irqs_off = (flags))
-
-#define raw_spin_lock_irqsave(lock, flags)				\
-do {									\
-	local_irq_save(flags);						\
-	raw_spin_lock(lock);						\
-} while (0)
-
-#define raw_spin_unlock_irqrestore(lock, flags)				\
-do {									\
-	raw_spin_unlock(lock);						\
-	local_irq_restore(flags);					\
-} while (0)
 
 #endif

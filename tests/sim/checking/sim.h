@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A machine that is simulated in userspace, just enough of one to run the
- * token table on it.
+ * token table on it, and that checks the rules. Headers that are the same on
+ * any machine are in ../include; ../measuring is one that checks nothing.
  *
  *	CPU		a mutex. A thread that disables interrupts owns it until
  *			it enables them again, so nothing else runs "on" that

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The simulated machine, see include/sim.h. */
+/* The machine that checks, see sim.h. */
 
 #include <stdarg.h>
 #include <stdio.h>

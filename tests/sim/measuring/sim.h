@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A machine for measuring: as tests/unit/include/sim.h, but it checks nothing
- * and stops nowhere. Its locks are the two instructions that they are in a
+ * A machine for measuring: as ../checking/sim.h, but it checks nothing and
+ * stops nowhere. Its locks are the two instructions that they are in a
  * kernel, and no task really sleeps: a wake-up only counts.
  */
 #ifndef PVFAULT_SIM_H
