@@ -117,6 +117,17 @@ def kill(guest: DomU) -> None:
     guest.pagers[-1].job.kill()
 
 
+def replace_pager(guest: DomU, alone: float = 0) -> Pager:
+    """Its pager is killed; after it was ALONE for so many seconds, another one takes over or
+    ends. Return: that one."""
+    guest.pagers[-1].job.kill()
+    guest.pagers[-1].job.wait()
+    guest.pause(alone)
+    pager = guest.serve()
+    guest.until(lambda: pager.took or pager.job.status is not None)
+    return pager
+
+
 def drain(guest: DomU) -> None:
     guest.walk(8)
     guest.tell("drained", guest.status(f"pvfault-pager --drain --domain {guest.name}"))
@@ -225,10 +236,7 @@ def second_pager(guest: DomU, claimed: bool = False) -> None:
     if claimed:
         guest.host.run(f"xenstore-write {node} 1:2")
     guest.host.run(f"rm -f {other}")
-    guest.pagers[-1].job.kill()
-    guest.pagers[-1].job.wait()
-    pager = guest.serve()
-    guest.until(lambda: pager.took or pager.job.status is not None)
+    replace_pager(guest)
     guest.pause(4)
     guest.go_on()
 
@@ -271,11 +279,7 @@ def fail_disk(guest: DomU) -> None:
 def disturb(guest: DomU) -> None:
     """Its pager is killed and replaced, then stands still for 20 seconds."""
     guest.pause(8)
-    guest.pagers[-1].job.kill()
-    guest.pagers[-1].job.wait()
-    guest.pause(3)
-    pager = guest.serve()
-    guest.until(lambda: pager.took or pager.job.status is not None)
+    pager = replace_pager(guest, 3)
     guest.pause(5)
     pager.job.kill(19)
     guest.pause(20)
@@ -352,10 +356,7 @@ def mem_set(guest: DomU, mib: int) -> None:
     guest.walk(4)
     guest.host.run(f"xl mem-set {guest.name} {mib}")
     guest.pause(12)
-    guest.pagers[-1].job.kill()
-    guest.pagers[-1].job.wait()
-    pager = guest.serve()
-    guest.until(lambda: pager.took or pager.job.status is not None)
+    replace_pager(guest)
     guest.pause(8)
     guest.host.run(f"xl mem-set {guest.name} {guest.mib}")
     guest.go_on()

@@ -162,8 +162,6 @@ static void net(void)
 
 void backends_start(void)
 {
-	if (parameter("load.disk", 0))
-		start(disk);
-	if (parameter("load.net", 0))
-		start(net);
+	start_if("load.disk", disk);
+	start_if("load.net", net);
 }

@@ -11,7 +11,7 @@
  *   load.modes=1	write "off", "user" and "kernel" to the mode all the while, and
  *			leave it at "kernel"
  *   load.nmi=1		let NMIs read the memory that load.common=1 shares; needs the
- *			kernel of tests/patches
+ *			kernel with tests/overlay
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@
 
 #define PAGE	4096UL
 
-/* Most of the switches come as fast as they can, in bursts; between these tasks wait. */
+/* 50 switches as fast as they can, then a pause in which tasks wait for pages. */
 static void mode_switcher(void)
 {
 	static const char *const modes[] = { "off", "user", "kernel" };
@@ -182,14 +182,9 @@ static void nmi_reader(void)
 
 void company_start(void)
 {
-	if (parameter("load.collapse", 0))
-		start(collapser);
-	if (parameter("load.off_after", 0))
-		start(late_switcher);
-	if (parameter("load.ready_all", 0))
-		start(stampeder);
-	if (parameter("load.modes", 0))
-		start(mode_switcher);
-	if (parameter("load.nmi", 0))
-		start(nmi_reader);
+	start_if("load.collapse", collapser);
+	start_if("load.off_after", late_switcher);
+	start_if("load.ready_all", stampeder);
+	start_if("load.modes", mode_switcher);
+	start_if("load.nmi", nmi_reader);
 }

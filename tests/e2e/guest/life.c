@@ -454,14 +454,10 @@ void life_start(void)
 {
 	char end[16], lose[16];
 
-	if (parameter("load.sample", 0))
-		start(sampler);
-	if (parameter("load.oldest", 0))
-		start(ager);
-	if (parameter("load.hotplug", 0))
-		start(hotplugger);
-	if (parameter("load.suspend", 0))
-		start(suspender);
+	start_if("load.sample", sampler);
+	start_if("load.oldest", ager);
+	start_if("load.hotplug", hotplugger);
+	start_if("load.suspend", suspender);
 	if (parameter_text("load.end", end, sizeof(end)) && !marked_second() &&
 	    prepare_end(end))
 		start(ender);
@@ -471,8 +467,7 @@ void life_start(void)
 		else
 			start_awaited(lose_idle);
 	}
-	if (parameter("load.noapic", 0))
-		start(lose_apic);
+	start_if("load.noapic", lose_apic);
 	if (parameter("load.kill", 0))
 		start_awaited(kill_start);
 	company_start();

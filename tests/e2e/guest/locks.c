@@ -234,6 +234,5 @@ static void sampler(void)
 
 void locks_start(void)
 {
-	if (parameter("load.locks", 0))
-		start(sampler);
+	start_if("load.locks", sampler);
 }

@@ -453,6 +453,12 @@ void start(void (*fn)(void))
 	}
 }
 
+void start_if(const char *name, void (*fn)(void))
+{
+	if (parameter(name, 0))
+		start(fn);
+}
+
 void start_awaited(void (*fn)(void))
 {
 	shared->busy++;
@@ -508,8 +514,7 @@ static void run(void)
 			walker(i, mb * (1UL << 20) / PAGE / (area_common ? 1 : tasks));
 	for (unsigned int i = 0; i < guests && i < 8; i++)
 		guest[i] = tiny_guest_start();
-	if (parameter("load.tick", 0))
-		start(ticker);
+	start_if("load.tick", ticker);
 	life_start();
 	locks_start();
 	hole_start();

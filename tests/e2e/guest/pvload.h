@@ -11,7 +11,10 @@
 /* Start a child that ends when @fn returns. */
 void start(void (*fn)(void));
 
-/* The same, but memory is walked until @fn has returned, load.secs or longer. */
+/* The same, if the parameter @name is given and not 0. */
+void start_if(const char *name, void (*fn)(void));
+
+/* As start(), but memory is walked until @fn has returned, load.secs or longer. */
 void start_awaited(void (*fn)(void));
 
 /* Is memory being walked? The first waits for it. */

@@ -121,8 +121,6 @@ static void offline(void)
 
 void withdraw_start(void)
 {
-	if (parameter("load.rebind", 0))
-		start(rebind);
-	if (parameter("load.offline", 0))
-		start(offline);
+	start_if("load.rebind", rebind);
+	start_if("load.offline", offline);
 }
