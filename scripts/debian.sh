@@ -16,7 +16,7 @@ INCLUDE=$INCLUDE,postgresql,redis-server,redis-tools,nginx-light,curl
 # Debian's own kernel of the same version, to compare with, and a boot menu to choose from.
 INCLUDE=$INCLUDE,linux-image-6.12-cloud-amd64,initramfs-tools,zstd,grub2-common
 
-# Where this machine has its packages from; else from Debian.
+# Those of this machine's package sources that are Debian 12's.
 sources() {
 	apt-get indextargets --format 'deb $(REPO_URI) $(CODENAME) $(COMPONENT)' \
 		'Created-By: Packages' 'Origin: Debian' |

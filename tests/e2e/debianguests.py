@@ -11,7 +11,7 @@ from kvm import L2
 # The drivers of AES believe in AVX, which needs the XSAVE that kvm.CPU goes without.
 CPU = f"{kvm.CPU},-aes,-avx,-avx2"
 MEMORY = "220M"     # of 384 MiB, that the host leaves a guest
-# Units, and what each counts of its work.
+# systemd's units of the load, and in what the work of each is counted.
 SERVICES = {"postgresql@15-main": "transactions", "redis-server": "twenty_values",
             "nginx": "files"}
 

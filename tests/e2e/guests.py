@@ -63,7 +63,7 @@ class Guest:
         self.heard = []             # all of them, (key, value), in their order
         self.console = ""
         self.trouble = []
-        self.emulator = ""          # how the emulator failed, as far as it shows in its CPUs
+        self.emulator = ""          # what of the CPUs shows that the emulator failed
 
     def run(self, host: Host, disk: str, reads: int) -> None:
         """Boot it on HOST, which takes its memory to DISK; return when it has ended."""

@@ -135,7 +135,8 @@ class Tree:
                       if have.get(name, "n") != value and name not in gone)
 
     def targets(self):
-        """What is built: all of it, or what ours can break as far as it is there."""
+        """What make is to build: the whole kernel, or only pvfault's files and those that
+        include its headers, as far as this configuration has them."""
         if self.case.linked:
             return ["vmlinux", *(["modules"] if self.config().get("KVM") == "m" else [])]
         have, more = self.config(), []

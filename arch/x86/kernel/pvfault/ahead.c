@@ -130,14 +130,14 @@ noinline __noclone bool pvfault_touch_read(const void *page, struct pvfault_batc
 }
 
 /**
- * pvfault_touch() - is this the instruction that touches a page ahead?
+ * pvfault_touch() - is this an instruction that touches a page ahead?
  * @regs: of the #PF
  *
- * Found by their address ranges, because labels of their own would show up in backtraces
- * instead of the functions.
+ * There is one in each of the two functions above. The address range of the function
+ * tells, because a label at the instruction would hide the function in backtraces.
  *
  * Context: any.
- * Return: which one.
+ * Return: which of them, or PVFAULT_TOUCH_NONE.
  */
 enum pvfault_touch pvfault_touch(const struct pt_regs *regs)
 {

@@ -136,7 +136,7 @@ void pvt_expect_balance(struct kunit *test, unsigned long woke)
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_not_present),
 			pvt_since(PVFAULT_NR_sleep) + pvt_since(PVFAULT_NR_early_hit) +
 			pvt_since(PVFAULT_NR_rejected));
-	/* A case sends tasks to sleep through pvfault_wait(), or by a #PF. */
+	/* Tasks sleep through pvfault_wait(), which counts as deferred, or by a #PF. */
 	KUNIT_EXPECT_EQ(test, pvt_since(PVFAULT_NR_not_present),
 			pvt_since(PVFAULT_NR_deferred) + pvt_since(PVFAULT_NR_rejected) +
 			pvt_since(PVFAULT_NR_sleep_kernel));

@@ -175,7 +175,7 @@ void pvt_expect_asleep_in_kernel(struct kunit *test, struct task_struct *task)
 			read_poll_timeout(READ_ONCE, state,
 					  (state & TASK_KILLABLE) == TASK_KILLABLE,
 					  200, WAIT_MS * 1000, false, task->__state));
-	/* It may hold what others need to freeze. */
+	/* The task may hold a lock that others need before they can be frozen. */
 	KUNIT_EXPECT_FALSE(test, state & TASK_FREEZABLE);
 }
 
