@@ -43,7 +43,7 @@ unsigned int worries_of(struct worry *w, const struct rates *r, const struct sna
 		add(w, &n, LEVEL_WORRY, "%" PRIu64 " tokens overwritten: more outstanding than "
 		    "is remembered; their tasks wait for the deadline", r->overwritten);
 	if (r->told >= 100 && r->refused > r->waits)
-		add(w, &n, LEVEL_WORRY, "most announcements are refused: the host stops the CPU "
+		add(w, &n, LEVEL_WORRY, "most notifications are rejected: the host stops the CPU "
 		    "for these; counters/rejected_* say why");
 	if (s->active && !s->has_waits)
 		add(w, &n, LEVEL_NOTE, "this kernel doesn't measure how long tasks wait");
