@@ -4,14 +4,16 @@
 
 . "$(dirname "$0")/common.sh"
 
-PACKAGES="gcc make git bc bison flex libelf-dev libc6-dev ccache cpio xz-utils
+PACKAGES="gcc g++ make git bc bison flex libelf-dev libc6-dev ccache cpio xz-utils
 	python3 patch busybox-static qemu-system-x86 qemu-system-xen seabios sparse perl python3-ply
 	python3-git libcmocka-dev dpkg-dev libxen-dev liburing-dev
-	libxxhash-dev valgrind spin clang libclang-rt-14-dev libsqlite3-dev
+	libxxhash-dev valgrind spin clang libclang-rt-dev libsqlite3-dev
 	gnuplot-nox redis-tools libhiredis-dev pylint libncurses-dev tmux lld llvm"
 
 # For guests of 32 bits. And what the caller needs beside.
-PACKAGES="$PACKAGES $* libc6-dev-i386 lib32gcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev"
+gcc=$(gcc -dumpversion 2>/dev/null ||
+      apt-cache depends gcc 2>/dev/null | sed -n 's/.*Depends: gcc-\([0-9]*\)$/\1/p')
+PACKAGES="$PACKAGES $* libc6-dev-i386 lib32gcc-${gcc:-12}-dev"
 
 . /etc/os-release 2>/dev/null || ID=unknown
 [ "$ID" = debian ] || command -v apt-get >/dev/null ||

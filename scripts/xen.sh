@@ -8,12 +8,17 @@
 # The tools are Debian's, unpacked and not installed: the maintainer scripts of
 # xen-utils would edit this machine's boot menu and start its services. The
 # libraries and headers come with libxen-dev, which scripts/setup.sh installs, because
-# that package touches neither.
+# that package touches neither. Where Debian's Xen is newer, Debian 12's libraries are
+# unpacked beside the tools, too.
 
 . "$(dirname "$0")/common.sh"
 
-# Fixed by the libraries: a hypervisor refuses tools of another version.
+# Debian 12's, on later releases as well. Tools and libraries of another version are
+# refused by a hypervisor.
 XEN=4.17
+LIBRARIES="libxen-dev libxenmisc$XEN libxencall1 libxendevicemodel1 libxenevtchn1
+	libxenforeignmemory1 libxengnttab1 libxenhypfs1 libxenstore4 libxentoolcore1
+	libxentoollog1"
 dir=$BUILD/xen
 src=$dir/src
 apt=$dir/apt
@@ -36,9 +41,23 @@ sources() {
 	say "fetching lists of packages and sources"
 	# A list that can't be fetched does no harm, unless it is the one that is needed.
 	apt_private apt-get update >"$apt/log" 2>&1 || true
-	[ -n "$(versions xen Sources)" ] || die "no source package 'xen' $XEN in the lists of this" \
-		"machine's package sources; see $apt/log (Debian 12 has it)"
+	[ -n "$(versions xen Sources)" ] || bookworm
+	[ -n "$(versions xen Sources)" ] || die "no source package 'xen' $XEN in Debian 12's" \
+		"archive, or it can't be reached; see $apt/log"
 	touch "$apt/.updated"
+}
+
+# Debian 12's archive, beside the machine's.
+bookworm() {
+	archive=$(debian_archive)
+	cat >"$apt/sources/bookworm.sources" <<-EOF
+		Types: deb deb-src
+		URIs: $archive
+		Suites: bookworm
+		Components: main
+		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+	EOF
+	apt_private apt-get update >"$apt/log" 2>&1 || true
 }
 
 # versions PACKAGE Sources|Packages: newest first.
@@ -71,14 +90,24 @@ fetch() {
 	mv "$dir/deb.new" "$dir/deb"
 }
 
+# The patches that this machine's emulator needs; each says why.
+patches() {
+	version=$(qemu-system-x86_64 --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
+	[ "${version:-0}" -le 7 ] || ls "$TOP"/tests/patches/xen/*.patch
+}
+
 unpack() {
-	[ -e "$src/.unpacked" ] && return
+	[ -e "$src/.unpacked" ] && [ "$(patches)" = "$(cat "$src/.unpacked")" ] && return
 	fetch
 	say "unpacking $(basename "$dir"/deb/*.dsc .dsc)"
 	rm -rf "$src"
 	dpkg-source --no-check -x "$dir"/deb/*.dsc "$src" >"$dir/unpack.log" 2>&1 ||
 		die "dpkg-source failed; see $dir/unpack.log"
-	touch "$src/.unpacked"
+	for patch in $(patches); do
+		say "applying $(basename "$patch"), for this machine's QEMU"
+		patch -s -p1 -d "$src" <"$patch" || die "$patch doesn't apply"
+	done
+	patches >"$src/.unpacked"
 }
 
 tools() {
@@ -86,7 +115,9 @@ tools() {
 	sources
 	rm -rf "$dir/tools"
 	mkdir -p "$dir/tools/deb"
-	for package in "xen-utils-$XEN" xenstore-utils; do
+	dpkg-query -W -f '${source:Upstream-Version}' libxen-dev 2>/dev/null | grep -q "^$XEN\." ||
+		libraries=$LIBRARIES
+	for package in "xen-utils-$XEN" xenstore-utils ${libraries:-}; do
 		download "$dir/tools/deb" "$package" Packages apt-get download
 		dpkg-deb -x "$dir/tools/deb/$package"_*.deb "$dir/tools"
 	done
@@ -125,7 +156,7 @@ build() {
 
 # Changes with all that the result depends on.
 inputs() {
-	{ cat "$config" "$0" "$TOP/scripts/common.sh"; ls "$dir"/deb; } | sha256sum
+	{ cat "$config" "$0" "$TOP/scripts/common.sh" $(patches) /dev/null; ls "$dir"/deb; } | sha256sum
 }
 
 main() {

@@ -184,7 +184,7 @@ class DomU(Guest):
 def pager_program():
     """Build the pager for dom0."""
     out = rig.BUILD / "pager"
-    rig.run("make", "-s", "-C", rig.ROOT / "tools/pvfault", f"OUT={out}")
+    rig.run("make", "-s", "-C", rig.ROOT / "tools/pvfault", f"OUT={out}", *rig.xen_flags())
     return out / "pvfault-pager"
 
 
@@ -200,12 +200,12 @@ def preloaded():
 
 
 def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=None,
-               data_mib=0):
+               data_mib=0, tools=()):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
     they say. The disk of the page file gives READS reads a second while a guest
     walks its memory, and as many as it can else. DATA_MIB: dom0 has another disk,
-    /dev/vdb."""
-    parts = [rig.dom0_root(pager_program()),
+    /dev/vdb. TOOLS: more of Xen's that dom0 is to have."""
+    parts = [rig.dom0_root(pager_program(), tools),
              *([rig.hvm_root()] if any(g.options == HVM for g in guests) else []),
              rig.archive(f"{folder}-domu", {
                  "domu-kernel": domu_kernel or rig.kernel(),

@@ -61,7 +61,7 @@ def random(seed: int, version: str) -> Case:
     return Case(f"random {seed}", version, must, seed=seed)
 
 
-CLANG = ("LLVM=-14",)
+CLANG = ("LLVM=1",)
 
 BOTH = ("6.12", "7.3")
 

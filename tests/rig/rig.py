@@ -31,12 +31,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 QEMU = "qemu-system-x86_64"
 APPLETS = ("sh mount mkdir cat echo sleep swapon mkswap grep sed kill ls head "
            "tail cp rm reboot timeout dmesg tr killall mke2fs dd cut mkfifo rmdir seq").split()
-DOM0_TOOLS = tuple(f"usr/lib/xen-4.17/bin/{t}" for t in
-                   ("xl", "libxl-save-helper", "xenstored", "xenconsoled",
-                    "xen-init-dom0")) + tuple(
-                       f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls", "rm"))
+DOM0_TOOLS = ("xl", "libxl-save-helper", "xenstored", "xenconsoled", "xen-init-dom0")
+XEN_TOOLS = BUILD / "xen/tools"
+XEN_FOLDER = "usr/lib/xen-4.17"         # where Debian's tools look for each other
+XEN_LIBRARIES = XEN_TOOLS / "usr/lib/x86_64-linux-gnu"  # unless they are this machine's
+XENSTORE_TOOLS = tuple(f"usr/bin/xenstore-{t}" for t in ("read", "write", "ls", "rm"))
 # Beside these an HVM guest needs its firmware, and QEMU for its devices.
-HVM_LOADER = "usr/lib/xen-4.17/boot/hvmloader"
 HVM_QEMU = "/usr/libexec/xen-qemu-system-i386"
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
 FIRMWARE_DIRS = ("/usr/share/seabios", "/usr/share/qemu")
@@ -165,9 +165,11 @@ def archive(name: str, files: Files) -> pathlib.Path:
 
 
 def libraries(path: object) -> Files:
-    """The shared libraries of this machine that a program needs."""
-    libs = re.findall(r"(/\S+)", subprocess.check_output(["ldd", path], text=True))
-    return {p.lstrip("/"): pathlib.Path(p).resolve() for p in libs}
+    """The shared libraries that a program needs: Xen's if they were fetched, else this
+    machine's."""
+    env = {**os.environ, "LD_LIBRARY_PATH": str(XEN_LIBRARIES)}
+    libs = re.findall(r"(/\S+)", subprocess.check_output(["ldd", path], text=True, env=env))
+    return {p.removeprefix(str(XEN_TOOLS)).lstrip("/"): pathlib.Path(p).resolve() for p in libs}
 
 
 def with_libraries(name: str, inside: str | None = None) -> Files:
@@ -186,16 +188,25 @@ def busybox() -> Files:
     return files
 
 
+def xen_flags() -> tuple[str, ...]:
+    """For a Makefile: where the headers and libraries of the rig's Xen are."""
+    if not XEN_LIBRARIES.exists():
+        return ()       # this machine's are the same version
+    return (f"CFLAGS=-O2 -g -isystem {XEN_TOOLS}/usr/include",
+            f"LDFLAGS=-L{XEN_LIBRARIES} -Wl,-rpath-link,{XEN_LIBRARIES}")
+
+
 @functools.lru_cache(None)
-def dom0_root(pager: pathlib.Path) -> pathlib.Path:
-    """The initramfs of dom0: busybox, Xen's tools, the pager, all libraries."""
-    tools = BUILD / "xen" / "tools"
+def dom0_root(pager: pathlib.Path, more: tuple[str, ...] = ()) -> pathlib.Path:
+    """The initramfs of dom0: busybox, Xen's tools and MORE of them, the pager, all
+    libraries."""
     files = busybox()
-    for name in DOM0_TOOLS:
-        if not (tools / name).exists():
-            raise Failure(f"{tools / name} is missing: run 'make xen' first.")
-        files[f"bin/{pathlib.Path(name).name}"] = tools / name
-        files.update(libraries(tools / name))
+    for name in (*(f"{XEN_FOLDER}/bin/{name}" for name in (*DOM0_TOOLS, *more)),
+                 *XENSTORE_TOOLS):
+        if not (XEN_TOOLS / name).exists():
+            raise Failure(f"{XEN_TOOLS / name} is missing: run 'make xen' first.")
+        files[f"bin/{pathlib.Path(name).name}"] = XEN_TOOLS / name
+        files.update(libraries(XEN_TOOLS / name))
     files["bin/pvfault-pager"] = pager
     files.update(libraries(pager))
     # glibc loads this one by name when a thread of xl ends.
@@ -204,7 +215,7 @@ def dom0_root(pager: pathlib.Path) -> pathlib.Path:
     files["lib/libgcc_s.so.1"] = pathlib.Path(unwinder).resolve()
     files["etc/xen/xl.conf"] = ""
     # The tools look for each other where Debian puts them.
-    files["usr/lib/xen-4.17"] = ("->", "/")
+    files[XEN_FOLDER] = ("->", "/")
     files["init"] = guest_program("agent", HERE / "guest/agent.c")
     return archive("dom0-root", files)
 
@@ -225,7 +236,7 @@ def hvm_root() -> pathlib.Path:
     """The files that dom0 needs in addition for HVM guests."""
     return archive("hvm-root", {
         **with_libraries(HVM_QEMU), **firmware("linuxboot.bin", "keymaps/en-us"),
-        "boot/hvmloader": BUILD / "xen" / "tools" / HVM_LOADER})
+        "boot/hvmloader": XEN_TOOLS / XEN_FOLDER / "boot/hvmloader"})
 
 
 @functools.lru_cache(None)
