@@ -14,7 +14,8 @@ help:
 	@echo '                         this machine'\''s KVM if that works; ACCEL=tcg: emulated'
 	@echo '  make demo HV=xen       the same with a Xen guest and the pager in dom0 (15 minutes cold)'
 	@echo '  make report            run the demo traced, draw what its CPUs and tasks did:'
-	@echo '                         build/report/index.html (5 minutes, kernel built)'
+	@echo '                         build/report/kvm.html, with HV=xen xen.html (5 minutes,'
+	@echo '                         kernel built)'
 	@echo '  make test              the tests (40 minutes cold)'
 	@echo '  make apply KDIR=tree   put pvfault into a kernel tree of your own'
 	@echo '  make unapply KDIR=tree take it out again'
@@ -98,7 +99,7 @@ test-slice: setup
 
 .PHONY: report
 report:
-	@$(python) tests/report/run.py
+	@$(python) tests/report/run.py $(HV)
 
 .PHONY: unit
 unit: setup

@@ -66,6 +66,14 @@ def state_of(seconds: float, reason: str) -> str:
     return "stopped" if reason in STOPPED else "host"
 
 
+def state_lane(name: str, changes: Iterable[tuple[float, str]]) -> Lane:
+    """CHANGES: (seconds, its state from then on), of one vCPU."""
+    seen = list(changes)
+    return Lane(name, merged(
+        Span(since, until, "computing" if state == "host" and until - since < SHORT else state)
+        for (since, state), (until, _) in zip(seen, seen[1:])))
+
+
 def task_lanes(names: dict[int, str], switches: Iterable[tuple[float, int, str, int]],
                faults: Iterable[tuple[float, int, str]]) -> list[Lane]:
     """SWITCHES: (seconds, from, its state, to), FAULTS: (seconds, task, event). A task is

@@ -51,6 +51,11 @@ class Run:
         return sum(lane.seconds(state) for lane in lanes) / (
             (self.end - self.begin) * max(len(lanes), 1))
 
+    def mean(self, lanes: list[Lane], state: str) -> float:
+        """Seconds that a span of STATE takes."""
+        spans = [s.end - s.begin for lane in lanes for s in lane.spans if s.state == state]
+        return sum(spans) / max(len(spans), 1)
+
 
 def lane_svg(lane: Lane, run: Run, y: int) -> list[str]:
     scale = WIDTH / (run.end - run.begin)
@@ -117,6 +122,8 @@ def histogram_svg(run: Run) -> str:
 def summary(runs: list[Run]) -> str:
     rows = [(f"vCPU: {STATES[state][1]}",
              *(f"{run.share(run.vcpus, state):.0%}" for run in runs)) for state in VCPU]
+    rows.append(("a stop, on average",
+                 *(f"{run.mean(run.vcpus, 'stopped') * 1000:.1f} ms" for run in runs)))
     rows.append(("speed of the computing task, of its speed alone",
                  *(f"{run.overlap:.2f}" for run in runs)))
     head = "".join(f"<th>{escape(text)}</th>" for text in ("", *(run.title for run in runs)))

@@ -3,12 +3,15 @@
 """The report's lanes, from events that are made up; its page, well formed."""
 
 import pathlib
+import struct
 import sys
 import unittest
 from xml.etree import ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from lanes import Lane, Span, clipped, held, merged, task_lanes, vcpu_lane  # noqa: E402
+import xentrace  # noqa: E402
+from lanes import (Lane, Span, clipped, held, merged, state_lane, task_lanes,  # noqa: E402
+                   vcpu_lane)
 from page import Run, html  # noqa: E402
 
 
@@ -25,6 +28,45 @@ class Vcpu(unittest.TestCase):
 
     def test_nothing(self):
         self.assertEqual(vcpu_lane("v", []).spans, [])
+
+
+class Xen(unittest.TestCase):
+    """A trace as xentrace(8) writes it."""
+    @staticmethod
+    def record(event, *data, ticks=None):
+        head = event | len(data) << 28 | (ticks is not None) << 31
+        return struct.pack("<I", head) + (b"" if ticks is None else struct.pack("<Q", ticks)) + \
+            struct.pack(f"<{len(data)}I", *data)
+
+    def trace(self):
+        return b"".join((
+            self.record(0x1f003, 0, 96),                        # "what follows is of CPU 0"
+            self.record(0x21001 | 3 << 4, 5 << 16, ticks=100),  # running to paused
+            self.record(0x21001 | 3 << 8 | 1 << 4, 5 << 16, ticks=300),
+            self.record(0x21001 | 1 << 8, 5 << 16 | 1, ticks=250),
+            self.record(0x21001 | 2 << 4, 0, ticks=320),        # dom0
+            self.record(0x81002, 0x72, 0, 0, ticks=400),
+            self.record(0x8200e, xentrace.MARK + 3, 0, 0, 0, 0, 0),
+            self.record(0x8200e, 0x40000000, 0, 0, 0, 0, 0)))
+
+    def test_read(self):
+        self.assertEqual(xentrace.read(self.trace(), 5), (
+            [(100, 0, "stopped"), (250, 1, "computing"), (300, 0, "host")], {3: 400}))
+
+    def test_cut_off(self):
+        whole = self.trace()
+        for length in range(len(whole)):
+            xentrace.read(whole[:length], 5)
+
+    def test_offset(self):
+        self.assertEqual(xentrace.offset({1: 1000, 2: 2000}, [
+            (0, 1, 2), (1, 5100, 5300), (2, 6090, 6110)]), 4100)
+        self.assertIsNone(xentrace.offset({}, [(0, 1, 2)]))
+
+    def test_lane(self):
+        self.assertEqual(state_lane("v", [(0, "computing"), (1, "host"), (1.0001, "computing"),
+                                          (2, "stopped"), (3, "host"), (4, "idle")]).spans, [
+            Span(0, 2, "computing"), Span(2, 3, "stopped"), Span(3, 4, "host")])
 
 
 class Tasks(unittest.TestCase):
