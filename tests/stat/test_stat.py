@@ -157,7 +157,7 @@ class Once(Case):
         self.tree.active().counters(probe=0)
         self.assertEqual(self.json()["worries"], [])
         self.tree.counters(rejected=300, not_present=500)
-        self.assertIn("refused", self.json()["worries"][0]["text"])
+        self.assertIn("rejected", self.json()["worries"][0]["text"])
         self.tree.active().write("debug/pvfault/sleepers", SLEEPERS.replace("2300", "23000"))
         self.assertIn("waits for 23 s", self.json()["worries"][0]["text"])
 
