@@ -53,7 +53,8 @@ def case(name: str, text: str = "", versions: Iterable[str] = ("6.12",),
 
 
 def random(seed: int, version: str) -> Case:
-    """Whatever it draws, but for what pvfault needs, and what takes minutes or tools."""
+    """Options drawn from SEED. Fixed are those that pvfault needs, and those that would take
+    minutes, or tools of their own, to build."""
     must = parsed("HYPERVISOR_GUEST=y PARAVIRT=y X86_LOCAL_APIC=y KVM_GUEST=y PVFAULT=y "
                   "WERROR=n COMPILE_TEST=n DEBUG_INFO_NONE=y DEBUG_INFO=n GCC_PLUGINS=n "
                   "MODULE_SIG=n SYSTEM_TRUSTED_KEYRING=n DEBUG_INFO_BTF=n RUST=n "

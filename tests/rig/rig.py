@@ -248,7 +248,7 @@ def l1_root() -> pathlib.Path:
 
 
 def disk(folder: str, name: str, mib: int) -> tuple[str, ...]:
-    """An empty disk NAME for the boot of that FOLDER: options of QEMU."""
+    """Make an empty disk NAME for the boot of that FOLDER. Return: QEMU's options for it."""
     path = BUILD / "run" / folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as f:

@@ -122,6 +122,5 @@ static void trace(void)
 
 void trace_start(void)
 {
-	if (parameter("load.trace", 0))
-		start(trace);
+	start_if("load.trace", trace);
 }
