@@ -104,6 +104,8 @@ void pvfault_unregister(const struct pvfault_backend *backend);
 void pvfault_unavailable(const char *why);
 bool pvfault_kernel_mode(void);
 
+unsigned long pvfault_clear_ip(void);
+
 /* Any context, noinstr. */
 u32 pvfault_generation(void);
 

@@ -15,6 +15,9 @@
 #include <linux/smp.h>
 #include <linux/string.h>
 
+#include <asm/barrier.h>
+#include <asm/page.h>
+
 #include <xen/xen-ops.h>
 
 #include "xen.h"
@@ -73,10 +76,12 @@ static void backend_cpu_offline(unsigned int cpu)
 	 * In a crash only this CPU gets here, but the next kernel may use any
 	 * CPU.
 	 */
-	if (atomic_read(&panic_cpu) != PANIC_CPU_INVALID)
+	if (atomic_read(&panic_cpu) != PANIC_CPU_INVALID) {
 		memset(front->tell, 0, sizeof(front->tell));
-	else
+		WRITE_ONCE(front->clear_ip, 0);
+	} else {
 		backend_write(front, 0);
+	}
 }
 
 static void backend_mode_changed(void)
@@ -111,11 +116,17 @@ static void backend_clear_cpu(void *front)
 /**
  * xen_pvfault_enable() - enable notifications on all CPUs for which the core does
  * @front: the front page
+ * @clear: let the pager know, too, at which touches it need not read the page
  *
  * Context: may sleep.
  */
-void xen_pvfault_enable(struct xen_pvfault_front *front)
+void xen_pvfault_enable(struct xen_pvfault_front *front, bool clear)
 {
+	if (clear) {
+		WRITE_ONCE(front->clear_base, PAGE_OFFSET);
+		/* The pager reads them in the other order. */
+		virt_store_release(&front->clear_ip, pvfault_clear_ip());
+	}
 	/*
 	 * First, so that a CPU that comes online too late for the interrupt sees
 	 * it. Pairs with the barriers in taking a CPU online.
@@ -132,6 +143,7 @@ void xen_pvfault_enable(struct xen_pvfault_front *front)
  */
 void xen_pvfault_disable(struct xen_pvfault_front *front)
 {
+	WRITE_ONCE(front->clear_ip, 0);
 	/* First, as above. */
 	WRITE_ONCE(backend_front, NULL);
 	on_each_cpu(backend_clear_cpu, front, true);

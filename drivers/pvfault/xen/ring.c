@@ -20,6 +20,8 @@
 /* As io/pvfault.h draws them. */
 static_assert(sizeof(struct xen_pvfault_front) == 4096, "one page");
 static_assert(offsetof(struct xen_pvfault_front, event) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_front, clear_ip) == 8, "layout");
+static_assert(offsetof(struct xen_pvfault_front, clear_base) == 16, "layout");
 static_assert(offsetof(struct xen_pvfault_front, tell) == 64, "layout");
 static_assert(offsetof(struct xen_pvfault_ring, all) == 4, "layout");
 static_assert(offsetof(struct xen_pvfault_ring, entry) == 64, "layout");

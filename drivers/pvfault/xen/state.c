@@ -20,6 +20,7 @@
  */
 
 #include <linux/completion.h>
+#include <linux/cpufeature.h>
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -118,6 +119,9 @@ static void state_connect(struct xenbus_device *dev)
 		state_refuse(dev, err, err == -ENODEV ? NULL : "not taken by the core");
 		return;
 	}
+	/* The registers of a nested guest's kernel would count, too. */
+	xen_state.grants.clear = limits.clear && !boot_cpu_has(X86_FEATURE_SVM) &&
+				 !boot_cpu_has(X86_FEATURE_VMX);
 	err = xen_pvfault_grants_open(dev, &xen_state.grants, limits.ring_page_order) ?:
 	      state_offer(dev, limits.ranges);
 	if (err) {
@@ -205,7 +209,7 @@ static void state_pager_connected(struct xenbus_device *dev)
 		xen_state.served = true;
 		xen_pvfault_offer_agreed(xen_state.serial);
 		xenbus_switch_state(dev, XenbusStateConnected);
-		xen_pvfault_enable(xen_state.grants.front);
+		xen_pvfault_enable(xen_state.grants.front, xen_state.grants.clear);
 		fallthrough;
 	case CONNECTED:
 		state_reoffer(dev);

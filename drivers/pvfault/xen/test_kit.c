@@ -48,7 +48,7 @@ static bool start(void)
 	number_vcpus();
 	mistakes = 0;
 	xen_pvfault_reader_open(&xen_pvfault_reader, front, ring, LENGTH);
-	xen_pvfault_enable(front);
+	xen_pvfault_enable(front, true);
 	return true;
 }
 

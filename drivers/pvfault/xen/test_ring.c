@@ -10,10 +10,13 @@
 
 #include <kunit/test.h>
 
+#include <linux/io.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+
+#include <xen/xen.h>
 
 #include "xen.h"
 
@@ -453,6 +456,22 @@ static void test_ring_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx.nr_all, 0);
 }
 
+/* The pager knows the instruction only while the frontend is connected. */
+static void test_front_clear(struct kunit *test)
+{
+	if (xen_domain())
+		kunit_skip(test, "the frontend may be connected");
+	xen_pvfault_enable(fx.front, false);
+	KUNIT_EXPECT_EQ(test, fx.front->clear_ip, 0);
+	xen_pvfault_disable(fx.front);
+	xen_pvfault_enable(fx.front, true);
+	KUNIT_EXPECT_EQ(test, fx.front->clear_ip, pvfault_clear_ip());
+	KUNIT_EXPECT_EQ(test, (unsigned long)fx.front - fx.front->clear_base,
+			virt_to_phys(fx.front));
+	xen_pvfault_disable(fx.front);
+	KUNIT_EXPECT_EQ(test, fx.front->clear_ip, 0);
+}
+
 static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(test_ring_fresh),
 	KUNIT_CASE(test_ring_empty),
@@ -475,6 +494,7 @@ static struct kunit_case ring_cases[] = {
 	KUNIT_CASE(test_ring_moving_full),
 	KUNIT_CASE(test_ring_moving_away),
 	KUNIT_CASE(test_ring_closed),
+	KUNIT_CASE(test_front_clear),
 	{}
 };
 

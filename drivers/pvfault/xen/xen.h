@@ -142,10 +142,12 @@ void xen_pvfault_offer_init(void);
  * struct xen_pvfault_limits - limits of the pager
  * @ring_page_order: the largest ring
  * @ranges: how many an offer may have
+ * @clear: it knows feature-clear
  */
 struct xen_pvfault_limits {
 	unsigned int ring_page_order;
 	unsigned int ranges;
+	bool clear;
 };
 
 const char *xen_pvfault_parse_limits(const char *versions, const char *order,
@@ -170,6 +172,7 @@ int xen_pvfault_write_nodes(struct xenbus_device *dev,
  * @order: 1 << @order pages of ring
  * @port: event channel of READY
  * @irq: its interrupt
+ * @clear: feature-clear is used
  */
 struct xen_pvfault_grants {
 	struct xen_pvfault_front *front;
@@ -179,6 +182,7 @@ struct xen_pvfault_grants {
 	unsigned int order;
 	evtchn_port_t port;
 	int irq;
+	bool clear;
 };
 
 extern struct xen_pvfault_reader xen_pvfault_reader;
@@ -193,7 +197,7 @@ extern const struct pvfault_backend xen_pvfault_backend;
 
 int xen_pvfault_arm(void);
 void xen_pvfault_disarm(void);
-void xen_pvfault_enable(struct xen_pvfault_front *front);
+void xen_pvfault_enable(struct xen_pvfault_front *front, bool clear);
 void xen_pvfault_disable(struct xen_pvfault_front *front);
 
 /* state.c */

@@ -116,6 +116,8 @@ const char *xen_pvfault_read_limits(struct xenbus_device *dev,
 	const char *bad;
 
 	bad = xen_pvfault_parse_limits(versions, order, ranges, limits);
+	limits->clear = xenbus_read_unsigned(dev->otherend, XEN_PVFAULT_NODE_FEATURE_CLEAR,
+					     0) == 1;
 	kfree(versions);
 	kfree(order);
 	kfree(ranges);
@@ -179,6 +181,7 @@ static int write_all(struct xenbus_transaction t, struct xenbus_device *dev,
 	       write_number(t, dev, XEN_PVFAULT_NODE_EVENT_CHANNEL, g->port) ?:
 	       write_number(t, dev, XEN_PVFAULT_NODE_MAX_OUTSTANDING,
 			    XEN_PVFAULT_RING_LENGTH(g->order)) ?:
+	       write_number(t, dev, XEN_PVFAULT_NODE_FEATURE_CLEAR, g->clear) ?:
 	       write_offer(t, dev, offer, serial);
 }
 

@@ -152,6 +152,24 @@ enum pvfault_touch pvfault_touch(const struct pt_regs *regs)
 }
 
 /**
+ * pvfault_clear_ip() - where pages are touched whose contents nobody needs
+ *
+ * For a backend whose host can give a page of zeroes then, and has nothing to fetch: one
+ * instruction, which touches no other pages, with the page's address in RDI.
+ *
+ * Context: any.
+ * Return: the address of the instruction.
+ */
+unsigned long pvfault_clear_ip(void)
+{
+	unsigned long ip = (unsigned long)pvfault_touch_alloc;
+
+	while (ex_get_fixup_type(ip) != EX_TYPE_DEFAULT_MCE_SAFE)
+		ip++;
+	return ip;
+}
+
+/**
  * pvfault_ahead_told() - NOT_PRESENT at a touch: the batch waits for it, not the touch
  * @regs: of the #PF; changed to go on behind the touch
  * @told: the task's notification

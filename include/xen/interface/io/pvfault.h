@@ -110,10 +110,10 @@
  *
  *	front page, written by the frontend, granted read-only:
  *
- *	 octet	0        4        8                 64              4096
- *		+--------+--------+-----------------+----------------+
- *		|  cons  | event  |  reserved (0)   | tell[4032]     |
- *		+--------+--------+-----------------+----------------+
+ *	 octet	0        4        8          16           24       64          4096
+ *		+--------+--------+----------+------------+--------+------------+
+ *		|  cons  | event  | clear_ip | clear_base |   0    | tell[4032] |
+ *		+--------+--------+----------+------------+--------+------------+
  *
  *	ring pages, written by the backend, granted writable, 1 << ring-page-order:
  *
@@ -152,6 +152,37 @@
  * sleeps is remembered, see above. A well-behaved backend never finds the ring full,
  * because "max-outstanding", which includes the tokens in the ring, is at most its length.
  *
+ * Contents that nobody needs (feature-clear)
+ * =========================================
+ *
+ * A page that was taken away while it was free is allocated again, and is about to be
+ * cleared. What was in it need not be read. A frontend that uses this feature has one
+ * instruction, run at CPL 0, which touches only such pages, with the page's address in
+ * RDI. It writes into the front page
+ *
+ * clear_base	the address at which gfn 0 would lie: that of a page is
+ *		clear_base + 4096 * gfn
+ * clear_ip	the address of the instruction; 0, as at first: there is none.
+ *		Written after clear_base
+ *
+ * If Xen has paused a vCPU at a touch of a page that is out, and
+ *	its CPL is 0, RIP = clear_ip, and RDI = clear_base + 4096 * gfn,
+ * the backend may give it a page of zeroes at once, instead of what it has, and answer.
+ * It may not if the page is wanted for another touch, or is being read.
+ *
+ * Why registers, and not a list in shared memory: a hint beside the touch has to be
+ * written before it and withdrawn after it, and meanwhile the page may be freed,
+ * allocated and touched by another vCPU for what is in it. The registers of a vCPU
+ * that is paused are the hint of this touch and of no other. And a page that is out
+ * can't get new contents before it is back, because writing them is a touch, too. So
+ * what nobody needs when the backend looks, nobody needs when the page is there.
+ *
+ * CPL 0 because a process could set its registers so, and touch a page that it shares
+ * with others. For the same reason a frontend that may run nested guests doesn't use the
+ * feature: their registers would count. The frontend clears clear_ip whenever it clears
+ * tell[]: the next kernel may have something else there. A frontend that lies loses its
+ * own contents only.
+ *
  * XenStore
  * ========
  *
@@ -170,6 +201,7 @@
  *		versions = "1"
  *		max-ring-page-order = "4"
  *		max-ranges = "64"
+ *		feature-clear = "1"
  *		agreed-serial = "1"
  *		state = "4"
  *	/local/domain/7/device/pvfault/0/
@@ -181,6 +213,7 @@
  *		ring-ref0 = "9"
  *		event-channel = "12"
  *		max-outstanding = "256"
+ *		feature-clear = "1"
  *		offer = "262144+262144"
  *		offer-serial = "1"
  *		state = "4"
@@ -203,10 +236,11 @@
  *	Valid from Connected on: the offer to which Connected, or Reconfigured, belongs.
  *
  * feature-NAME
- *	Values: "1"
- *	None so far. An option that this text doesn't have is offered by such a node of
- *	the backend, and used if the frontend has a node of the same name. Bits of
- *	tell[] and octets of the shared pages get a meaning by this alone.
+ *	Values: 0 or 1; none: 0
+ *	An option is offered by such a node of the backend, and used if the frontend has
+ *	a node of the same name; both are 1 then. Bits of tell[] and octets of the shared
+ *	pages get a meaning by this alone. So far there is
+ *		feature-clear	see "Contents that nobody needs"
  *
  * Frontend nodes, valid from Initialised on:
  *
@@ -228,6 +262,9 @@
  * max-outstanding
  *	Values: 1 to 256 << ring-page-order
  *	How many tokens the frontend takes at a time, see above.
+ *
+ * feature-NAME
+ *	See there. Never 1 if the backend's isn't.
  *
  * offer
  *	Values: up to max-ranges of "START+COUNT", separated by one blank; decimal
@@ -273,7 +310,7 @@
  * one works on that, and says Reconfigured once more.
  *
  * The frontend leaves (suspend, kexec, device unbound):
- *						clears tell[]; Closing
+ *						clears tell[], clear_ip; Closing
  *	notifies no more; may say Closing;
  *	brings back every page;
  *	READY for all sleepers; unmaps, unbinds
@@ -327,6 +364,7 @@
 #define XEN_PVFAULT_NODE_OFFER			"offer"
 #define XEN_PVFAULT_NODE_OFFER_SERIAL		"offer-serial"
 #define XEN_PVFAULT_NODE_AGREED_SERIAL		"agreed-serial"
+#define XEN_PVFAULT_NODE_FEATURE_CLEAR		"feature-clear"
 
 #define XEN_PVFAULT_MAX_RING_PAGE_ORDER		4
 #define XEN_PVFAULT_MAX_RANGES			64
@@ -355,13 +393,17 @@
  * struct xen_pvfault_front - written by the frontend; the backend only reads it
  * @cons: index of the first entry not yet taken
  * @event: notify when prod reaches or passes this index
+ * @clear_ip: the instruction that touches pages whose contents nobody needs, or 0
+ * @clear_base: RDI is so much more than the page's address then
  * @reserved: 0
  * @tell: for each vCPU, by its id in Xen, in which modes it may be notified
  */
 struct xen_pvfault_front {
 	uint32_t cons;
 	uint32_t event;
-	uint8_t reserved[56];
+	uint64_t clear_ip;
+	uint64_t clear_base;
+	uint8_t reserved[40];
 	uint8_t tell[XEN_PVFAULT_MAX_VCPUS];
 };
 

@@ -50,6 +50,8 @@ noinstr enum pvfault_kind pvt_recognise(struct pt_regs *regs, unsigned long erro
 	    (address != pvt_host.address && page >= pvt_host.pages))
 		return PVFAULT_GENUINE;
 	WRITE_ONCE(pvt_host.faults, pvt_host.faults - 1);
+	pvt_host.ip = regs->ip;
+	pvt_host.di = regs->di;
 	*token = pvt_host.fault_token + page;
 	return pvt_host.kind;
 }

@@ -81,6 +81,7 @@ struct pvt_host {
 	unsigned int faults;
 	enum pvfault_kind kind;
 	pvfault_token_t fault_token;
+	unsigned long ip, di;		/* registers at the last one */
 };
 
 extern unsigned int pvt_wait_ms;

@@ -227,6 +227,7 @@ static void test_read(struct kunit *test)
 	take_away(test, PAGES);
 	task = toucher_start(test, read_all);
 	pvt_expect_asleep(test, PAGES);
+	KUNIT_EXPECT_NE(test, pvt_host.ip, pvfault_clear_ip());
 	ready_range(pvt_host.fault_token, PAGES);
 	toucher_end(test, task);
 	bring_back(test, 0);

@@ -137,6 +137,9 @@ static void wait_in_allocation(struct kunit *test, gfp_t gfp)
 		kunit_skip(test, "init_on_free=1 or page_poison=1");
 	task = allocator_start(test, gfp);
 
+	/* So a host can tell that nobody needs what is in the page. */
+	KUNIT_EXPECT_EQ(test, pvt_host.ip, pvfault_clear_ip());
+	KUNIT_EXPECT_EQ(test, pvt_host.di, pvt_host.address);
 	pvfault_ready(pvt_host.fault_token);
 	allocator_end(test, task);
 	expect_counts(test, 1, N(not_present, 1), N(sleep, 1), N(sleep_kernel, 1),
