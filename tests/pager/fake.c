@@ -70,6 +70,23 @@ enum access fake_walk(unsigned int vcpu, uint64_t gfn)
 	return is_paging(fake.type[gfn]) ? populate(vcpu, gfn) : ACCESS_OK;
 }
 
+enum access fake_clear(unsigned int vcpu, uint64_t gfn)
+{
+	struct xenif_vcpu *state = &fake.vcpu[vcpu].state;
+	enum access access;
+	bool first;
+
+	state->cpl = 0;
+	state->rip = fake.front->clear_ip;
+	state->rdi = fake.front->clear_base + gfn * XEN_PAGE;
+	/* Not if another one has touched it already. */
+	first = fake.type[gfn] == P2M_PAGED;
+	access = fake_touch(vcpu, gfn);
+	if (first && access == ACCESS_PAUSED)
+		fake.needless[gfn] = true;
+	return access;
+}
+
 void fake_foreign(uint64_t gfn)
 {
 	if (is_paging(fake.type[gfn]))
@@ -87,6 +104,7 @@ void fake_drop(uint64_t gfn)
 	if ((type == P2M_PAGED || type == P2M_IN) && fake.slots_used == RING_SLOTS)
 		return;
 	fake.type[gfn] = P2M_HOLE;
+	fake.needless[gfn] = false;
 	if (fake.has_page[gfn])
 		fake.free_pages++, fake.domain.tot_pages--;
 	fake.has_page[gfn] = false;
@@ -193,6 +211,7 @@ int xenif_takeover(struct xenif *x)
 	fake.nr_queued = 0;
 	fake.nr_answered = 0;
 	fake.slots_used = 0;
+	memset(fake.needless, 0, sizeof(fake.needless));
 	/* The next pager counts its own. */
 	fake.requests = 0;
 	fake.answers = 0;
@@ -275,6 +294,11 @@ int xenif_evict(struct xenif *x, uint64_t gfn)
 	return 0;
 }
 
+static bool is_zero(const uint8_t *page)
+{
+	return !page[0] && !memcmp(page, page + 1, XEN_PAGE - 1);
+}
+
 int xenif_load(struct xenif *x, uint64_t gfn, const void *page)
 {
 	fake_call();
@@ -291,7 +315,10 @@ int xenif_load(struct xenif *x, uint64_t gfn, const void *page)
 		fake.domain.tot_pages++;
 		fake.has_page[gfn] = true;
 		memcpy(fake.memory[gfn], page, XEN_PAGE);
+		if (fake.needless[gfn] && is_zero(page))
+			fake.stamp[gfn] = 0;
 	}
+	fake.needless[gfn] = false;
 	fake.type[gfn] = P2M_RW;
 	/* Also in a paused domain, because others may look into it, or unpause it. */
 	fake_verify(gfn);

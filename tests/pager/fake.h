@@ -68,6 +68,7 @@ struct fake {
 	bool copy_fails[NR_GFNS];
 	bool scribble;			/* somebody does, just before a nomination */
 	bool dirty[NR_GFNS];		/* so a live migration would send it */
+	bool needless[NR_GFNS];		/* its guest said so at its last touch */
 	uint64_t stamp[NR_GFNS];	/* what the guest last wrote there */
 	uint8_t (*memory)[XEN_PAGE];
 	long free_pages;
@@ -108,6 +109,8 @@ extern char page_file[256];
 /* Acts of the guest and of others. */
 enum access fake_touch(unsigned int vcpu, uint64_t gfn);
 enum access fake_walk(unsigned int vcpu, uint64_t gfn);
+/* A touch of a page whose contents it doesn't need. */
+enum access fake_clear(unsigned int vcpu, uint64_t gfn);
 void fake_foreign(uint64_t gfn);
 void fake_drop(uint64_t gfn);
 void fake_fill(uint64_t gfn);
@@ -178,6 +181,7 @@ int test_offer(void);
 int test_ready(void);
 int test_vmring(void);
 int test_faults(void);
+int test_clear(void);
 int test_evict(void);
 int test_file(void);
 int test_device(void);

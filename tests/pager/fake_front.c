@@ -306,8 +306,11 @@ void front_nodes(const char *offer)
 	front_node("ring-ref1", "21");
 	front_node("event-channel", "5");
 	front_node("max-outstanding", "512");
+	front_node("feature-clear", "1");
 	front_offer(offer);
 	fake.front->event = fake.front->cons + 1;
+	fake.front->clear_base = 0xffff888000000000;
+	fake.front->clear_ip = 0xffffffff81234567;
 }
 
 void front_connect(const char *offer)

@@ -18,7 +18,7 @@
 
 static const char * const node[] = {
 	"version", "front-ref", "ring-page-order", "ring-ref0", "ring-ref1",
-	"event-channel", "max-outstanding", "offer", "offer-serial", "state",
+	"event-channel", "max-outstanding", "offer", "offer-serial", "state", "feature-clear",
 };
 
 static void write_node(const char *text)
@@ -30,7 +30,7 @@ static void write_node(const char *text)
 		   *rest == ' ' ? rest + 1 : NULL);
 }
 
-static void touch(unsigned long vcpu, uint64_t gfn, bool walk)
+static void touch(unsigned long vcpu, uint64_t gfn, char how)
 {
 	struct fake_vcpu *v = &fake.vcpu[vcpu];
 
@@ -38,8 +38,11 @@ static void touch(unsigned long vcpu, uint64_t gfn, bool walk)
 		return;
 	/* The guest's sleepers don't matter here, so READY does nothing. */
 	fake.nr_sleepers = 0;
-	if (walk)
+	v->state.rip = 0;
+	if (how == 'w')
 		fake_walk(vcpu, gfn);
+	else if (how == 'c')
+		fake_clear(vcpu, gfn);
 	else
 		fake_touch(vcpu, gfn);
 }
@@ -47,12 +50,18 @@ static void touch(unsigned long vcpu, uint64_t gfn, bool walk)
 /* The guest writes into its front page, at any time. */
 static void scribble(unsigned long where, unsigned long what)
 {
-	switch (where % 3) {
+	switch (where % 5) {
 	case 0:
 		fake.front->cons = what;
 		break;
 	case 1:
 		fake.front->event = what;
+		break;
+	case 2:
+		fake.front->clear_ip = what;
+		break;
+	case 3:
+		fake.front->clear_base = what;
 		break;
 	default:
 		fake.front->tell[where % NR_VCPUS] = what;
@@ -98,9 +107,10 @@ static void take_line(const char *line)
 	case 's':			/* scribble: where, what */
 		scribble(a, b);
 		break;
-	case 't':			/* touch, or walk over: vCPU, gfn */
+	case 't':			/* touch, walk over, or clear: vCPU, gfn */
 	case 'w':
-		touch(a % NR_VCPUS, b % NR_GFNS, line[0] == 'w');
+	case 'c':
+		touch(a % NR_VCPUS, b % NR_GFNS, line[0]);
 		break;
 	case 'v':			/* state of a vCPU: which, what */
 		fake.vcpu[a % NR_VCPUS].state = (struct xenif_vcpu) {

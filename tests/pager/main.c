@@ -16,7 +16,7 @@ int main(int argc, char **argv)
 	if (getenv("ONLY"))
 		cmocka_set_test_filter(getenv("ONLY"));
 	failed = test_pages() + test_offer() + test_ready() + test_vmring() +
-		 test_faults() + test_evict() + test_file() + test_device() +
+		 test_faults() + test_clear() + test_evict() + test_file() + test_device() +
 		 test_neighbours() + test_loop() + test_start() + test_status() +
 		 test_adopt() + test_records() + test_run() + test_random();
 	return failed != 0;

@@ -92,6 +92,8 @@ static void hostile_nodes(void **state)
 	bad_node("event-channel", "6");
 	bad_node("max-outstanding", "0");
 	bad_node("max-outstanding", "513");
+	bad_node("feature-clear", "2");
+	bad_node("feature-clear", "x");
 	bad_node("offer", "256+769");
 	bad_node("offer", "300+1 256+1");
 	/* And the good one still connects. */

@@ -34,10 +34,13 @@ static void guest_step(void)
 	v->state.cpl = random() % 2 ? 3 : 0;
 	v->state.interrupts = random() % 8;
 	v->state.event = random() % 8 == 0;
+	v->state.rip = 0;
 	v->vcpu_error = random() % 50 ? 0 : -EINVAL;
 	v->inject_error = random() % 50 ? 0 : -EBUSY;
 	fake.front->tell[vcpu] = random() % 4;
-	if (random() % 4)
+	if (random() % 16 == 0)
+		fake_clear(vcpu, gfn);
+	else if (random() % 4)
 		fake_touch(vcpu, gfn);
 	else
 		fake_walk(vcpu, gfn);
@@ -221,7 +224,7 @@ static unsigned int from_env(const char *name, unsigned int number)
 static void random_sequences(void **state)
 {
 	const unsigned int first = from_env("SEED", 1), nr = from_env("SEEDS", 60);
-	unsigned long told = 0, held = 0, back = 0, page_ins = 0, connects = 0;
+	unsigned long told = 0, held = 0, back = 0, page_ins = 0, cleared = 0, connects = 0;
 	unsigned int i;
 
 	for (seed = first; seed < first + nr; seed++) {
@@ -238,16 +241,18 @@ static void random_sequences(void **state)
 		held += pager->stats.held;
 		back += pager->stats.put_back + pager->stats.cancelled;
 		page_ins += pager->stats.page_ins;
+		cleared += pager->stats.clear_ins;
 		connects += pager->stats.connects;
 		stop(NULL);
 	}
 	/* It did happen. */
-	printf("random: %u seeds from %u: %lu told, %lu held, %lu taken back, %lu page-ins, %lu connections, %lu kills\n",
-	       nr, first, told, held, back, page_ins, connects, kills);
+	printf("random: %u seeds from %u: %lu told, %lu held, %lu taken back, %lu page-ins, %lu cleared, %lu connections, %lu kills\n",
+	       nr, first, told, held, back, page_ins, cleared, connects, kills);
 	if (nr >= 10) {
 		assert_true(told > 10 * nr);
 		assert_true(held > 10 * nr);
 		assert_true(back > 20 * nr);
+		assert_true(cleared > nr);
 		assert_true(connects > nr);
 		assert_true(kills > 2 * nr);
 	}

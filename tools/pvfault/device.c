@@ -115,6 +115,7 @@ static int attach(struct pager *p, struct frontend *f, char *why, size_t size)
 
 	d->ring_pages = 1U << f->ring_order;
 	d->max_outstanding = f->max_outstanding;
+	d->clear = f->clear;
 	rc = xenif_map_front(p->xen, f->front_ref, &d->front);
 	if (!rc)
 		rc = xenif_map_ring(p->xen, d->ring_pages, f->ring_ref, &d->ring);

@@ -60,6 +60,7 @@ enum device_phase {
  * @ring_pages: how many pages @ring has
  * @port: local event channel, or -1
  * @max_outstanding: tokens without READY
+ * @clear: the frontend uses feature-clear
  * @generation: part of our tokens
  * @serial: of the offer that was read last
  * @again_ns: when to say READY for all once more; or 0
@@ -76,6 +77,7 @@ struct device {
 	unsigned int ring_pages;
 	int port;
 	uint32_t max_outstanding;
+	bool clear;
 	uint32_t generation, serial;
 	uint64_t again_ns;
 	struct offer offer;

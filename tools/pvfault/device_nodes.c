@@ -14,10 +14,10 @@ void device_path(const struct pager *p, const char *name, char *path, size_t siz
 
 int device_make(struct pager *p)
 {
-	char front[128], back[128], front_node[3][128], back_node[6][128];
+	char front[128], back[128], front_node[3][128], back_node[7][128];
 	char id[16], order[16], ranges[16], front_state[4] = "1";
 	const int domid = p->xen->domid;
-	struct xenif_node node[11];
+	struct xenif_node node[12];
 	unsigned int i, n = 0;
 
 	frontend_path(p, NULL, front, sizeof(front));
@@ -28,17 +28,18 @@ int device_make(struct pager *p)
 	const char * const front_value[3][2] = {
 		{ "backend", back }, { "backend-id", "0" }, { "state", front_state },
 	};
-	const char * const back_value[6][2] = {
+	const char * const back_value[7][2] = {
 		{ "frontend", front }, { "frontend-id", id },
 		{ XEN_PVFAULT_NODE_VERSIONS, "1" },
 		{ XEN_PVFAULT_NODE_MAX_RING_PAGE_ORDER, order },
 		{ XEN_PVFAULT_NODE_MAX_RANGES, ranges },
+		{ XEN_PVFAULT_NODE_FEATURE_CLEAR, "1" },
 		{ "state", "2" },
 	};
 
 	/* The backend's first: the frontend looks there when it sees its own. */
 	node[n++] = (struct xenif_node) { back, "", 0, domid };
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 7; i++) {
 		device_path(p, back_value[i][0], back_node[i], sizeof(back_node[i]));
 		node[n++] = (struct xenif_node) { back_node[i], back_value[i][1], -1, -1 };
 	}

@@ -51,16 +51,15 @@ static void count_held(struct pager *p, enum verdict why)
 }
 
 /* A vCPU stands still at a page that isn't there. */
-static void tell_or_hold(struct pager *p, struct page *page,
-			 const struct xenif_request *req)
+static void tell_or_hold(struct pager *p, struct page *page, struct tell *t)
 {
-	bool user = false;
-	enum verdict verdict = tell_check(p, req->vcpu, &user);
+	const struct xenif_request *req = t->req;
+	enum verdict verdict = tell_check(p, t);
 	struct waiter *waiter;
 
 	waiter = waiters_add(&p->waiters, page, req, verdict == TOLD, p->now_ns);
 	if (verdict == TOLD &&
-	    xenif_inject(p->xen, req->vcpu, user, tell_token(p, waiter))) {
+	    xenif_inject(p->xen, req->vcpu, t->state.cpl == 3, tell_token(p, waiter))) {
 		/* The guest hasn't seen this token. */
 		waiters_hold(&p->waiters, waiter);
 		verdict = HELD_FAILED;
@@ -127,6 +126,7 @@ static void take_back(struct pager *p, uint32_t nr, uint64_t gfn)
 static void touch(struct pager *p, uint32_t nr, const struct xenif_request *req)
 {
 	struct page *page = &p->pages.page[nr];
+	struct tell t = { .req = req };
 
 	if (req->present || nominated(page))
 		take_back(p, nr, req->gfn);
@@ -137,14 +137,15 @@ static void touch(struct pager *p, uint32_t nr, const struct xenif_request *req)
 		answer(p, req);
 		return;
 	}
-	pagein_want(p, nr, true);
+	if (!req->paused || !tell_clears(p, &t) || !pagein_clear(p, nr))
+		pagein_want(p, nr, true);
 	if (pages_accessible(&p->pages, nr)) {
 		/* Full of zeroes, and there already. */
 		p->stats.resident++;
 		p->policy.ops->brought_back(&p->policy, &p->pages, nr);
 		answer(p, req);
 	} else if (req->paused) {
-		tell_or_hold(p, page, req);
+		tell_or_hold(p, page, &t);
 	} else {
 		p->stats.foreign++;
 		answer(p, req);

@@ -41,6 +41,20 @@ static int read_number(struct pager *p, const char *name, uint64_t min, uint64_t
 	return -EINVAL;
 }
 
+/* A feature that it uses. */
+static int read_feature(struct pager *p, const char *name, bool *used, char *why, size_t size)
+{
+	char *value = read_node(p, name);
+	bool none = !value && errno == ENOENT;
+	uint32_t number = 0;
+
+	free(value);
+	if (!none && read_number(p, name, 0, 1, &number, why, size))
+		return -EINVAL;
+	*used = number;
+	return 0;
+}
+
 enum xenbus_state frontend_state(struct pager *p)
 {
 	char *value = read_node(p, "state");
@@ -92,7 +106,8 @@ int frontend_read(struct pager *p, struct frontend *f, char *why, size_t size)
 			&f->port, why, size) ||
 	    read_number(p, XEN_PVFAULT_NODE_MAX_OUTSTANDING, 1,
 			XEN_PVFAULT_RING_LENGTH(f->ring_order),
-			&f->max_outstanding, why, size))
+			&f->max_outstanding, why, size) ||
+	    read_feature(p, XEN_PVFAULT_NODE_FEATURE_CLEAR, &f->clear, why, size))
 		return -EINVAL;
 	return frontend_read_offer(p, &f->offer, &f->serial, why, size);
 }

@@ -18,6 +18,7 @@
  * @ring_ref: a grant for each of them
  * @port: event channel of READY
  * @max_outstanding: tokens without READY that the guest takes
+ * @clear: it uses feature-clear
  * @offer: the pages that may be taken
  * @serial: of the offer
  */
@@ -27,6 +28,7 @@ struct frontend {
 	uint32_t ring_ref[MAX_RING_PAGES];
 	uint32_t port;
 	uint32_t max_outstanding;
+	bool clear;
 	struct offer offer;
 	uint32_t serial;
 };

@@ -304,6 +304,28 @@ void pagein_want(struct pager *p, uint32_t nr, bool asked)
 		pages_queue(&p->pages, nr);
 }
 
+bool pagein_clear(struct pager *p, uint32_t nr)
+{
+	static const uint8_t zeroes[XEN_PAGE] __attribute__((aligned(XEN_PAGE)));
+	struct page *page = &p->pages.page[nr];
+	uint64_t gfn = pages_gfn(&p->pages, nr);
+
+	if ((page->state != PAGE_OUT && page->state != PAGE_QUEUED) ||
+	    page->waiter != WAITER_NONE)
+		return false;
+	/* If Xen refuses, it is fetched as any other, and what is wrong is said there. */
+	if (xenif_load(p->xen, gfn, zeroes))
+		return false;
+	p->stats.page_ins++;
+	p->stats.page_ins_asked++;
+	p->stats.clear_ins++;
+	p->loaded++;
+	pager_came_back(p, gfn);
+	pages_event(&p->pages, nr, PE_CLEAR);
+	pagein_free_slot(p, nr);
+	return true;
+}
+
 /* A few bad places of a disk must not keep all buffers from the pages beside them. */
 static void take_turns(struct pager *p)
 {

@@ -75,6 +75,18 @@ void pagein_free(struct pager *p);
  */
 void pagein_want(struct pager *p, uint32_t nr, bool asked);
 
+/**
+ * pagein_clear() - a page whose contents the guest doesn't need comes back at once
+ * @p: the pager
+ * @nr: a page that isn't accessible
+ *
+ * Not if it is wanted for another touch, too, or is being read: another task that
+ * waits for it may need what is in it.
+ *
+ * Return: whether the guest has a page of zeroes.
+ */
+bool pagein_clear(struct pager *p, uint32_t nr);
+
 /* Read what is wanted, as far as there are buffers. */
 void pagein_run(struct pager *p);
 

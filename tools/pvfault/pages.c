@@ -31,10 +31,12 @@ static const uint8_t next_state[PAGE_STATES][PE_EVENTS] = {
 	},
 	[PAGE_OUT] = {
 		[PE_WANT] = TO(QUEUED),
+		[PE_CLEAR] = TO(RESIDENT),
 		[PE_DROP] = TO(RESIDENT),
 	},
 	[PAGE_QUEUED] = {
 		[PE_READ] = TO(READING),
+		[PE_CLEAR] = TO(RESIDENT),
 		[PE_DROP] = TO(RESIDENT),
 	},
 	[PAGE_READING] = {

@@ -56,6 +56,8 @@ enum page_state {
  * @PE_READ:     pagein  QUEUED -> READING
  * @PE_DATA:     file    READING -> LOADING, DROPPED -> RESIDENT
  * @PE_LOAD:     Xen     LOADING -> RESIDENT
+ * @PE_CLEAR:    guest   needs nothing of what was in it, and has a page of zeroes:
+ *                       OUT, QUEUED -> RESIDENT
  * @PE_LOSE:     file    READING -> LOST, DROPPED -> RESIDENT
  * @PE_AGAIN:    pagein  READING -> QUEUED: others have their turn first
  * @PE_DROP:     guest   gave it away: OUT, QUEUED, LOADING, LOST -> RESIDENT;
@@ -76,6 +78,7 @@ enum page_event {
 	PE_READ,
 	PE_DATA,
 	PE_LOAD,
+	PE_CLEAR,
 	PE_LOSE,
 	PE_AGAIN,
 	PE_DROP,

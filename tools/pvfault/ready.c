@@ -11,6 +11,8 @@
 static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "the ring is little-endian");
 static_assert(sizeof(struct xen_pvfault_front) == 4096, "one page");
 static_assert(offsetof(struct xen_pvfault_front, event) == 4, "layout");
+static_assert(offsetof(struct xen_pvfault_front, clear_ip) == 8, "layout");
+static_assert(offsetof(struct xen_pvfault_front, clear_base) == 16, "layout");
 static_assert(offsetof(struct xen_pvfault_front, tell) == 64, "layout");
 static_assert(offsetof(struct xen_pvfault_ring, all) == 4, "layout");
 static_assert(offsetof(struct xen_pvfault_ring, entry) == 64, "layout");
@@ -55,6 +57,16 @@ uint8_t ready_tell(const struct ready *r, uint32_t vcpu)
 		return 0;
 	return atomic_load_explicit((const _Atomic uint8_t *)&r->front->tell[vcpu],
 				    memory_order_relaxed);
+}
+
+bool ready_clear(const struct ready *r, uint64_t *ip, uint64_t *base)
+{
+	/* Pairs with the frontend's writing clear_ip last. */
+	*ip = atomic_load_explicit((const _Atomic uint64_t *)&r->front->clear_ip,
+				   memory_order_acquire);
+	*base = atomic_load_explicit((const _Atomic uint64_t *)&r->front->clear_base,
+				     memory_order_relaxed);
+	return *ip;
 }
 
 uint32_t ready_pending(const struct ready *r)

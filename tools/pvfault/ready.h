@@ -43,6 +43,12 @@ bool ready_attached(const struct ready *r);
 /* In which modes this vCPU may be notified: XEN_PVFAULT_TELL_*. */
 uint8_t ready_tell(const struct ready *r, uint32_t vcpu);
 
+/*
+ * The address of the instruction that touches pages whose contents nobody needs, and what
+ * RDI is then for gfn 0. Return: whether there is one.
+ */
+bool ready_clear(const struct ready *r, uint64_t *ip, uint64_t *base);
+
 /* How many tokens the frontend hasn't taken; the length if it makes no sense. */
 uint32_t ready_pending(const struct ready *r);
 

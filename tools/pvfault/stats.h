@@ -29,6 +29,7 @@
 	X(page_ins)		/* pages brought back */		\
 	X(page_ins_asked)	/* ... because they were touched */	\
 	X(zero_ins)		/* pages of zeroes, which aren't read */ \
+	X(clear_ins)		/* zeroes for contents that nobody needed */ \
 	X(zero_outs)							\
 	X(evictions)							\
 	X(nominations)							\

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
-/* May the task that touched a page be notified? See tell.h. */
+/* What a vCPU's state says of its touch; see tell.h. */
 
 #include "tell.h"
 
-enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user)
+/* Xen is asked once. Return: whether it answers. */
+static bool look(struct pager *p, struct tell *t)
 {
-	struct xenif_vcpu state;
+	if (!t->looked)
+		t->error = xenif_vcpu(p->xen, t->req->vcpu, &t->state);
+	t->looked = true;
+	return !t->error;
+}
+
+enum verdict tell_check(struct pager *p, struct tell *t)
+{
 	uint8_t tell;
 
 	/* The checks that cost nothing come first. */
@@ -13,7 +21,7 @@ enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user)
 		return HELD_ASKED;
 	if (!device_tells(&p->device) || p->leaving)
 		return HELD_NO_FRONTEND;
-	tell = ready_tell(&p->ready, vcpu);
+	tell = ready_tell(&p->ready, t->req->vcpu);
 	if (!(tell & (XEN_PVFAULT_TELL_USER | XEN_PVFAULT_TELL_KERNEL)))
 		return HELD_MODE;
 	/*
@@ -24,16 +32,25 @@ enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user)
 	    p->device.max_outstanding || !waiters_room(&p->waiters, true))
 		return HELD_FULL;
 
-	if (xenif_vcpu(p->xen, vcpu, &state))
+	if (!look(p, t))
 		return HELD_FAILED;
-	*user = state.cpl == 3;
-	if (!(tell & (*user ? XEN_PVFAULT_TELL_USER : XEN_PVFAULT_TELL_KERNEL)))
+	if (!(tell & (t->state.cpl == 3 ? XEN_PVFAULT_TELL_USER : XEN_PVFAULT_TELL_KERNEL)))
 		return HELD_MODE;
-	if (!state.interrupts)
+	if (!t->state.interrupts)
 		return HELD_IRQS_OFF;
-	if (state.event)
+	if (t->state.event)
 		return HELD_EVENT;
 	return TOLD;
+}
+
+bool tell_clears(struct pager *p, struct tell *t)
+{
+	uint64_t ip, base;
+
+	return !p->options.hold && p->device.clear && device_tells(&p->device) &&
+	       ready_clear(&p->ready, &ip, &base) && look(p, t) &&
+	       t->state.cpl == 0 && t->state.rip == ip &&
+	       t->state.rdi == base + t->req->gfn * XEN_PAGE;
 }
 
 uint64_t tell_token(const struct pager *p, const struct waiter *waiter)

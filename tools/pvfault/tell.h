@@ -28,14 +28,38 @@ enum verdict {
 };
 
 /**
+ * struct tell - a request, and the vCPU that it has paused
+ * @req: the request
+ * @looked: @state and @error are filled in
+ * @error: Xen refused to report the state
+ * @state: of the vCPU
+ */
+struct tell {
+	const struct xenif_request *req;
+	bool looked;
+	int error;
+	struct xenif_vcpu state;
+};
+
+/**
  * tell_check() - is it safe to notify?
  * @p: the pager
- * @vcpu: the vCPU, which is paused by a request
- * @user: if it may be notified, set to whether it is at CPL 3
+ * @t: the request, which has paused a vCPU
  *
  * Return: TOLD if it may be injected now, or the first reason against it.
  */
-enum verdict tell_check(struct pager *p, uint32_t vcpu, bool *user);
+enum verdict tell_check(struct pager *p, struct tell *t);
+
+/**
+ * tell_clears() - does the guest say that it needs nothing of what is in the page?
+ * @p: the pager
+ * @t: the request, which has paused a vCPU at a page that is out
+ *
+ * See "Contents that nobody needs" in io/pvfault.h.
+ *
+ * Return: whether it does.
+ */
+bool tell_clears(struct pager *p, struct tell *t);
 
 /* The token of a waiter, which is also the CR2 to inject. */
 uint64_t tell_token(const struct pager *p, const struct waiter *waiter);

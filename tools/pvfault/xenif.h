@@ -65,10 +65,13 @@ struct xenif_request {
  * @cpl: current privilege level
  * @interrupts: RFLAGS.IF
  * @event: one waits to be injected, or was being delivered
+ * @rip: the instruction that it is to execute
+ * @rdi: this register
  */
 struct xenif_vcpu {
 	unsigned int cpl;
 	bool interrupts, event;
+	uint64_t rip, rdi;
 };
 
 /**

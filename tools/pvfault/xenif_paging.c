@@ -145,6 +145,8 @@ int xenif_vcpu(struct xenif *x, uint32_t vcpu, struct xenif_vcpu *state)
 		.cpl = cpu.ss_arbytes >> ATTR_DPL_SHIFT & 3,
 		.interrupts = cpu.rflags & RFLAGS_IF,
 		.event = cpu.pending_event & PENDING_VALID,
+		.rip = cpu.rip,
+		.rdi = cpu.rdi,
 	};
 	return 0;
 }
