@@ -6,7 +6,7 @@ import xen
 from checks import READS, check_guest
 from kvm import L2, REPEATED_FAULTS
 from registry import scenario, show_sabotages
-from xen import check_paged
+from xen import check_paged, preloaded
 from xenguests import SCRIPTS, with_disk, with_files
 
 WAYS = ("fresh", "read", "fresh", "read", "pread", "touch")
@@ -74,7 +74,10 @@ def xen_ahead(v, sabotage):
     if not sabotage:
         guests.append(with_disk("hotplug", f"{line('')} {load} load.hotplug=1", vcpus=2,
                                 steps=with_files))
-    yield xen.host(*guests, reads=4 * READS, files=SCRIPTS, data_mib=64)
+    for guest in guests:
+        # Else the pager would give zeroes at once, and nobody would wait.
+        guest.pager_env = "LD_PRELOAD=/blind.so"
+    yield xen.host(*guests, reads=4 * READS, files={**SCRIPTS, **preloaded()}, data_mib=64)
     for guest in guests:
         check_paged(v, guest)
         check_ahead(v, guest)

@@ -194,7 +194,7 @@ def preloaded():
     for source in sorted((HERE / "preload").glob("*.c")):
         out = rig.BUILD / "bin" / f"{source.stem}.so"
         out.parent.mkdir(parents=True, exist_ok=True)
-        rig.run("gcc", "-O2", "-shared", "-fPIC", "-o", out, source)
+        rig.run("gcc", "-O2", "-shared", "-fPIC", *rig.xen_headers(), "-o", out, source)
         files[out.name] = out
     return files
 

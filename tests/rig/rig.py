@@ -188,11 +188,18 @@ def busybox() -> Files:
     return files
 
 
-def xen_flags() -> tuple[str, ...]:
-    """For a Makefile: where the headers and libraries of the rig's Xen are."""
+def xen_headers() -> tuple[str, ...]:
+    """For a compiler: where the headers of the rig's Xen are."""
     if not XEN_LIBRARIES.exists():
         return ()       # this machine's are the same version
-    return (f"CFLAGS=-O2 -g -isystem {XEN_TOOLS}/usr/include",
+    return "-isystem", f"{XEN_TOOLS}/usr/include"
+
+
+def xen_flags() -> tuple[str, ...]:
+    """For a Makefile: where these and the libraries are."""
+    if not xen_headers():
+        return ()
+    return (f"CFLAGS=-O2 -g {' '.join(xen_headers())}",
             f"LDFLAGS=-L{XEN_LIBRARIES} -Wl,-rpath-link,{XEN_LIBRARIES}")
 
 
