@@ -25,7 +25,7 @@ help:
 	@echo 'For working on it:'
 	@echo '  make setup             install what is missing from Debian'\''s packages'
 	@echo '  make kernel            build the kernel that the tests boot'
-	@echo '                         (CONFIG=main|off|bare|debug|gcov|kcsan|rt|torture|dwarf|hostile|'
+	@echo '                         (CONFIG=main|off|bare|debug|sleeps|gcov|kcsan|rt|torture|dwarf|hostile|'
 	@echo '                         kvm2010|up|i386|i386-nopae,'
 	@echo '                         TREE=pvfault|stock|pvfault-6.1|pvfault-7.3)'
 	@echo '  make menuconfig        choose pvfault'\''s options, for make kernel CONFIG=menu'

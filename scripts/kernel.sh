@@ -11,6 +11,7 @@
 #           off       the same with CONFIG_PVFAULT=n
 #           bare      PVFAULT=y with KVM_GUEST=n
 #           debug     lockdep, raw-lock nesting, KASAN
+#           sleeps    finds what sleeps where it mustn't; as dom0, too
 #           gcov      counts how often each line of pvfault is run
 #           kcsan     finds data races in pvfault
 #           rt        PREEMPT_RT, with lockdep
@@ -37,7 +38,7 @@
 tree=${1:-pvfault}
 config=${2:-main}
 trees="pvfault stock package pvfault-6.1 stock-6.1 pvfault-7.3 stock-7.3"
-configs="main off bare debug gcov kcsan rt torture dwarf hostile kvm2010 up i386 i386-nopae menu prepare unpack fetch"
+configs="main off bare debug sleeps gcov kcsan rt torture dwarf hostile kvm2010 up i386 i386-nopae menu prepare unpack fetch"
 [ "$tree" != package ] || configs="cloud-amd64 small"
 case " $trees " in *" $tree "*) ;; *) die "TREE=$tree is none of $trees" ;; esac
 case " $configs " in *" $config "*) ;; *) die "CONFIG=$config is none of $configs" ;; esac

@@ -159,11 +159,13 @@ class Plan:
     per_guest: dict[str, str]
     host_clean: bool = True     # its consoles must be
     emulator: str = ""          # how the emulator failed, if it did
+    trouble: Sequence[str] = () # what is wrong on the consoles of the host
 
     def run(self, folder: str) -> list[str]:
         """Boot. Return what is wrong on the consoles of the host."""
         try:
-            return self.boot(folder, self.guests, **self.how)
+            self.trouble = self.boot(folder, self.guests, **self.how)
+            return self.trouble
         finally:
             console, log = (path.read_text(errors="replace") if path.exists() else ""
                             for path in (rig.BUILD / "run" / folder / name

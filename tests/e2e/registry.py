@@ -43,6 +43,7 @@ class Scenario:
     sabotages: Mapping[str, str]
     also: Mapping[str, str]
     shown_by: str
+    alone: bool
 
     @property
     def known(self) -> dict[str, str]:
@@ -89,7 +90,8 @@ class Scenario:
 
 def scenario(*, kernels: Iterable[str] = ("main",), minutes: float, quick: bool = False,
              name: str = "", sabotages: Mapping[str, str] | None = None,
-             also: Mapping[str, str] | None = None, shown_by: str = "") -> Callable:
+             also: Mapping[str, str] | None = None, shown_by: str = "",
+             alone: bool = False) -> Callable:
     """Register the function as a scenario.
 
     KERNELS  what it boots: [TREE/]CONFIG as for scripts/kernel.sh, and "xen"
@@ -100,11 +102,13 @@ def scenario(*, kernels: Iterable[str] = ("main",), minutes: float, quick: bool 
              red then, but for "GUEST: "
     ALSO     the same for sabotages that another scenario shows
     SHOWN_BY the scenario that shows, for all SABOTAGES, that the check turns red
+    ALONE    there each of them has a boot of its own, because its check looks at the host
     """
     def add(function: Callable) -> Callable:
         text = " ".join((function.__doc__ or "").split())
         own = Scenario(name or function.__name__.replace("_", "-"), text, function,
-                       tuple(kernels), minutes, quick, sabotages or {}, also or {}, shown_by)
+                       tuple(kernels), minutes, quick, sabotages or {}, also or {}, shown_by,
+                       alone)
         if not text:
             raise TypeError(f"{own.name} has no docstring")
         if own.name in ALL:
@@ -145,7 +149,8 @@ def emulators_fault(v: rig.Verdict, plans: list[Plan]) -> str:
 
 def show_sabotages(v: rig.Verdict) -> Iterator[Plan]:
     """A scenario that shows of each sabotage with shown_by=NAME that its check turns red:
-    all the sabotaged guests in one boot of the host."""
+    all the sabotaged guests in one boot of the host, but for those of scenarios that are
+    ALONE."""
     runs = []
     for s in [s for s in ALL.values() if s.shown_by == v.name]:
         for what, want in s.sabotages.items():
@@ -156,7 +161,12 @@ def show_sabotages(v: rig.Verdict) -> Iterator[Plan]:
             for guest in plan.guests:
                 guest.name += f"-{what}"
             runs.append((s, what, want, scratch, steps, plan))
-    yield together([plan for *_, plan in runs])
+    shared = [plan for s, *_, plan in runs if not s.alone]
+    yield from ([together(shared)] if shared else [])
+    for s, *_, plan in runs:
+        if s.alone:
+            plan.host_clean = False
+            yield plan
     for s, what, want, scratch, steps, plan in runs:
         more = list(steps)
         assert not more, f"{s.name} boots more than once when it is sabotaged"

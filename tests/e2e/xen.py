@@ -200,7 +200,7 @@ def preloaded():
 
 
 def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=None,
-               data_mib=0, tools=()):
+               dom0_kernel=None, data_mib=0, tools=()):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
     they say. The disk of the page file gives READS reads a second while a guest
     walks its memory, and as many as it can else. DATA_MIB: dom0 has another disk,
@@ -210,7 +210,8 @@ def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=N
              rig.archive(f"{folder}-domu", {
                  "domu-kernel": domu_kernel or rig.kernel(),
                  "domu-initrd": initrd or guest_initrd(), **(files or {})})]
-    boot = rig.Boot(folder, rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE, guests=True,
+    boot = rig.Boot(folder, dom0_kernel or rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE,
+                    guests=True,
                     options=("-m", str(MACHINE_MIB),
                              *rig.disk(folder, "pagefile", PAGEFILE_MIB),
                              *(rig.disk(folder, "data", data_mib) if data_mib else ())))

@@ -360,19 +360,21 @@ class Scenarios(unittest.TestCase):
                             for text in (name, name.partition(": ")[2])), (red, names))
 
     def test_groups(self):
-        """A scenario *-sabotage boots each declared sabotage once, in one boot, and is red
-        because none of these guests has said anything."""
+        """A scenario *-sabotage boots each declared sabotage once, in one boot, or alone, and
+        is red because none of these guests has said anything."""
         for group in {s.shown_by for s in SCENARIOS.values()} - {""}:
             with no_boots() as boots, quiet():
                 v = rig.Verdict(group, quiet=True)
                 SCENARIOS[group].play(v, "", [])
             shown = [c for c in v.checks if c["name"].startswith("sabotage turns red")]
-            want = [what for s in SCENARIOS.values() if s.shown_by == group
-                    for what in s.sabotages]
-            self.assertEqual([len(boots), len(shown)], [1, len(want)])
-            self.assertEqual([name.rpartition("-" + what)[1]
-                              for name, what in zip(boots[0][1], want)],
-                             ["-" + what for what in want])
+            want = [[(what, s.alone) for s in SCENARIOS.values() if s.shown_by == group
+                     for what in s.sabotages if s.alone == alone] for alone in (False, True)]
+            self.assertEqual(len(boots), bool(want[0]) + len(want[1]))
+            want = want[0] + want[1]
+            self.assertEqual(len(shown), len(want))
+            self.assertEqual([name.rpartition("-" + what)[1] for name, (what, _) in
+                              zip((name for boot in boots for name in boot[1]), want)],
+                             ["-" + what for what, _ in want])
             self.assertFalse(any(c["pass"] for c in shown))
 
     def test_group_needs(self):
