@@ -27,10 +27,10 @@ HISTORY = BUILD / "history.json"
 
 # The builds that scenarios and steps use: [TREE/]CONFIG as for scripts/kernel.sh, Xen, and
 # a Debian guest. In the order in which they are built, with the minutes of a cold build.
-BUILDS = {"main": 6, "hostile": 2, "xen": 2, "kvm2010": 2, "off": 4, "bare": 4, "debug": 6, "sleeps": 6,
-          "gcov": 6, "kcsan": 4, "rt": 5, "torture": 6, "dwarf": 4, "stock/main": 4,
-          "pvfault-6.1/main": 6, "pvfault-7.3/main": 8, "up": 4, "i386": 4, "i386-nopae": 4,
-          "debian": 20}
+BUILDS = {"main": 6, "hostile": 2, "xen": 2, "kvm2010": 2, "off": 4, "bare": 4, "debug": 6,
+          "sleeps": 6, "gcov": 6, "kcsan": 4, "rt": 5, "torture": 6, "dwarf": 4,
+          "stock/main": 4, "pvfault-6.1/main": 6, "pvfault-7.3/main": 8, "up": 4, "i386": 4,
+          "i386-nopae": 4, "debian": 20}
 # Those that aren't kernels: what builds them, and the file that shows that it has.
 SCRIPTS = {"xen": (("scripts/xen.sh",), "xen/xen"),
            "debian": (("scripts/debian.sh", "small"), "debian/small/disk")}
