@@ -118,7 +118,7 @@ def nmis(guest):
 def kvm_nmi(v, sabotage):
     """NMIs with a handler that reads memory of the process that they interrupt, as profilers do:
     memory that the host has taken, and addresses that look like tokens, where nothing is
-    mapped (``tests/patches``). Sabotage "none": no NMI is sent."""
+    mapped (``tests/overlay``). Sabotage "none": no NMI is sent."""
     guest = L2("nmi", f"load.secs={5 if sabotage else 30} load.alone=1 load.common=1 "
                "load.mb=120 load.nmi=1", vcpus=2, limit=300)
     if not sabotage:

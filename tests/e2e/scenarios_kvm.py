@@ -88,7 +88,7 @@ def kvm_mode_switch(v, sabotage):
           sabotages={"kept": "async faults happened"})
 def kvm_2010(v, sabotage):
     """kvm-swap where READY comes as a #PF, as KVM had it before Linux 5.8: a host and a
-    guest's backend for that are in ``tests/patches``. Sabotage "kept": the host is as
+    guest's backend for that are in ``tests/overlay``. Sabotage "kept": the host is as
     today's, and announces nothing to such a guest."""
     guest = L2("2010", "pvfault=on load.secs=8 load.alone=1", vcpus=2)
     guest.lies = {} if sabotage else {"ready_by_fault": 1}
@@ -112,7 +112,7 @@ def kvm_nested(v):
 @scenario(kernels=("main", "hostile"), minutes=2, quick=True)
 def kvm_lost_ready(v):
     """An L1 with a KVM that loses interrupts of READY (they are repaired), or READY altogether
-    (it is retried): ``tests/patches``, never part of the series."""
+    (it is retried): ``tests/overlay``, never part of the series."""
     # Until the repair, a lost interrupt holds up all READYs of its vCPU; a lost token
     # holds up only its own task.
     irq = L2("lost-interrupt", "pvfault=on pvfault_deadline_ms=600000 load.secs=8 "
