@@ -4,13 +4,13 @@
 # fetched into build/debian13/; nothing on this machine is changed.
 #
 #   debian13.sh drgn|crash ARGS...   run it on this machine
-#   debian13.sh disk                 write build/debian13/disk, a file system with these and perf
+#   debian13.sh disk                 write build/debian13/disk, a file system with all of them
 #                                    for a guest, unless it is there
 
 . "$(dirname "$0")/common.sh"
 
-PACKAGES="python3-drgn crash linux-perf"
-MIB=320
+PACKAGES="python3-drgn crash linux-perf bpftrace"
+MIB=640
 
 dir=$BUILD/debian13
 apt=$dir/apt
@@ -34,7 +34,7 @@ fetch() {
 	from=$(debian_archive)
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
 		"$from trixie main" >"$apt/sources.list"
-	say "fetching Debian 13's $PACKAGES (60 MB)"
+	say "fetching Debian 13's $PACKAGES (130 MB)"
 	apt_get update && apt_get install -y --download-only --no-install-recommends $PACKAGES ||
 		die "$(grep -m 1 '^E:' "$apt/log" || tail -n 1 "$apt/log"); see $apt/log"
 	for deb in "$apt"/cache/archives/*.deb; do

@@ -25,7 +25,7 @@ def stat_program():
 
 
 PAGE = rig.ROOT / "Documentation/virt/pvfault/troubleshooting.rst"
-TOOLS = ("perf", "drgn")
+TOOLS = ("perf", "bpftrace", "drgn")
 
 
 def commands(tools=False):
@@ -273,6 +273,7 @@ done 2>/dev/null &
 mkdir /tools; mount -t ext2 -o ro /dev/vda /tools; mount -t tmpfs tmpfs /tools/tmp
 for d in dev proc sys; do mount -o rbind /$d /tools/$d; done
 mount -o bind /seen /tools/mnt
+export BPFTRACE_KERNEL_SOURCE=/mnt
 for c in /seen/command*; do
 	n=${c##*/command}
 	busybox chroot /tools sh -c "cd /mnt; PATH=/usr/bin; . ./command$n" >/tmp/said 2>&1
@@ -282,6 +283,12 @@ done >/dev/ttyS1
 sed "s/^/said kernel /" /sys/kernel/debug/pvfault/sleepers >/dev/ttyS1
 reboot -f
 """
+# Instead of BTF, which Debian's kernels have and this one hasn't: all that bpftrace asks of
+# the headers of a kernel for these commands.
+HEADERS = {
+    "seen/include/linux/kconfig.h": "",
+    "seen/include/linux/types.h": "typedef unsigned long long u64;\ntypedef int pid_t;\n",
+}
 # What a command says if it has seen a task that waited.
 TELLS = re.compile(r"^.*waiter.*$|^ +[1-9][\d,]* +pvfault:pvfault_sleep", re.M)
 
@@ -292,7 +299,7 @@ def toolbox(v, wanted, waiter):
     rig.run(DEBIAN13, "disk")
     initrd = rig.archive(v.name, {
         **rig.busybox(), "init": TOOLBOX, "bin/waiter": waiter,
-        "seen/vmlinux": vmlinux(), "seen/sleepers.py": SCRIPT,
+        "seen/vmlinux": vmlinux(), "seen/sleepers.py": SCRIPT, **HEADERS,
         **{f"seen/command{i:02}": command for i, command in enumerate(wanted)}})
     disk = rig.BUILD / "debian13/disk"
     status, said = {}, {}
@@ -322,8 +329,8 @@ def lasting(text):
 @scenario(kernels=("dwarf",), minutes=4,
           sabotages={"awake": "drgn lists the tasks that sleep, as the kernel does"})
 def seen_live(v, sabotage):
-    """What troubleshooting.rst shows of perf and drgn, run as Debian 13 has them in
-    a guest with tasks that wait. Sabotage "awake": nobody waits."""
+    """What troubleshooting.rst shows of perf, bpftrace and drgn, run as Debian 13 has them
+    in a guest with tasks that wait. Sabotage "awake": nobody waits."""
     wanted, drgn = commands(tools=True), ""
     v.check("live: troubleshooting.rst has commands of each program",
             {command.split()[0] for command in wanted} == set(TOOLS), len(wanted))
