@@ -18,6 +18,22 @@ apt_private() {
 		-o APT::Sandbox::User="$(id -un)" "$@"
 }
 
+# private_suite SUITE TYPES: let apt_private know another suite of Debian's archive. The
+# archive and its keys are the machine's.
+private_suite() {
+	archive=$(debian_archive)
+	mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/cache/archives/partial"
+	: >"$apt/none"
+	cat >"$apt/sources/$1.sources" <<-EOF
+		Types: $2
+		URIs: $archive
+		Suites: $1
+		Components: main
+		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+	EOF
+	apt_private apt-get update
+}
+
 # Files of the overlay, as they lie in a kernel tree. A folder is ours alone.
 overlay() {
 	(cd "$TOP" && find include arch drivers samples Documentation -type f | LC_ALL=C sort)

@@ -50,36 +50,28 @@ src=$dir/src
 out=$dir/out-$config
 case $config in i386*) export ARCH=i386 ;; esac
 
-# Debian 12 has no newer one, so lists of packages of our own. The archive and its keys
-# are the machine's.
-backports() {
-	apt=$BUILD/apt
-	mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/cache/archives/partial"
-	archive=$(debian_archive)
-	: >"$apt/none"
-	cat >"$apt/sources/backports.sources" <<-EOF
-		Types: deb
-		URIs: $archive
-		Suites: trixie-backports
-		Components: main
-		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-	EOF
-	apt_private apt-get update
-}
-
 fetch() {
 	deb=$(ls "$BUILD"/deb/linux-source-"$SERIES"_*.deb 2>/dev/null | tail -n 1)
 	[ -n "$deb" ] && return
 	mkdir -p "$BUILD/deb"
+	apt=$BUILD/apt
 	say "downloading Debian's linux-source-$SERIES"
-	get() { (cd "$BUILD/deb" && "$@" download -q "linux-source-$SERIES" 2>&1); }
+	# A name that apt doesn't know is a pattern to it, and 6.12 fits 6.1.
+	get() {
+		(cd "$BUILD/deb" && "$@" download -q "linux-source-$SERIES" 2>&1 &&
+		 ls "linux-source-$SERIES"_*.deb)
+	}
 	if ! get apt-get >"$BUILD/deb/log"; then
 		case $SERIES in
-		6.*)	from="Debian 12's security archive; run apt-get update as root"
+		6.12)	from="Debian 12's security archive, and Debian 13; run apt-get update as root"
 			[ "$(id -u)" = 0 ] && apt-get update -q >/dev/null 2>&1
 			get apt-get >"$BUILD/deb/log" ;;
+		6.*)	from="Debian 12"
+			{ private_suite bookworm deb && get apt_private apt-get; } \
+				>"$BUILD/deb/log" 2>&1 ;;
 		*)	from="the backports of Debian 13"
-			{ backports && get apt_private apt-get; } >"$BUILD/deb/log" 2>&1 ;;
+			{ private_suite trixie-backports deb && get apt_private apt-get; } \
+				>"$BUILD/deb/log" 2>&1 ;;
 		esac || die "$(tail -n 1 "$BUILD/deb/log") (the package is in $from)"
 	fi
 	deb=$(ls "$BUILD"/deb/linux-source-"$SERIES"_*.deb | tail -n 1)

@@ -41,23 +41,11 @@ sources() {
 	say "fetching lists of packages and sources"
 	# A list that can't be fetched does no harm, unless it is the one that is needed.
 	apt_private apt-get update >"$apt/log" 2>&1 || true
-	[ -n "$(versions xen Sources)" ] || bookworm
+	[ -n "$(versions xen Sources)" ] ||
+		private_suite bookworm "deb deb-src" >"$apt/log" 2>&1 || true
 	[ -n "$(versions xen Sources)" ] || die "no source package 'xen' $XEN in Debian 12's" \
 		"archive, or it can't be reached; see $apt/log"
 	touch "$apt/.updated"
-}
-
-# Debian 12's archive, beside the machine's.
-bookworm() {
-	archive=$(debian_archive)
-	cat >"$apt/sources/bookworm.sources" <<-EOF
-		Types: deb deb-src
-		URIs: $archive
-		Suites: bookworm
-		Components: main
-		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-	EOF
-	apt_private apt-get update >"$apt/log" 2>&1 || true
 }
 
 # versions PACKAGE Sources|Packages: newest first.
