@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "rig"), str(HERE.parent / "e
 import rig  # noqa: E402
 import steps  # noqa: E402
 import ahead  # noqa: E402
+import depth  # noqa: E402
 import fresh  # noqa: E402
 import hotpath  # noqa: E402
 import kernbench  # noqa: E402
@@ -43,6 +44,7 @@ MORE = {
     "total-work": (work.total_work, 20),
     "kernbench-swap": (kernbench.kernbench_swap, 26),
     "xen": (paged.xen, 12),
+    "xen-depth": (depth.depth, 14),
     "latency": (latency.latency, 15),
     "ahead": (ahead.ahead, 30),
     "ahead-same": (ahead.same, 15),

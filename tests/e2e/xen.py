@@ -31,7 +31,9 @@ HVM = ('type = "hvm"', 'device_model_version = "qemu-xen"',
 PREPARE = """\
 mkdir -p /dev/pts /run /var/run/xen /var/run/xenstored /var/lib/xen /var/log/xen /var/lock /pages
 mount -t devpts devpts /dev/pts && mount -t xenfs xenfs /proc/xen || exit
-mke2fs -F /dev/vda && mount -t ext2 /dev/vda /pages || exit
+disk=/dev/vda
+! grep -q null_blk.memory_backed /proc/cmdline || disk=/dev/nullb0
+mke2fs -F $disk && mount -t ext2 $disk /pages || exit
 xenstored --pid-file /var/run/xenstored.pid && xen-init-dom0 &&
 xenconsoled --log=guest --log-dir=/tmp
 """
@@ -200,18 +202,19 @@ def preloaded():
 
 
 def run_guests(folder, guests, reads=100, files=None, initrd=None, domu_kernel=None,
-               dom0_kernel=None, data_mib=0, tools=()):
+               dom0_kernel=None, dom0_line="", data_mib=0, tools=()):
     """Boot Xen and dom0, let it run GUESTS one after the other, collect what
     they say. The disk of the page file gives READS reads a second while a guest
     walks its memory, and as many as it can else. DATA_MIB: dom0 has another disk,
-    /dev/vdb. TOOLS: more of Xen's that dom0 is to have."""
+    /dev/vdb. DOM0_LINE: more of its kernel's command line. TOOLS: more of Xen's that dom0
+    is to have."""
     parts = [rig.dom0_root(pager_program(), tools),
              *([rig.hvm_root()] if any(g.options == HVM for g in guests) else []),
              rig.archive(f"{folder}-domu", {
                  "domu-kernel": domu_kernel or rig.kernel(),
                  "domu-initrd": initrd or guest_initrd(), **(files or {})})]
-    boot = rig.Boot(folder, dom0_kernel or rig.kernel(), parts, accel=MACHINE, xen=XEN_LINE,
-                    guests=True,
+    boot = rig.Boot(folder, dom0_kernel or rig.kernel(), parts, append=dom0_line,
+                    accel=MACHINE, xen=XEN_LINE, guests=True,
                     options=("-m", str(MACHINE_MIB),
                              *rig.disk(folder, "pagefile", PAGEFILE_MIB),
                              *(rig.disk(folder, "data", data_mib) if data_mib else ())))
