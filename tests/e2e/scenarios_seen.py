@@ -354,13 +354,14 @@ SAID = re.compile(r"told vcpu=\d+ gfn=\S+ token=(\S+) began_us=\d+ us=(\d+)")
 
 def waits_traced(guest):
     """The tokens that the host said while it was traced, and the {token: seconds} of the
-    waits that began and ended meanwhile."""
+    waits that began and ended meanwhile. Events are enabled one after the other, so that
+    the first sleeps may have no NOT_PRESENT."""
     said, began, took = set(), {}, {}
     for line in guest.all("fault"):
         ticks, _, _, event, token = line.split()
         if event == "not_present":
             said.add(token)
-        elif event == "sleep":
+        elif event == "sleep" and token in said:
             began[token] = int(ticks)
         elif event == "wake" and token in began:
             took[token] = (int(ticks) - began[token]) / (int(rig.tsc_khz()) * 1000)
