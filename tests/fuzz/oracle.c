@@ -122,7 +122,7 @@ void oracle_not_present(unsigned int task, pvfault_token_t token, u32 generation
 	sleepers[task].since = jiffies;
 }
 
-/* A slot of @cpu: a free one, or the first with a mark whose READY won't come. */
+/* A slot of @cpu: a free one, or the first with a mark that waits for a READY in vain. */
 static struct mark *slot(unsigned int cpu)
 {
 	struct mark *first = pool + cpu * SLOTS + MARKS, *m;

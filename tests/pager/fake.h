@@ -109,7 +109,7 @@ extern char page_file[256];
 /* Acts of the guest and of others. */
 enum access fake_touch(unsigned int vcpu, uint64_t gfn);
 enum access fake_walk(unsigned int vcpu, uint64_t gfn);
-/* A touch of a page whose contents it doesn't need. */
+/* A touch of a page that it clears next. */
 enum access fake_clear(unsigned int vcpu, uint64_t gfn);
 void fake_foreign(uint64_t gfn);
 void fake_drop(uint64_t gfn);

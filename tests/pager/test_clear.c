@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Touches of pages whose contents the guest doesn't need: feature-clear. */
+/* Touches of pages that the guest clears next: feature-clear. */
 
 #include <errno.h>
 

@@ -61,7 +61,7 @@ def seconds(ticks):
 
 
 class OnKvm(kvm.L2):
-    """A guest whose exits L1 traces, while the guest traces itself."""
+    """A guest that traces itself, while L1 traces its exits."""
     def __init__(self, name, line):
         super().__init__(name, f"{line} {LOAD}", steps=OnKvm.trace_it)
 
@@ -85,7 +85,7 @@ class OnKvm(kvm.L2):
 
 
 class OnXen(xen.DomU):
-    """A guest whose vCPUs Xen traces, while the guest traces itself."""
+    """A guest that traces itself, while Xen traces its vCPUs."""
     def __init__(self, name, pager):
         super().__init__(name, f"{xen.LINE} {LOAD}", mib=xen.MIB, limit=600,
                          steps=OnXen.trace_it)

@@ -76,7 +76,7 @@ void pagein_free(struct pager *p);
 void pagein_want(struct pager *p, uint32_t nr, bool asked);
 
 /**
- * pagein_clear() - a page whose contents the guest doesn't need comes back at once
+ * pagein_clear() - a page that the guest clears next comes back at once
  * @p: the pager
  * @nr: a page that isn't accessible
  *

@@ -44,7 +44,7 @@ bool ready_attached(const struct ready *r);
 uint8_t ready_tell(const struct ready *r, uint32_t vcpu);
 
 /*
- * The address of the instruction that touches pages whose contents nobody needs, and what
+ * The address of the instruction that touches pages to be cleared next, and what
  * RDI is then for gfn 0. Return: whether there is one.
  */
 bool ready_clear(const struct ready *r, uint64_t *ip, uint64_t *base);

@@ -136,7 +136,7 @@ int xenif_unpause(struct xenif *x);
 int xenif_enable(struct xenif *x);
 
 /*
- * As xenif_enable(), of a paused domain whose pager has died: all vCPUs that it held will
+ * As xenif_enable(), of a paused domain that its pager left by dying: all vCPUs that it held will
  * touch their pages once more. What it had taken and not evicted, and what was touched
  * since, has to be found and put right: see adopt.c. -EUSERS: more vCPUs wait for the ring
  * than it has places.

@@ -152,9 +152,9 @@ enum pvfault_touch pvfault_touch(const struct pt_regs *regs)
 }
 
 /**
- * pvfault_clear_ip() - where pages are touched whose contents nobody needs
+ * pvfault_clear_ip() - where pages are touched that are cleared next
  *
- * For a backend whose host can give a page of zeroes then, and has nothing to fetch: one
+ * For a backend with a host that can give a page of zeroes then, and has nothing to fetch: one
  * instruction, which touches no other pages, with the page's address in RDI.
  *
  * Context: any.

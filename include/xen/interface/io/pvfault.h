@@ -393,7 +393,7 @@
  * struct xen_pvfault_front - written by the frontend; the backend only reads it
  * @cons: index of the first entry not yet taken
  * @event: notify when prod reaches or passes this index
- * @clear_ip: the instruction that touches pages whose contents nobody needs, or 0
+ * @clear_ip: the instruction that touches pages to be cleared next, or 0
  * @clear_base: RDI is so much more than the page's address then
  * @reserved: 0
  * @tell: for each vCPU, by its id in Xen, in which modes it may be notified
