@@ -383,6 +383,22 @@ static void lose_idle(void)
 	close(fd);
 }
 
+/*
+ * It is lost while a task waits. A loss between two waits is found by the kernel's look
+ * every 30 seconds alone, because no NOT_PRESENT comes; it is taken back.
+ */
+static void lose_while_waiting(int fd, uint32_t msr)
+{
+	uint64_t was = read_msr(fd, msr);
+
+	write_msr(fd, msr, 0);
+	while (walking() && !read_number(PVFAULT_DIR "/outstanding")) {
+		write_msr(fd, msr, was);
+		usleep(1000);
+		write_msr(fd, msr, 0);
+	}
+}
+
 static void lose_msr(void)
 {
 	char what[16] = "";
@@ -394,9 +410,11 @@ static void lose_msr(void)
 		msr = MSR_KVM_ASYNC_PF_EN;
 	await_walk();
 	while (walking()) {
-		sleep(4);
+		sleep(2);
 		report("msr_before %#" PRIx64, read_msr(fd, msr));
-		write_msr(fd, msr, 0);
+		lose_while_waiting(fd, msr);
+		while (walking() && !read_msr(fd, msr))
+			usleep(100000);
 	}
 	close(fd);
 }
