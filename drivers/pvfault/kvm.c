@@ -60,8 +60,9 @@ static DEFINE_PER_CPU_DECRYPTED(struct kvm_vcpu_pv_apf_data, kvm_apf_area) __ali
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_enabled);
 /* The value of EN now. Written on its CPU, with interrupts off. */
 static DEFINE_PER_CPU_READ_MOSTLY(u64, kvm_apf_en);
-/* When this CPU wrote it last, in jiffies. */
-static DEFINE_PER_CPU(unsigned long, kvm_apf_en_written);
+/* The host's answer to the last write of EN has not come yet. */
+static DEFINE_PER_CPU(bool, kvm_apf_answer_due);
+static DEFINE_PER_CPU(unsigned long, kvm_apf_en_written);	/* jiffies */
 /* The id of this vCPU, once it is known. */
 static DEFINE_PER_CPU_READ_MOSTLY(u32, kvm_apf_vcpu_id);
 static DEFINE_PER_CPU_READ_MOSTLY(bool, kvm_apf_vcpu_id_known);
@@ -156,7 +157,7 @@ static __always_inline void kvm_apf_learn_vcpu_id(u32 id)
  *
  * A notification taken for a genuine fault would be worse: -EFAULT, or an oops. So
  * notifications in kernel mode are enabled only while the id is sure, see
- * kvm_apf_ask_kernel(). The id is the vCPU's x2APIC id, which can be read in that mode
+ * kvm_apf_choose_mode(). The id is the vCPU's x2APIC id, which can be read in that mode
  * alone. Otherwise the first notification in user mode, where the id doesn't matter,
  * shows it. A later one with another id makes the first id doubtful, but doesn't
  * replace it, because a single wrong token would make all good ones unknown.
@@ -196,13 +197,16 @@ static noinstr enum pvfault_kind kvm_apf_recognise(struct pt_regs *regs,
 }
 
 /*
- * READY for all. The host says so when EN is written. If this CPU hasn't done that just
- * now, the host's own program has, with what was saved of the guest.
+ * READY for all: the host's answer to a write of EN. If this CPU waits for none, the
+ * host's own program has written EN, with what was saved of the guest. KVM gives no answer
+ * while READYs queue, so none is waited for longer than a second.
  */
 static void kvm_apf_take_all(void)
 {
-	if (time_after(jiffies, __this_cpu_read(kvm_apf_en_written) + HZ))
+	if (!__this_cpu_read(kvm_apf_answer_due) ||
+	    time_after(jiffies, __this_cpu_read(kvm_apf_en_written) + HZ))
 		pvfault_restored();
+	__this_cpu_write(kvm_apf_answer_due, false);
 	pvfault_ready_all();
 }
 
@@ -225,27 +229,38 @@ static void kvm_apf_take_token(void)
 	kvm_apf_write(MSR_KVM_ASYNC_PF_ACK, 1);
 }
 
+/* The host answers each write of EN with READY for all, so nothing is lost. */
+static int kvm_apf_write_en(u64 en)
+{
+	__this_cpu_write(kvm_apf_en, en);
+	__this_cpu_write(kvm_apf_en_written, jiffies);
+	__this_cpu_write(kvm_apf_answer_due, true);
+	return kvm_apf_write(MSR_KVM_ASYNC_PF_EN, en);
+}
+
 /*
- * Enable notifications in kernel mode, too, as long as this vCPU's id is sure. The host
- * answers each write of EN with READY for all, so nothing is lost.
+ * @en with notifications in kernel mode, too, as long as this vCPU's id is sure.
  *
  * Never with encrypted state (SEV, TDX), because the host then can neither read the mode
  * nor write CR2.
  */
-static void kvm_apf_ask_kernel(void)
+static u64 kvm_apf_choose_mode(u64 en)
 {
-	u64 was = __this_cpu_read(kvm_apf_en), en = was & ~KVM_ASYNC_PF_SEND_ALWAYS;
-
+	en &= ~KVM_ASYNC_PF_SEND_ALWAYS;
 	if (__this_cpu_read(kvm_apf_vcpu_id_known) &&
 	    !__this_cpu_read(kvm_apf_vcpu_id_doubtful) &&
 	    pvfault_kernel_mode() && !cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) &&
 	    !cpu_feature_enabled(X86_FEATURE_TDX_GUEST))
 		en |= KVM_ASYNC_PF_SEND_ALWAYS;
-	if (en == was)
-		return;
-	__this_cpu_write(kvm_apf_en, en);
-	__this_cpu_write(kvm_apf_en_written, jiffies);
-	kvm_apf_write(MSR_KVM_ASYNC_PF_EN, en);
+	return en;
+}
+
+static void kvm_apf_ask_kernel(void)
+{
+	u64 was = __this_cpu_read(kvm_apf_en), en = kvm_apf_choose_mode(was);
+
+	if (en != was)
+		kvm_apf_write_en(en);
 }
 
 /**
@@ -286,8 +301,7 @@ static int kvm_apf_restore_msrs(void)
 		return err;
 	pr_warn_once("MSR_KVM_ASYNC_PF_EN was lost, most likely by a restore; set again\n");
 	pvfault_restored();
-	__this_cpu_write(kvm_apf_en_written, jiffies);
-	return kvm_apf_write(MSR_KVM_ASYNC_PF_EN, en);
+	return kvm_apf_write_en(en);
 }
 
 /*
@@ -332,17 +346,14 @@ static int kvm_apf_cpu_online(unsigned int cpu)
 	__this_cpu_write(kvm_apf_area.token, 0);
 	__this_cpu_write(kvm_apf_vcpu_id_known, kvm_apf_read_vcpu_id());
 	__this_cpu_write(kvm_apf_vcpu_id_doubtful, false);
-	__this_cpu_write(kvm_apf_en, en);
-	__this_cpu_write(kvm_apf_en_written, jiffies);
 	__this_cpu_write(kvm_apf_enabled, true);
 
 	/* The vector first: the host uses it from the moment of enabling on. */
 	if (kvm_apf_write(MSR_KVM_ASYNC_PF_INT, HYPERVISOR_CALLBACK_VECTOR) ||
-	    kvm_apf_write(MSR_KVM_ASYNC_PF_EN, en)) {
+	    kvm_apf_write_en(kvm_apf_choose_mode(en))) {
 		__this_cpu_write(kvm_apf_enabled, false);
 		return -EIO;
 	}
-	kvm_apf_ask_kernel();
 	return 0;
 }
 
