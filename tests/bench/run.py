@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "rig"), str(HERE.parent / "e
 import rig  # noqa: E402
 import steps  # noqa: E402
 import ahead  # noqa: E402
+import armed  # noqa: E402
 import depth  # noqa: E402
 import fresh  # noqa: E402
 import hotpath  # noqa: E402
@@ -48,6 +49,7 @@ MORE = {
     "latency": (latency.latency, 15),
     "ahead": (ahead.ahead, 30),
     "ahead-same": (ahead.same, 15),
+    "armed": (armed.armed, 4),
     "restore": (restore.restore, 15),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),

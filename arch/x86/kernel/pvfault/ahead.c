@@ -200,6 +200,11 @@ static bool pvfault_ahead_room(const struct pvfault_batch *b)
 }
 
 /*
+ * Functions that are noinline keep what is seldom needed out of the way of the rest: an
+ * armed hook runs for each page that is cleared, and for each read().
+ */
+
+/*
  * The first page that will be cleared is out: touch the next ones on the free list. They
  * go back in such an order that they will be allocated as before.
  */
@@ -220,6 +225,34 @@ static void pvfault_ahead_free_pages(const struct page *page, gfp_t gfp,
 	}
 }
 
+/* Wait for @page and for those that will be allocated next. */
+static noinline void pvfault_ahead_next(const struct page *page, gfp_t gfp,
+					struct pvfault_batch *b)
+{
+	struct page *next, *tmp;
+	LIST_HEAD(taken);
+
+	pvfault_ahead_free_pages(page, gfp, b, &taken);
+	pvfault_batch_wait(b);
+	list_for_each_entry_safe(next, tmp, &taken, lru) {
+		pvfault_note(ahead_back, page_to_pfn(next));
+		give_unprepared_page(next);
+	}
+}
+
+static noinline void pvfault_ahead_pages(struct page *page, unsigned int order,
+					 struct pvfault_batch *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1U << order && !PageHighMem(page); i++) {
+		if (!pvfault_ahead_room(b))
+			pvfault_batch_wait(b);
+		pvfault_touch_alloc(page_address(page + i), b);
+	}
+	pvfault_batch_wait(b);
+}
+
 /**
  * pvfault_ahead_alloc() - wait for pages that are about to be cleared
  * @page: the first of them, just allocated
@@ -231,26 +264,12 @@ static void pvfault_ahead_free_pages(const struct page *page, gfp_t gfp,
 void pvfault_ahead_alloc(struct page *page, unsigned int order, gfp_t gfp)
 {
 	struct pvfault_batch b __uninitialized;
-	struct page *next, *tmp;
-	bool missing = false;
-	LIST_HEAD(taken);
-	unsigned int i;
 
 	pvfault_batch_init(&b);
-	for (i = 0; i < 1U << order && !PageHighMem(page); i++) {
-		if (!pvfault_ahead_room(&b))
-			pvfault_batch_wait(&b);
-		missing = pvfault_touch_alloc(page_address(page + i), &b);
-	}
-	if (!b.n)
-		return;
-	if (!order && missing)
-		pvfault_ahead_free_pages(page, gfp, &b, &taken);
-	pvfault_batch_wait(&b);
-	list_for_each_entry_safe(next, tmp, &taken, lru) {
-		pvfault_note(ahead_back, page_to_pfn(next));
-		give_unprepared_page(next);
-	}
+	if (order || PageHighMem(page))
+		pvfault_ahead_pages(page, order, &b);
+	else if (unlikely(pvfault_touch_alloc(page_address(page), &b)) && b.n)
+		pvfault_ahead_next(page, gfp, &b);
 }
 
 /* Touch the part of @folio between @pos and @end of the file. */
@@ -269,15 +288,11 @@ static void pvfault_ahead_folio(struct folio *folio, loff_t pos, loff_t end,
 	}
 }
 
-/* pvfault_read_in(), when the hook is enabled. */
-void __pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end)
+static noinline void pvfault_ahead_read(struct folio_batch *fbatch, loff_t pos, loff_t end)
 {
 	struct pvfault_batch b __uninitialized;
 	unsigned int i;
 
-	/* A single page gains nothing. */
-	if (READ_ONCE(pvfault_ahead) < 2 || pos >> PAGE_SHIFT == (end - 1) >> PAGE_SHIFT)
-		return;
 	pvfault_batch_init(&b);
 	for (i = 0; i < folio_batch_count(fbatch); i++) {
 		struct folio *folio = fbatch->folios[i];
@@ -287,6 +302,13 @@ void __pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end)
 		pvfault_ahead_folio(folio, pos, end, &b);
 	}
 	pvfault_batch_wait(&b);
+}
+
+/* pvfault_read_in(), when the hook is enabled. A single page gains nothing. */
+void __pvfault_read_in(struct folio_batch *fbatch, loff_t pos, loff_t end)
+{
+	if (READ_ONCE(pvfault_ahead) > 1 && pos >> PAGE_SHIFT != (end - 1) >> PAGE_SHIFT)
+		pvfault_ahead_read(fbatch, pos, end);
 }
 
 /* If memory management lacks these functions, no free page is touched ahead. */

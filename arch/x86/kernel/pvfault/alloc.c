@@ -74,14 +74,14 @@ void pvfault_alloc_refused(const struct pt_regs *regs)
 }
 
 /* Does post_alloc_hook() clear the pages of an allocation with @gfp? */
-static bool pvfault_clears(gfp_t gfp)
+static inline bool pvfault_clears(gfp_t gfp)
 {
 	return !want_init_on_free() && want_init_on_alloc(gfp) &&
 	       !page_poisoning_enabled_static();
 }
 
 /* May the task wait for a disk in an allocation with @gfp? */
-static bool pvfault_may_wait(gfp_t gfp)
+static inline bool pvfault_may_wait(gfp_t gfp)
 {
 #ifdef CONFIG_PSI
 	/* A wait for the host would count as memory pressure of this guest. */

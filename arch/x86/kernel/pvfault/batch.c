@@ -42,18 +42,6 @@
 #include "table.h"
 
 /**
- * pvfault_batch_init() - begin a batch
- * @b: on the current task's stack
- *
- * Context: any.
- */
-void pvfault_batch_init(struct pvfault_batch *b)
-{
-	atomic_set(&b->pending, 0);
-	b->n = 0;
-}
-
-/**
  * pvfault_batch_room() - is there room for another NOT_PRESENT?
  * @b: the batch that it would join
  *

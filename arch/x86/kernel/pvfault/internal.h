@@ -181,7 +181,18 @@ struct pvfault_batch {
 	pvfault_token_t token[PVFAULT_BATCH];
 };
 
-void pvfault_batch_init(struct pvfault_batch *b);
+/**
+ * pvfault_batch_init() - begin a batch
+ * @b: on the current task's stack
+ *
+ * Context: any.
+ */
+static inline void pvfault_batch_init(struct pvfault_batch *b)
+{
+	atomic_set(&b->pending, 0);
+	b->n = 0;
+}
+
 bool pvfault_batch_room(const struct pvfault_batch *b);
 int pvfault_batch_add(struct pvfault_batch *b, const struct pvfault_told *told);
 unsigned int pvfault_batch_wait(struct pvfault_batch *b);
