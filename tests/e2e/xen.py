@@ -184,9 +184,11 @@ class DomU(Guest):
 
 
 def pager_program():
-    """Build the pager for dom0."""
-    out = rig.BUILD / "pager"
-    rig.run("make", "-s", "-C", rig.ROOT / "tools/pvfault", f"OUT={out}", *rig.xen_flags())
+    """Build the pager for dom0; in a folder of its own if the rig's Xen isn't this machine's,
+    because make doesn't see that its flags are others."""
+    flags = rig.xen_flags()
+    out = rig.BUILD / ("pager-for-rig" if flags else "pager")
+    rig.run("make", "-s", "-C", rig.ROOT / "tools/pvfault", f"OUT={out}", *flags)
     return out / "pvfault-pager"
 
 
