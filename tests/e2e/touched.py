@@ -5,7 +5,7 @@ import collections
 import re
 
 import rig
-from kvm import TRACING
+from kvm import REPEATED_FAULTS, TRACING
 
 # Each touch of a page that the host's page tables for the guest don't have.
 PAGE_FAULTS = f"{TRACING}/events/kvm/kvm_page_fault/enable"
@@ -22,11 +22,20 @@ def functions(guest):
 
 
 def tell_faults(guest):
-    """Note where the vCPU has touched what it doesn't have."""
-    for rip in guest.host.run(
-            f"sed -n 's/.*kvm_page_fault: .* rip 0x\\([0-9a-f]*\\).*/\\1/p' {TRACING}/trace",
-            300).split():
-        guest.tell("fault_at", rip)
+    """Note where the vCPU has touched what it doesn't have. Return (gfn, rip) of each touch of
+    a page that was on its way already, if this guest traces them."""
+    again, rip = [], 1 << 63
+    for line in guest.host.run(
+            f"sed -n -e 's/.*kvm_page_fault: .* rip 0x\\([0-9a-f]*\\).*/at \\1/p' "
+            f"-e 's/.*{REPEATED_FAULTS[0]}: .*gfn = 0x\\([0-9a-f]*\\).*/again \\1/p' "
+            f"{TRACING}/trace", 300).splitlines():
+        what, number = line.split()
+        if what == "at":
+            guest.tell("fault_at", number)
+            rip = int(number, 16)
+        else:
+            again.append((number, rip))
+    return again
 
 
 def touched_at(guest):
