@@ -32,13 +32,6 @@
 static char buffer[LARGE];
 static int file;
 
-static int by_value(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static uint64_t read_cost(size_t size)
 {
 	static uint64_t ticks[READS];
@@ -51,8 +44,7 @@ static uint64_t read_cost(size_t size)
 			report("error read");
 		ticks[i] = __rdtsc() - t;
 	}
-	qsort(ticks, READS, sizeof(*ticks), by_value);
-	return ticks[READS / 2];
+	return median_of(ticks, READS);
 }
 
 /* Twice, because the first round brings in what the measurement itself needs. */

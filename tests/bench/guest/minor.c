@@ -17,6 +17,12 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+uint64_t median_of(uint64_t *values, size_t n)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	return values[n / 2];
+}
+
 uint64_t minor_fault(enum minor minor)
 {
 	static uint64_t ticks[PAGES * ROUNDS];
@@ -41,6 +47,5 @@ uint64_t minor_fault(enum minor minor)
 		}
 		munmap((void *)mem, PAGES * PAGE);
 	}
-	qsort(ticks, n, sizeof(*ticks), by_value);
-	return ticks[n / 2];
+	return median_of(ticks, n);
 }

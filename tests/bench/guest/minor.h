@@ -2,6 +2,7 @@
 #ifndef PVFAULT_BENCH_MINOR_H
 #define PVFAULT_BENCH_MINOR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum minor {
@@ -14,5 +15,8 @@ enum minor {
  * interrupts and new page tables fall out.
  */
 uint64_t minor_fault(enum minor minor);
+
+/* Sorts them. */
+uint64_t median_of(uint64_t *values, size_t n);
 
 #endif /* PVFAULT_BENCH_MINOR_H */
