@@ -49,7 +49,7 @@ MORE = {
     "latency": (latency.latency, 15),
     "ahead": (ahead.ahead, 30),
     "ahead-same": (ahead.same, 15),
-    "armed": (armed.armed, 4),
+    "armed": (armed.armed, 1),
     "restore": (restore.restore, 15),
     "kernbench": (kernbench.kernbench, 12),
     "ready": (ready.ready, 1),

@@ -23,7 +23,7 @@ def functions(guest):
 
 def tell_faults(guest):
     """Note where the vCPU has touched what it doesn't have. Return (gfn, rip) of each touch of
-    a page that was on its way already, if this guest traces them."""
+    a page that was on its way already, if this guest traces them and has one vCPU."""
     again, rip = [], 1 << 63
     for line in guest.host.run(
             f"sed -n -e 's/.*kvm_page_fault: .* rip 0x\\([0-9a-f]*\\).*/at \\1/p' "
